@@ -1,0 +1,202 @@
+/**
+ * Inputs and outputs of every resource of the homespan provider: the one contract between `provider/` (which acts)
+ * and `components/` (which declare). Outputs always contain the inputs as well.
+ */
+import { z } from "zod";
+import { headscaleRefSchema, nameSchema, roleSchema, transportSchema } from "./common.ts";
+
+/** Join tokens and the identity of one cluster; made before any node exists. */
+export const clusterIdentityInputs = z.strictObject({
+  clusterName: nameSchema,
+  /** Where a server of this cluster would answer; used by `read` alone, to find out that the cluster has been initialised. */
+  serverTransports: z.array(transportSchema).default([]),
+});
+export const clusterIdentityOutputs = clusterIdentityInputs.extend({
+  clusterId: z.string(),
+  createdAt: z.iso.datetime(),
+  /** True once any server was seen Ready; never goes back. */
+  initialised: z.boolean(),
+  /** Secret. */
+  serverToken: z.string(),
+  /** Secret. */
+  agentToken: z.string(),
+});
+
+/** The Podman API service of one cluster: its socket directory is mounted into stewards. */
+export const podmanServiceInputs = z.strictObject({
+  clusterName: nameSchema,
+  /** Default `/run/homespan/<cluster>`. */
+  socketDirectory: z.string().startsWith("/"),
+});
+export const podmanServiceOutputs = podmanServiceInputs.extend({ socketPath: z.string(), pid: z.number().int() });
+
+/** One site's Podman network, with a rule that drops new connections from other sites' subnets. */
+export const siteNetworkInputs = z.strictObject({
+  clusterName: nameSchema,
+  site: nameSchema,
+  /** Subnets that must not open connections to this site (replies pass). */
+  denyFromSubnets: z.array(z.string()).default([]),
+});
+export const siteNetworkOutputs = siteNetworkInputs.extend({
+  networkName: z.string(),
+  subnet: z.string(),
+  gateway: z.string(),
+  /** False when `read` found the firewall rule missing. */
+  ruleInPlace: z.boolean(),
+});
+
+/** Headscale in a container, with TLS from a CA made for it. */
+export const headscaleServerInputs = z.strictObject({
+  clusterName: nameSchema,
+  networkName: z.string(),
+  /** Address inside that network, fixed so that nodes find it again after it was re-created. */
+  address: z.string(),
+  hostName: z.string(),
+  image: z.string(),
+  /** config.yaml, rendered. */
+  config: z.string(),
+  /** policy.hujson, rendered. */
+  policy: z.string(),
+  user: z.string().default("homespan"),
+});
+export const headscaleServerOutputs = headscaleServerInputs.extend({
+  container: z.string(),
+  volume: z.string(),
+  url: z.string(),
+  /** PEM, public. */
+  caCertificate: z.string(),
+  /** False when `read` found the container stopped. */
+  running: z.boolean(),
+});
+
+/** A single-use pre-auth key. Replaced when `identity` changes; creation removes devices of the former identity. */
+export const headscaleKeyInputs = z.strictObject({
+  headscale: headscaleRefSchema,
+  user: z.string(),
+  /** Tailnet host name of the node that will use the key: `<cluster>-<node>`. */
+  hostName: z.string(),
+  tags: z.array(z.string().startsWith("tag:")).min(1),
+  expirySeconds: z.number().int().positive().default(3600),
+  /** The data volume's id: a new volume is a new identity and needs a new key. */
+  identity: z.string(),
+});
+export const headscaleKeyOutputs = headscaleKeyInputs.extend({
+  keyId: z.string(),
+  /** Secret. */
+  key: z.string(),
+});
+
+/** A steward node's data volume: the node's identity lives here. */
+export const stewardVolumeInputs = z.strictObject({
+  clusterName: nameSchema,
+  nodeName: nameSchema,
+});
+export const stewardVolumeOutputs = stewardVolumeInputs.extend({
+  volumeName: z.string(),
+  /** Random, kept as a label on the volume: changes when the volume is a new one. */
+  volumeId: z.string(),
+});
+
+/** One steward node: pod, steward container and, started by it, the children. */
+export const stewardNodeInputs = z.strictObject({
+  clusterName: nameSchema,
+  nodeName: nameSchema,
+  site: nameSchema,
+  networkName: z.string(),
+  /** Lines for /etc/hosts of the pod: host name -> IPv4. */
+  hostAliases: z.record(z.string(), z.string()).default({}),
+  volumeName: z.string(),
+  /** `volumeId` of the volume: a change replaces the node. */
+  identity: z.string(),
+  stewardImage: z.string(),
+  socketDirectory: z.string(),
+  /** Ports published on 127.0.0.1 of this machine. */
+  publish: z
+    .array(
+      z.strictObject({
+        hostPort: z.number().int().min(1).max(65535),
+        containerPort: z.number().int().min(1).max(65535),
+      }),
+    )
+    .default([]),
+  /** Non-secret files for the steward, path below /data -> content (`steward/node.conf`, `steward/children/*.args`, `boot/ca.pem`). */
+  files: z.record(z.string(), z.string()),
+  /** Secret. Delivered as /data/secrets/authkey; ignored by diff, used at creation alone. */
+  authKey: z.string(),
+  /** Podman flags for this machine, from detection (`--ulimit=...`). */
+  podmanFlags: z.array(z.string()).default([]),
+});
+export const stewardNodeOutputs = stewardNodeInputs.extend({
+  podName: z.string(),
+  transport: transportSchema,
+  /** False when `read` found pod or steward stopped. */
+  running: z.boolean(),
+});
+
+/** Files of the join layer on a host, by checksum. */
+export const nodeConfigInputs = z.strictObject({
+  nodeName: nameSchema,
+  transport: transportSchema,
+  /** The machine's identity: a change writes everything again. */
+  identity: z.string(),
+  /** Path below /data -> content. */
+  files: z.record(z.string(), z.string()),
+  /** Secret values. Path below /data -> content, mode 0600. */
+  secretFiles: z.record(z.string(), z.string()).default({}),
+  /** `join.conf` for a cluster that is not initialised yet / already is; which one is written is decided at creation. */
+  joinFile: z.strictObject({ path: z.string(), fresh: z.string(), initialised: z.string() }),
+  /** ClusterIdentity.initialised; read at creation alone, no diff. */
+  initialised: z.boolean(),
+});
+export const nodeConfigOutputs = nodeConfigInputs.extend({
+  /** Path -> sha256 as found on the node. Missing file: "". */
+  checksums: z.record(z.string(), z.string()),
+});
+
+/** The admin kubeconfig, with the first endpoint that answers. */
+export const kubeconfigInputs = z.strictObject({
+  clusterName: nameSchema,
+  /** In order of preference. `url` is reachable from where Pulumi runs. */
+  servers: z
+    .array(z.strictObject({ nodeName: nameSchema, transport: transportSchema, url: z.url() }))
+    .min(1),
+  /** ServerName for TLS when the URL's host is no SAN. */
+  tlsServerName: z.string().optional(),
+  waitSeconds: z.number().int().positive().default(300),
+  /** ClusterIdentity.clusterId: another cluster, another kubeconfig. */
+  clusterId: z.string(),
+});
+export const kubeconfigOutputs = kubeconfigInputs.extend({
+  endpoint: z.string(),
+  /** Secret. */
+  kubeconfig: z.string(),
+});
+
+/** The membership of one node in the cluster: Ready, labelled; its delete is the orderly removal. */
+export const membershipInputs = z.strictObject({
+  clusterName: nameSchema,
+  nodeName: nameSchema,
+  role: roleSchema,
+  /** Secret. */
+  kubeconfig: z.string(),
+  /** All API endpoints, to fall over between. */
+  endpoints: z.array(z.url()).min(1),
+  transport: transportSchema,
+  identity: z.string(),
+  /** True when the node carries an etcd member. */
+  etcd: z.boolean(),
+  labels: z.record(z.string(), z.string()).default({}),
+  headscale: headscaleRefSchema,
+  hostName: z.string(),
+  tag: z.string().startsWith("tag:"),
+  waitSeconds: z.number().int().positive().default(300),
+  drainSeconds: z.number().int().nonnegative().default(60),
+});
+export const membershipOutputs = membershipInputs.extend({
+  ready: z.boolean(),
+  /** Of the labels this resource owns, those found on the Node. */
+  foundLabels: z.record(z.string(), z.string()),
+  tailnetAddress: z.string(),
+  deviceId: z.string(),
+  nodeUid: z.string(),
+});
