@@ -1,0 +1,77 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { HeadscaleRef } from "../../provider/schema/common.ts";
+import { hostAddress } from "../render/address.ts";
+import { loginServer, renderHeadscaleConfig } from "../render/headscale-config.ts";
+import { renderHeadscalePolicy } from "../render/headscale-policy.ts";
+import { controlHostName, tailnetDomain } from "../render/names.ts";
+import type { Tailnet } from "../shared/tailnet.ts";
+import { HeadscaleServer } from "./headscale-server.ts";
+
+export interface HeadscaleTailnetArgs {
+  /** Cluster the tailnet is for; it is the only one in it. */
+  readonly clusterName: string;
+  /** Network the control server lives in. */
+  readonly network: { readonly networkName: pulumi.Input<string>; readonly subnet: pulumi.Input<string> };
+  /** Image of Headscale. */
+  readonly image: string;
+  /**
+   * Whether metrics-server runs on the cluster: it reaches kubelets from any node.
+   *
+   * @default false
+   */
+  readonly metricsServer?: boolean;
+  /**
+   * Number of the control server's address in its subnet: fixed, so that nodes find it again after it was re-created.
+   *
+   * @default 10
+   */
+  readonly addressNumber?: number;
+}
+
+/** A tailnet of one cluster, run by a Headscale server of its own with TLS and a relay. */
+export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailnet {
+  readonly domain: string;
+  readonly loginServer: string;
+  readonly hostAliases: pulumi.Output<Record<string, string>>;
+  readonly caCertificate: pulumi.Output<string>;
+  readonly user = "homespan";
+  readonly control: pulumi.Output<HeadscaleRef>;
+  readonly server: HeadscaleServer;
+
+  constructor(name: string, args: HeadscaleTailnetArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("homespan:headscale:HeadscaleTailnet", name, {}, options);
+    const hostName = controlHostName(args.clusterName);
+    const address = pulumi
+      .output(args.network.subnet)
+      .apply((it) => hostAddress(it, args.addressNumber ?? 10));
+    this.domain = tailnetDomain(args.clusterName);
+    this.loginServer = loginServer(hostName);
+
+    this.server = new HeadscaleServer(
+      `${name}-server`,
+      {
+        clusterName: args.clusterName,
+        networkName: args.network.networkName,
+        address,
+        hostName,
+        image: args.image,
+        config: address.apply((it) =>
+          renderHeadscaleConfig({ controlHostName: hostName, address: it, domain: this.domain }),
+        ),
+        policy: renderHeadscalePolicy({
+          clusterName: args.clusterName,
+          user: this.user,
+          metricsServer: args.metricsServer ?? false,
+          tests: "resolvable",
+        }),
+        user: this.user,
+      },
+      { parent: this },
+    );
+
+    this.hostAliases = address.apply((it) => ({ [hostName]: it }));
+    this.caCertificate = this.server.caCertificate;
+    this.control = this.server.container.apply((container) => ({ kind: "headscale" as const, container }));
+    this.registerOutputs({ domain: this.domain, loginServer: this.loginServer });
+  }
+}

@@ -1,0 +1,54 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { ConfigValue } from "../render/yaml.ts";
+import type { Host } from "../shared/host.ts";
+import type { ClusterAnchor } from "./cluster-anchor.ts";
+import type { ClusterIdentity } from "./cluster-identity.ts";
+import type { Kubeconfig } from "./kubeconfig.ts";
+
+/** What a join of either role takes. */
+export interface JoinArgs {
+  readonly clusterName: string;
+  readonly identity: ClusterIdentity;
+  /** The machine to make a node of, whatever it is. */
+  readonly host: Host;
+  /** Tailnet names of the servers to join, this node excluded. */
+  readonly servers: readonly string[];
+  /**
+   * Labels beside those of the topology. A change reaches the Node without a restart of k3s.
+   *
+   * @default none
+   */
+  readonly labels?: Readonly<Record<string, string>>;
+  /**
+   * Taints as `key=value:Effect` or `key:Effect`, set when the node registers: a later change shows on a re-created node.
+   *
+   * @default none
+   */
+  readonly taints?: readonly string[];
+  /**
+   * kubelet arguments as `name=value`, without leading dashes. A change restarts k3s on the node.
+   *
+   * @default none
+   */
+  readonly kubeletArgs?: readonly string[];
+  /**
+   * Further k3s options by their long name. A change restarts k3s on the node.
+   *
+   * @default none
+   */
+  readonly extraConfig?: Readonly<Record<string, ConfigValue>>;
+}
+
+/** What a join needs once the cluster answers, to become a member. */
+export interface ClusterAccess {
+  readonly kubeconfig: Kubeconfig;
+  /** URLs of all servers' APIs. */
+  readonly endpoints: readonly string[];
+  readonly anchor: ClusterAnchor;
+}
+
+/** A host that has been told how to join. */
+export interface JoinedNode {
+  readonly host: Host;
+  readonly config: pulumi.Resource;
+}

@@ -1,0 +1,85 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { JoinConf } from "../render/join-conf.ts";
+import { renderJoin } from "../render/join.ts";
+import type { K3sConfig } from "../render/k3s-config.ts";
+import { topologyLabels } from "../render/labels.ts";
+import type { Role } from "../render/names.ts";
+import type { ClusterAccess, JoinArgs } from "./join-args.ts";
+import { Membership } from "./membership.ts";
+import { NodeConfig } from "./node-config.ts";
+
+/** What differs between a server's join and an agent's. */
+export interface RoleConfig {
+  readonly k3s: K3sConfig;
+  readonly fresh: JoinConf;
+  readonly initialised: JoinConf;
+  /** File name -> token. */
+  readonly tokens: Readonly<Record<string, pulumi.Output<string>>>;
+}
+
+/** The join layer's files on the host; they go with the machine, so nothing is removed one by one when it goes. */
+export function nodeConfig(
+  name: string,
+  args: JoinArgs,
+  role: RoleConfig,
+  parent: pulumi.ComponentResource,
+): NodeConfig {
+  const { host, identity } = args;
+  const { files, joinFile } = renderJoin({
+    k3s: role.k3s,
+    registration: { labels: nodeLabels(args), taints: args.taints ?? [] },
+    fresh: role.fresh,
+    initialised: role.initialised,
+  });
+  const tokens = Object.entries(role.tokens).map(([file, token]): [string, pulumi.Output<string>] => [
+    `${host.paths.secrets}/${file}`,
+    token,
+  ]);
+  return new NodeConfig(
+    `${name}-config`,
+    {
+      nodeName: host.nodeName,
+      transport: host.transport,
+      identity: host.identity,
+      files,
+      secretFiles: pulumi.secret(pulumi.all(Object.fromEntries(tokens))),
+      joinFile,
+      initialised: identity.initialised,
+    },
+    { parent, deletedWith: host.machine },
+  );
+}
+
+/** The node's membership, once the cluster answers and the node has its configuration. */
+export function membership(
+  name: string,
+  args: JoinArgs,
+  node: { readonly role: Role; readonly etcd: boolean; readonly config: NodeConfig },
+  access: ClusterAccess,
+  parent: pulumi.ComponentResource,
+): Membership {
+  const { host } = args;
+  return new Membership(
+    `${name}-membership`,
+    {
+      clusterName: args.clusterName,
+      nodeName: host.nodeName,
+      role: node.role,
+      kubeconfig: pulumi.secret(access.kubeconfig.kubeconfig),
+      endpoints: [...access.endpoints],
+      transport: host.transport,
+      identity: host.identity,
+      etcd: node.etcd,
+      labels: nodeLabels(args),
+      headscale: host.tailnet.control,
+      hostName: host.hostName,
+      tag: host.tag,
+    },
+    { parent, dependsOn: [node.config], deletedWith: access.anchor },
+  );
+}
+
+/** The user's labels come first: the topology's own always win. */
+function nodeLabels(args: JoinArgs): Record<string, string> {
+  return { ...args.labels, ...topologyLabels(args.host.site, args.host.substrate) };
+}

@@ -1,0 +1,89 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Transport } from "../../provider/schema/common.ts";
+import type { Host, PublishedApi } from "../shared/host.ts";
+import type { Datastore } from "../upstream/k3s.ts";
+import { ClusterAnchor } from "./cluster-anchor.ts";
+import type { ClusterIdentity } from "./cluster-identity.ts";
+import type { JoinArgs } from "./join-args.ts";
+import { K3sAgent } from "./k3s-agent.ts";
+import { K3sServer } from "./k3s-server.ts";
+import { Kubeconfig } from "./kubeconfig.ts";
+import type { Membership } from "./membership.ts";
+
+/** One node-to-be: its machine and what is particular to it. */
+export type ClusterNode = Pick<JoinArgs, "host" | "labels" | "taints" | "kubeletArgs" | "extraConfig">;
+
+export interface K3sClusterArgs {
+  readonly clusterName: string;
+  readonly identity: ClusterIdentity;
+  /** The first one starts the cluster. Each publishes its API. */
+  readonly servers: readonly ClusterNode[];
+  readonly agents: readonly ClusterNode[];
+  readonly datastore: Datastore;
+  /**
+   * Packaged components k3s does not deploy.
+   *
+   * @default none
+   */
+  readonly disable?: readonly string[];
+}
+
+/**
+ * Makes one k3s cluster of hosts that may stand anywhere. All hosts get their configuration at once and retry until a
+ * server answers, so no join waits for another here.
+ */
+export class K3sCluster extends pulumi.ComponentResource {
+  readonly anchor: ClusterAnchor;
+  readonly kubeconfig: Kubeconfig;
+  readonly memberships: readonly Membership[];
+
+  constructor(name: string, args: K3sClusterArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("homespan:k3s:K3sCluster", name, {}, options);
+    const { clusterName, identity } = args;
+    const serverHosts = args.servers.map((server) => server.host);
+    const peersOf = (host: Host): string[] =>
+      serverHosts.filter((server) => server !== host).map((server) => server.fullyQualifiedName);
+
+    this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
+    const servers = args.servers.map((node, index) => {
+      const { datastore, disable = [] } = args;
+      const join = { ...node, clusterName, identity, servers: peersOf(node.host), first: index === 0 };
+      return new K3sServer(node.host.nodeName, { ...join, datastore, disable }, { parent: this });
+    });
+    const agents = args.agents.map((node) => {
+      const join = { ...node, clusterName, identity, servers: peersOf(node.host) };
+      return new K3sAgent(node.host.nodeName, join, { parent: this });
+    });
+
+    this.kubeconfig = new Kubeconfig(
+      `${name}-kubeconfig`,
+      {
+        clusterName,
+        clusterId: identity.clusterId,
+        servers: pulumi.all(serverHosts.map((host) => apiServer(host, publishedApi(host, this)))),
+      },
+      { parent: this, dependsOn: servers.map((server) => server.config) },
+    );
+    const endpoints = serverHosts.map((host) => publishedApi(host, this).url);
+    const access = { kubeconfig: this.kubeconfig, endpoints, anchor: this.anchor };
+    this.memberships = [...servers, ...agents].map((node) => node.admit(access));
+    this.registerOutputs({ kubeconfig: this.kubeconfig.kubeconfig });
+  }
+}
+
+function apiServer(
+  host: Host,
+  api: PublishedApi,
+): pulumi.Output<{ nodeName: string; transport: Transport; url: string }> {
+  return host.transport.apply((transport) => ({ nodeName: host.nodeName, transport, url: api.url }));
+}
+
+function publishedApi(host: Host, cluster: pulumi.Resource): PublishedApi {
+  if (host.publishedApi === undefined) {
+    throw new pulumi.ResourceError(
+      `\`servers\`: ${host.nodeName} must publish its API, got no apiPort`,
+      cluster,
+    );
+  }
+  return host.publishedApi;
+}

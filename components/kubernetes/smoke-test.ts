@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
+import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
+import { Service } from "@pulumi/kubernetes/core/v1/service.js";
+import type { types } from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { labelKeys } from "../render/labels.ts";
+
+export interface SmokeTestArgs {
+  /** Image with a busybox that has httpd. */
+  readonly image: string;
+  /** One pod runs on each node: the number of nodes. */
+  readonly nodes: number;
+  /** The pods live in the cluster, and go with it. */
+  readonly deletedWith: pulumi.Resource;
+}
+
+const labels = { "app.kubernetes.io/name": "smoke", "app.kubernetes.io/managed-by": "homespan" };
+const port = 8080;
+
+/**
+ * The cluster's first workload: one pod on each node, each serving its node's name. It is there to show that pods are
+ * scheduled, start, become ready and are reached through a Service on every node of every site.
+ */
+export class SmokeTest extends pulumi.ComponentResource {
+  readonly namespace: Namespace;
+  readonly deployment: Deployment;
+  readonly service: Service;
+
+  constructor(name: string, args: SmokeTestArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("homespan:kubernetes:SmokeTest", name, {}, options);
+    const inCluster = { parent: this, deletedWith: args.deletedWith };
+    this.namespace = new Namespace(`${name}-namespace`, { metadata: namespaceMetadata }, inCluster);
+    const metadata = { name: "smoke", namespace: this.namespace.metadata.name, labels };
+
+    this.deployment = new Deployment(
+      `${name}-deployment`,
+      { metadata, spec: deploymentSpec(args) },
+      { ...inCluster, customTimeouts: { create: "5m", update: "5m" } },
+    );
+    this.service = new Service(
+      `${name}-service`,
+      { metadata, spec: { selector: labels, ports: [{ name: "http", port: 80, targetPort: port }] } },
+      // A Service counts as created once it has endpoints, which the pods give it.
+      { ...inCluster, customTimeouts: { create: "5m", update: "5m" } },
+    );
+    this.registerOutputs({});
+  }
+}
+
+const namespaceMetadata = {
+  name: "homespan-smoke",
+  labels: {
+    "app.kubernetes.io/managed-by": "homespan",
+    "pod-security.kubernetes.io/enforce": "restricted",
+  },
+};
+
+/**
+ * Anti-affinity holds a pod back until a node without one is there, so the Deployment can be created while nodes still
+ * join; the spread over sites decides which pods go first when there are fewer nodes than pods. A rollout frees a node
+ * before it takes it again, because there is none to spare.
+ */
+function deploymentSpec(args: SmokeTestArgs): types.input.apps.v1.DeploymentSpec {
+  const spread = (
+    topologyKey: string,
+    whenUnsatisfiable: string,
+  ): types.input.core.v1.TopologySpreadConstraint => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable,
+    labelSelector: { matchLabels: labels },
+  });
+  return {
+    replicas: args.nodes,
+    selector: { matchLabels: labels },
+    strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+    template: {
+      metadata: { labels },
+      spec: {
+        ...podSettings,
+        containers: [container(args.image)],
+        tolerations: [{ operator: "Exists", effect: "NoSchedule" }],
+        topologySpreadConstraints: [
+          spread("kubernetes.io/hostname", "DoNotSchedule"),
+          spread(labelKeys.site, "ScheduleAnyway"),
+        ],
+        affinity: {
+          podAntiAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: labels } },
+            ],
+          },
+        },
+      },
+    },
+  };
+}
+
+const podSettings = {
+  volumes: [{ name: "www", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }],
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+  terminationGracePeriodSeconds: 1,
+  securityContext: {
+    runAsNonRoot: true,
+    runAsUser: 65534,
+    runAsGroup: 65534,
+    seccompProfile: { type: "RuntimeDefault" },
+  },
+};
+
+const script = readFileSync(new URL("smoke.sh", import.meta.url), "utf8");
+
+function container(image: string): types.input.core.v1.Container {
+  return {
+    name: "httpd",
+    image,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/bin/busybox", "sh", "-c", script],
+    env: [
+      { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+      { name: "PORT", value: String(port) },
+    ],
+    ports: [{ name: "http", containerPort: port }],
+    readinessProbe: { httpGet: { path: "/", port }, periodSeconds: 1, failureThreshold: 30 },
+    resources: { requests: { cpu: "5m", memory: "8Mi" }, limits: { memory: "32Mi" } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    volumeMounts: [{ name: "www", mountPath: "/www" }],
+  };
+}

@@ -1,0 +1,30 @@
+import type { Role } from "./names.ts";
+
+/**
+ * How a node enters its cluster.
+ *
+ * - `init`: start a new cluster with embedded etcd
+ * - `single`: start a new cluster on SQLite
+ * - `join`: join any of `servers`; with none reachable, stop and name `restore`
+ */
+export type JoinMode = "init" | "single" | "join";
+
+export interface JoinConf {
+  readonly role: Role;
+  readonly mode: JoinMode;
+  /** Tailnet names of the servers that can be joined, this node excluded. */
+  readonly servers: readonly string[];
+  /** Names for the API certificate, to which the boot sequence adds the tailnet address. Servers only. */
+  readonly tlsSans: readonly string[];
+}
+
+/** `join.conf`: one KEY=value per line, parsed and never sourced. */
+export function renderJoinConf(conf: JoinConf): string {
+  const lines = [
+    `ROLE=${conf.role}`,
+    `MODE=${conf.mode}`,
+    `SERVERS=${conf.servers.join(" ")}`,
+    `SAN=${[...new Set(conf.tlsSans)].join(" ")}`,
+  ];
+  return lines.join("\n") + "\n";
+}

@@ -1,0 +1,81 @@
+import { tailscaleInterface } from "../upstream/tailscale.ts";
+import type { HostPaths } from "./host-paths.ts";
+import type { Restrictions } from "./restrictions.ts";
+import { renderYaml, type ConfigValue } from "./yaml.ts";
+
+interface K3sCommon {
+  readonly nodeName: string;
+  readonly paths: HostPaths;
+  readonly restrictions: Restrictions;
+  /** `name=value`, without leading dashes. */
+  readonly kubeletArgs: readonly string[];
+  /** Further k3s options, already checked not to name one of the owned ones. */
+  readonly extraConfig: Readonly<Record<string, ConfigValue>>;
+}
+
+/** A server: its certificate names and what it does not deploy. */
+export interface K3sServerConfig extends K3sCommon {
+  readonly role: "server";
+  readonly disable: readonly string[];
+  /** Host names and addresses in the API certificate, beside those the boot sequence learns. */
+  readonly tlsSans: readonly string[];
+}
+
+export interface K3sAgentConfig extends K3sCommon {
+  readonly role: "agent";
+}
+
+export type K3sConfig = K3sServerConfig | K3sAgentConfig;
+
+const header = [
+  "Written by Homespan's join layer; a change here restarts k3s on this node.",
+  "Addresses and the server to join come from config.yaml.d/10-address.yaml, written by the boot sequence.",
+].join("\n");
+
+/**
+ * `/etc/rancher/k3s/config.yaml`.
+ *
+ * Tokens are named by file, so the text is never secret. `cluster-init` and `server` are absent: only the boot sequence
+ * knows, at the time it starts k3s, which servers answer. Embedded etcd needs no option here either: it listens on
+ * loopback and on node-ip, which is the tailnet address.
+ */
+export function renderK3sConfig(config: K3sConfig): string {
+  return renderYaml({ ...config.extraConfig, ...commonOptions(config), ...roleOptions(config) }, header);
+}
+
+function commonOptions(config: K3sConfig): Record<string, ConfigValue> {
+  const kubeletArgs = kubeletArguments(config);
+  return {
+    "node-name": config.nodeName,
+    "flannel-iface": tailscaleInterface,
+    "resolv-conf": config.paths.resolvConfSeen,
+    ...(kubeletArgs.length > 0 ? { "kubelet-arg": kubeletArgs } : {}),
+  };
+}
+
+function roleOptions(config: K3sConfig): Record<string, ConfigValue> {
+  switch (config.role) {
+    case "server":
+      return {
+        "token-file": `${config.paths.secretsSeen}/server-token`,
+        "agent-token-file": `${config.paths.secretsSeen}/agent-token`,
+        "tls-san": [...new Set(config.tlsSans)],
+        "write-kubeconfig-mode": "600",
+        "secrets-encryption": true,
+        ...(config.disable.length > 0 ? { disable: [...new Set(config.disable)].sort() } : {}),
+      };
+    case "agent":
+      return { "token-file": `${config.paths.secretsSeen}/agent-token` };
+    default:
+      return unknownRole(config);
+  }
+}
+
+/** What the machine needs comes first: a later argument of the same name wins, so the user's does. */
+function kubeletArguments(config: K3sConfig): string[] {
+  return [...(config.restrictions.cgroupV1 ? ["fail-cgroupv1=false"] : []), ...config.kubeletArgs];
+}
+
+function unknownRole(config: never): never {
+  throw new TypeError(`\`role\` must be server or agent, got ${JSON.stringify(config)}`);
+}

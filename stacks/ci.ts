@@ -1,0 +1,160 @@
+/** The ci stack: Headscale and steward nodes on this machine's Podman, on two sites that share no network. */
+import * as pulumi from "@pulumi/pulumi";
+import { HeadscaleTailnet } from "../components/headscale/headscale-tailnet.ts";
+import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
+import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
+import { clusterProvider } from "../components/kubernetes/cluster-provider.ts";
+import { SmokeTest } from "../components/kubernetes/smoke-test.ts";
+import { k3sImageFor } from "../components/render/k3s-image.ts";
+import { nodeNames, stewardContainer, type Role } from "../components/render/names.ts";
+import type { Restrictions } from "../components/render/restrictions.ts";
+import { PodmanService } from "../components/steward/podman-service.ts";
+import { SiteNetwork } from "../components/steward/site-network.ts";
+import { StewardNode } from "../components/steward/steward-node.ts";
+import { images } from "../components/upstream/images.ts";
+import type { CiConfig } from "./ci-config.ts";
+import { durationSeconds, timeAfter } from "./duration.ts";
+
+/** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
+export interface CiMachine {
+  readonly restrictions: Restrictions;
+  /** Directory of image archives for nodes that reach no registry. */
+  readonly imagesDirectory: string | undefined;
+}
+
+export interface CiOutputs {
+  readonly clusterName: string;
+  readonly nodes: pulumi.Output<NodeOutput[]>;
+  readonly kubeconfig: pulumi.Output<string>;
+  readonly apiUrl: pulumi.Output<string>;
+  /** ISO 8601; null for a cluster without end. */
+  readonly expiresAt: pulumi.Output<string | null>;
+}
+
+export interface NodeOutput {
+  readonly name: string;
+  readonly role: Role;
+  readonly site: string;
+  readonly hostName: string;
+  readonly transport: StewardNode["transport"] extends pulumi.Output<infer T> ? T : never;
+  readonly pod: string;
+}
+
+interface CiNode {
+  readonly role: Role;
+  readonly host: StewardNode;
+}
+
+export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
+  const { clusterName } = config;
+  const identity = new ClusterIdentity(
+    "identity",
+    {
+      clusterName,
+      serverTransports: nodeNames("server", config.servers).map((name) => ({
+        kind: "podman" as const,
+        container: stewardContainer(clusterName, name),
+      })),
+    },
+    {},
+  );
+  const nodes = makeHosts(config, machine);
+  const joins = (role: Role): ClusterNode[] =>
+    nodes
+      .filter((node) => node.role === role)
+      .map(({ host }) => ({ host, ...particulars(config, role, host) }));
+
+  const cluster = new K3sCluster("cluster", {
+    clusterName,
+    identity,
+    servers: joins("server"),
+    agents: joins("agent"),
+    datastore: config.datastore,
+    disable: config.disable,
+  });
+  const kubeconfig = pulumi.secret(cluster.kubeconfig.kubeconfig);
+  const provider = clusterProvider("cluster", { clusterName, kubeconfig });
+  new SmokeTest(
+    "smoke",
+    { image: images.busybox, nodes: nodes.length, deletedWith: cluster.anchor },
+    { providers: [provider] },
+  );
+
+  return {
+    clusterName,
+    nodes: pulumi.all(nodes.map(nodeOutput)),
+    kubeconfig,
+    apiUrl: cluster.kubeconfig.endpoint,
+    expiresAt: identity.createdAt.apply((createdAt) => expiry(createdAt, config.timeToLive)),
+  };
+}
+
+/** Servers in the cloud, agents at home: home reaches the cloud through NAT, the cloud does not reach home. */
+function makeHosts(config: CiConfig, machine: CiMachine): CiNode[] {
+  const { clusterName } = config;
+  const network = (site: string, denyFromSubnets: pulumi.Input<string>[] = []): SiteNetwork =>
+    new SiteNetwork(site, { clusterName, site, denyFromSubnets: pulumi.all(denyFromSubnets) }, {});
+  const wan = network("wan");
+  const cloud = network("cloud");
+  const home = network("home", [cloud.subnet, wan.subnet]);
+
+  const podman = new PodmanService(
+    "podman",
+    { clusterName, socketDirectory: `/run/homespan/${clusterName}` },
+    {},
+  );
+  const tailnet = new HeadscaleTailnet("tailnet", {
+    clusterName,
+    network: wan,
+    image: images.headscale,
+    metricsServer: !config.disable.includes("metrics-server"),
+  });
+
+  const common = {
+    clusterName,
+    tailnet,
+    socketDirectory: podman.socketDirectory,
+    images: {
+      steward: images.steward,
+      tailscale: images.tailscale,
+      k3s: k3sImageFor(images.k3s, config.k3sVersion),
+    },
+    ...machine,
+  };
+  const servers = nodeNames("server", config.servers).map((nodeName, index): CiNode => {
+    const place = { site: "cloud", networkName: cloud.networkName, apiPort: config.apiPort + index };
+    return {
+      role: "server",
+      host: new StewardNode(nodeName, { ...common, ...place, nodeName, role: "server" }),
+    };
+  });
+  const agents = nodeNames("agent", config.agents).map((nodeName): CiNode => {
+    const place = { site: "home", networkName: home.networkName };
+    return {
+      role: "agent",
+      host: new StewardNode(nodeName, { ...common, ...place, nodeName, role: "agent" }),
+    };
+  });
+  return [...servers, ...agents];
+}
+
+/** What the configuration says about one node. */
+function particulars(config: CiConfig, role: Role, host: StewardNode): Omit<ClusterNode, "host"> {
+  return { ...config.nodes[host.nodeName], extraConfig: config.extraConfig[role] };
+}
+
+function nodeOutput({ role, host }: CiNode): pulumi.Output<NodeOutput> {
+  return pulumi.all([host.transport, host.podName]).apply(([transport, pod]) => ({
+    name: host.nodeName,
+    role,
+    site: host.site,
+    hostName: host.hostName,
+    transport,
+    pod,
+  }));
+}
+
+function expiry(createdAt: string, timeToLive: string | undefined): string | null {
+  const seconds = timeToLive === undefined ? undefined : durationSeconds(timeToLive);
+  return seconds === undefined ? null : timeAfter(createdAt, seconds);
+}

@@ -1,0 +1,57 @@
+/** The only reader of Pulumi's configuration. */
+import * as pulumi from "@pulumi/pulumi";
+import { formatProblem, nearest, type Problem } from "./grammar.ts";
+import { topologies, type Topology } from "./topology.ts";
+
+const namespace = "homespan";
+
+/** What a topology's own rules work on. */
+export interface StackSettings {
+  readonly stackName: string;
+  readonly topology: Topology;
+  /** Key without its namespace -> text, as Pulumi hands it over: objects and lists as JSON. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/**
+ * The settings of the stack that is being deployed.
+ *
+ * @throws pulumi.RunError for a topology nobody knows
+ */
+export function readSettings(): StackSettings {
+  return settingsOf(pulumi.getStack(), pulumi.runtime.allConfig());
+}
+
+/** Pure part of {@link readSettings}: picks this project's keys and the topology. */
+export function settingsOf(stackName: string, config: Readonly<Record<string, string>>): StackSettings {
+  const values = Object.fromEntries(
+    Object.entries(config)
+      .filter(([key]) => key.startsWith(`${namespace}:`))
+      .map(([key, value]) => [key.slice(namespace.length + 1), value]),
+  );
+  const wanted = values["topology"] ?? stackName;
+  const topology = topologies.find((it) => it === wanted);
+  if (topology === undefined) {
+    const near = nearest(wanted, topologies);
+    const lines = [
+      `\`topology\` must be a stack of this project (${topologies.join(", ")}), got ${JSON.stringify(wanted)}` +
+        (near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`),
+    ];
+    if (values["topology"] === undefined) {
+      lines.push(`It is the stack's name where the configuration does not say ${namespace}:topology.`);
+    }
+    throw new pulumi.RunError(lines.join("\n"));
+  }
+  return { stackName, topology, values };
+}
+
+/** All problems of a configuration in one error that prints without a stack trace. */
+export function configurationError(stackName: string, problems: readonly Problem[]): pulumi.RunError {
+  const count = problems.length === 1 ? "1 problem" : `${String(problems.length)} problems`;
+  return new pulumi.RunError(
+    [
+      `The configuration of stack ${stackName} has ${count}:`,
+      ...problems.map((it) => `  - ${formatProblem(it)}`),
+    ].join("\n"),
+  );
+}

@@ -1,0 +1,24 @@
+/** The Pulumi program: runs the topology that `homespan:topology` names. */
+import { detectMachine } from "../toolchain/machine.ts";
+import { ciConfig } from "./ci-config.ts";
+import { ciStack, type CiOutputs } from "./ci.ts";
+import { readSettings, type StackSettings } from "./config.ts";
+import type { Topology } from "./topology.ts";
+
+/** Called by Pulumi's program runner; what it returns are the stack's outputs. */
+export default function program(): CiOutputs {
+  const settings = readSettings();
+  return programs[settings.topology](settings);
+}
+
+const programs: Readonly<Record<Topology, (settings: StackSettings) => CiOutputs>> = {
+  ci: (settings) => ciStack(ciConfig(settings), thisMachine()),
+};
+
+function thisMachine(): Parameters<typeof ciStack>[1] {
+  const machine = detectMachine();
+  return {
+    restrictions: { cgroupV1: machine.cgroup === "v1", noSysResource: !machine.sysResource },
+    imagesDirectory: process.env["HOMESPAN_CLUSTER_IMAGES"],
+  };
+}

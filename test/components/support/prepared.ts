@@ -1,0 +1,72 @@
+/** Outputs of the provider's resources, as a run against a healthy machine gives them. */
+import type { Prepared } from "./recorder.ts";
+
+/** Values that must never be seen outside a secret. */
+export const secrets = {
+  serverToken: "server-token-5e7a",
+  agentToken: "agent-token-91c2",
+  authKey: "hskey-auth-44d0",
+  kubeconfig: "apiVersion: v1 # admin-kubeconfig-b38f",
+} as const;
+
+const text = (value: unknown): string => String(value);
+const subnets: Readonly<Record<string, string>> = {
+  wan: "10.90.0.0/24",
+  cloud: "10.90.1.0/24",
+  home: "10.90.2.0/24",
+};
+const nothing = (): Record<string, unknown> => ({});
+
+export const prepared: Prepared = {
+  "homespan:index:ClusterIdentity": () => ({
+    clusterId: "3b1f",
+    createdAt: "2026-11-21T12:00:00.000Z",
+    initialised: false,
+    serverToken: secrets.serverToken,
+    agentToken: secrets.agentToken,
+  }),
+  "homespan:index:ClusterAnchor": nothing,
+  "homespan:index:PodmanService": ({ socketDirectory }) => ({
+    socketPath: `${text(socketDirectory)}/podman.sock`,
+    pid: 4711,
+  }),
+  "homespan:index:SiteNetwork": ({ clusterName, site }) => ({
+    networkName: `homespan-${text(clusterName)}-${text(site)}`,
+    subnet: subnets[text(site)],
+    gateway: subnets[text(site)]?.replace(/0\/24$/, "1"),
+    ruleInPlace: true,
+  }),
+  "homespan:index:HeadscaleServer": ({ clusterName, hostName }) => ({
+    container: `homespan-${text(clusterName)}-headscale`,
+    volume: `homespan-${text(clusterName)}-headscale-data`,
+    url: `https://${text(hostName)}`,
+    caCertificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    running: true,
+  }),
+  "homespan:index:HeadscaleKey": () => ({ keyId: "7", key: secrets.authKey }),
+  "homespan:index:StewardVolume": ({ clusterName, nodeName }) => ({
+    volumeName: `homespan-${text(clusterName)}-${text(nodeName)}-data`,
+    volumeId: `volume-of-${text(nodeName)}`,
+  }),
+  "homespan:index:StewardNode": ({ clusterName, nodeName }) => ({
+    podName: `homespan-${text(clusterName)}-${text(nodeName)}`,
+    transport: { kind: "podman", container: `homespan-${text(clusterName)}-${text(nodeName)}-steward` },
+    running: true,
+  }),
+  "homespan:index:NodeConfig": () => ({ checksums: {} }),
+  "homespan:index:Kubeconfig": () => ({
+    endpoint: "https://127.0.0.1:6443",
+    kubeconfig: secrets.kubeconfig,
+  }),
+  "homespan:index:Membership": ({ labels }) => ({
+    ready: true,
+    foundLabels: labels,
+    tailnetAddress: "100.64.0.1",
+    deviceId: "1",
+    nodeUid: "f00d",
+  }),
+  "pulumi:providers:kubernetes": nothing,
+  "kubernetes:core/v1:Namespace": nothing,
+  "kubernetes:core/v1:Service": nothing,
+  "kubernetes:apps/v1:Deployment": nothing,
+};

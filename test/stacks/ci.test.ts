@@ -1,0 +1,229 @@
+import { expect, test } from "vitest";
+import { checkCiConfig, type CiConfig } from "../../stacks/ci-config.ts";
+import { ciStack, type CiMachine } from "../../stacks/ci.ts";
+import { prepared, secrets } from "../components/support/prepared.ts";
+import { record, type Recording, type Registration } from "../components/support/recorder.ts";
+
+const machine: CiMachine = {
+  restrictions: { cgroupV1: false, noSysResource: false },
+  imagesDirectory: "/cache/images/cluster",
+};
+
+function config(values: Record<string, string> = {}): CiConfig {
+  const { config, problems } = checkCiConfig({ stackName: "ci", topology: "ci", values });
+  if (config === undefined) {
+    throw new Error(problems.map((it) => it.rule).join("\n"));
+  }
+  return config;
+}
+
+type CiRecording = Recording & { readonly outputs: unknown };
+const recordings = new Map<string, Promise<CiRecording>>();
+
+/** Runs the stack with these settings; runs with the same settings are one. */
+function run(values: Record<string, string> = {}): Promise<CiRecording> {
+  const key = JSON.stringify(values);
+  const recording = recordings.get(key) ?? record(prepared, () => ciStack(config(values), machine));
+  recordings.set(key, recording);
+  return recording;
+}
+
+/** Every resource below its parent, in order of name: the tree `pulumi stack` shows. */
+function tree(recording: Recording): string[] {
+  const below = (parent: string, depth: number): string[] =>
+    recording.registrations
+      .filter((it) => it.parent === parent)
+      .sort((a, b) => `${a.name} ${a.type}`.localeCompare(`${b.name} ${b.type}`))
+      .flatMap((it) => [`${"  ".repeat(depth)}${it.type} ${it.name}`, ...below(it.urn, depth + 1)]);
+  const stack = recording.registrations.find((it) => it.type === "pulumi:pulumi:Stack");
+  return below(stack?.urn ?? "", 0);
+}
+
+/** Everything a registration waits for, directly or through others; a parent's wait is its children's. */
+function waitsFor(recording: Recording, registration: Registration): Set<string> {
+  const seen = new Set<string>();
+  const visit = (urn: string): void => {
+    for (const dependency of recording.registrations.find((it) => it.urn === urn)?.dependencies ?? []) {
+      if (!seen.has(dependency)) {
+        seen.add(dependency);
+        visit(dependency);
+      }
+    }
+  };
+  visit(registration.urn);
+  return seen;
+}
+
+test("one server and two agents: the whole tree", async () => {
+  expect(tree(await run())).toMatchSnapshot();
+});
+
+test("three servers and two agents: the whole tree", async () => {
+  expect(tree(await run({ servers: "3" }))).toMatchSnapshot();
+});
+
+test("no secret is in any input outside a secret, and what carries one is marked", async () => {
+  const { registrations, find } = await run({ servers: "3" });
+  for (const registration of registrations) {
+    const inputs = JSON.stringify(registration.inputs);
+    for (const secret of Object.values(secrets)) {
+      expect(inputs, registration.urn).not.toContain(secret);
+    }
+  }
+  expect(find("homespan:index:StewardNode", "agent-1-machine").inputs["authKey"]).toBe("[secret]");
+  expect(find("homespan:index:NodeConfig", "server-1-config").inputs["secretFiles"]).toBe("[secret]");
+  expect(find("homespan:index:Membership", "agent-2-membership").inputs["kubeconfig"]).toBe("[secret]");
+  expect(find("pulumi:providers:kubernetes", "cluster").inputs["kubeconfig"]).toBe("[secret]");
+  expect(find("homespan:index:ClusterIdentity", "identity").secretOutputs).toEqual([
+    "serverToken",
+    "agentToken",
+  ]);
+});
+
+test("what waits for what", async () => {
+  const recording = await run({ servers: "3" });
+  const { find } = recording;
+  const waits = (type: string, name: string): Set<string> =>
+    waitsFor(recording, find(`homespan:index:${type}`, name));
+  const urn = (type: string, name: string): string => find(`homespan:index:${type}`, name).urn;
+
+  expect(waits("HeadscaleServer", "tailnet-server")).toContain(urn("SiteNetwork", "wan"));
+  expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("HeadscaleServer", "tailnet-server"));
+  expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("StewardVolume", "agent-1-volume"));
+  expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscaleKey", "agent-1-key"));
+  expect(waits("StewardNode", "agent-1-machine")).toContain(urn("PodmanService", "podman"));
+  expect(waits("NodeConfig", "agent-1-config")).toContain(urn("StewardNode", "agent-1-machine"));
+  for (const server of ["server-1", "server-2", "server-3"]) {
+    expect(waits("Kubeconfig", "cluster-kubeconfig")).toContain(urn("NodeConfig", `${server}-config`));
+  }
+  expect(waits("Membership", "agent-1-membership")).toContain(urn("Kubeconfig", "cluster-kubeconfig"));
+  expect(waits("Membership", "agent-1-membership")).toContain(urn("NodeConfig", "agent-1-config"));
+});
+
+test("no machine waits for another machine: all boot at the same time", async () => {
+  const recording = await run({ servers: "3" });
+  const machines = recording.ofType("homespan:index:StewardNode");
+  const configs = recording.ofType("homespan:index:NodeConfig");
+  for (const registration of [...machines, ...configs]) {
+    const waits = waitsFor(recording, registration);
+    const own = registration.name.replace(/-config$/, "-machine");
+    const others = machines.filter((it) => it.urn !== registration.urn && it.name !== own);
+    expect(
+      others.filter((it) => waits.has(it.urn)).map((it) => it.name),
+      registration.name,
+    ).toEqual([]);
+  }
+});
+
+test("a whole-stack destroy skips drains, file removal and in-cluster deletes", async () => {
+  const recording = await run();
+  const anchor = recording.find("homespan:index:ClusterAnchor", "cluster-anchor").urn;
+  const inCluster = recording.registrations.filter(
+    (it) => it.type.startsWith("kubernetes:") || it.type === "homespan:index:Membership",
+  );
+  expect(inCluster).toHaveLength(6);
+  for (const registration of inCluster) {
+    expect(registration.deletedWith, registration.urn).toBe(anchor);
+  }
+  for (const config of recording.ofType("homespan:index:NodeConfig")) {
+    expect(config.deletedWith).toContain(config.name.replace(/-config$/, "-machine"));
+  }
+});
+
+test("what is replaced under the same name is deleted first", async () => {
+  const recording = await run();
+  for (const type of ["StewardNode", "HeadscaleKey", "NodeConfig", "Membership"]) {
+    for (const registration of recording.ofType(`homespan:index:${type}`)) {
+      expect(registration.deleteBeforeReplace, registration.urn).toBe(true);
+    }
+  }
+});
+
+test("the volume is the identity of key, machine, configuration and membership", async () => {
+  const { registrations } = await run();
+  const identities = registrations.filter((it) => "identity" in it.inputs && it.name.startsWith("agent-1"));
+  expect(identities.map((it) => it.inputs["identity"])).toEqual(
+    Array.from({ length: 4 }, () => "volume-of-agent-1"),
+  );
+});
+
+test("home is closed to the cloud and to the wide area, the cloud to nobody", async () => {
+  const { find } = await run();
+  expect(find("homespan:index:SiteNetwork", "home").inputs["denyFromSubnets"]).toEqual([
+    "10.90.1.0/24",
+    "10.90.0.0/24",
+  ]);
+  expect(find("homespan:index:SiteNetwork", "cloud").inputs["denyFromSubnets"]).toEqual([]);
+});
+
+test("each server publishes its API on a port of its own, agents publish nothing", async () => {
+  const { ofType } = await run({ servers: "3", apiPort: "7000" });
+  const published = Object.fromEntries(
+    ofType("homespan:index:StewardNode").map((it) => [String(it.inputs["nodeName"]), it.inputs["publish"]]),
+  );
+  expect(published).toEqual({
+    "server-1": [{ hostPort: 7000, containerPort: 6443 }],
+    "server-2": [{ hostPort: 7001, containerPort: 6443 }],
+    "server-3": [{ hostPort: 7002, containerPort: 6443 }],
+    "agent-1": [],
+    "agent-2": [],
+  });
+});
+
+test("settings of single nodes reach exactly these nodes", async () => {
+  const nodes = JSON.stringify({
+    "agent-1": { labels: { "example.com/rack": "a" }, kubeletArgs: ["max-pods=60"] },
+  });
+  const { find } = await run({
+    nodes,
+    extraConfig: JSON.stringify({ agent: { "protect-kernel-defaults": true } }),
+  });
+  const file = (node: string): string =>
+    (find("homespan:index:NodeConfig", `${node}-config`).inputs["files"] as Record<string, string>)[
+      "etc/rancher/k3s/config.yaml"
+    ] ?? "";
+  expect(file("agent-1")).toContain("max-pods=60");
+  expect(file("agent-1")).not.toContain("rack");
+  expect(file("agent-2")).not.toContain("max-pods");
+  expect(file("agent-2")).toContain("protect-kernel-defaults: true");
+  expect(file("server-1")).not.toContain("protect-kernel-defaults");
+  expect(find("homespan:index:Membership", "agent-1-membership").inputs["labels"]).toEqual({
+    "example.com/rack": "a",
+    "homespan.dev/site": "home",
+    "homespan.dev/substrate": "steward",
+    "node-type": "steward",
+  });
+});
+
+test("outputs", async () => {
+  const { outputs } = await run({ timeToLive: "2h", agents: "1" });
+  expect(outputs).toEqual({
+    clusterName: "ci",
+    apiUrl: "https://127.0.0.1:6443",
+    expiresAt: "2026-11-21T14:00:00.000Z",
+    kubeconfig: secrets.kubeconfig,
+    nodes: [
+      {
+        name: "server-1",
+        role: "server",
+        site: "cloud",
+        hostName: "ci-server-1",
+        transport: { kind: "podman", container: "homespan-ci-server-1-steward" },
+        pod: "homespan-ci-server-1",
+      },
+      {
+        name: "agent-1",
+        role: "agent",
+        site: "home",
+        hostName: "ci-agent-1",
+        transport: { kind: "podman", container: "homespan-ci-agent-1-steward" },
+        pod: "homespan-ci-agent-1",
+      },
+    ],
+  });
+});
+
+test("a cluster without an end says so", async () => {
+  const { outputs } = await run();
+  expect(outputs).toMatchObject({ expiresAt: null });
+});
