@@ -1,0 +1,205 @@
+/** The Debian packages a run needs: found, named, and installed when the user agrees. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { execa } from "execa";
+import { readJson, writeJson } from "./json.ts";
+import { commandExists, findCommand } from "./machine.ts";
+import type { Group, Machine, Reporter } from "./types.ts";
+
+/** Why a package is needed: to run clusters, to compare, to test, or to build tools and images here. */
+export type PackageGroup = Group | "build";
+
+/** Package -> what it gives. Names are those of Debian 12 and 13 and of Ubuntu 24.04. */
+export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, string>>>> = {
+  core: {
+    podman: "runs the nodes",
+    runc: "their runtime where crun refuses the machine's cgroups",
+    conmon: "watches each container",
+    catatonit: "holds a pod's network namespace",
+    netavark: "container networks",
+    "aardvark-dns": "names in container networks; podman does not pull it in",
+    nftables: "the firewall between sites",
+    iptables: "the NAT rules of container networks",
+    iproute2: "looks at networks",
+  },
+  build: {
+    gcc: "compiles k3s's SQLite and runc's seccomp",
+    "libc6-dev": "C headers",
+    "pkg-config": "finds libseccomp",
+    "libseccomp-dev": "runc's seccomp",
+    debootstrap: "base images where no image registry is reachable",
+    zstd: "packs images",
+  },
+  bench: {},
+  test: { shellcheck: "checks the shell scripts" },
+};
+
+/** The machine as this file sees it; tests give a fake. */
+export interface PackageTools {
+  /** True on Debian and its children. */
+  readonly isDebian: () => boolean;
+  /** Names of those that are installed. */
+  readonly installed: (names: readonly string[]) => Promise<readonly string[]>;
+  readonly run: (command: string, args: readonly string[]) => Promise<void>;
+  /** Asks on the terminal; undefined when there is nobody to ask. */
+  readonly ask?: ((question: string) => Promise<boolean>) | undefined;
+  readonly hasCommand: (name: string) => boolean;
+}
+
+export interface PackageRequest {
+  readonly groups: readonly PackageGroup[];
+  readonly machine: Machine;
+  /** `--yes` or CI=true. */
+  readonly yes: boolean;
+  readonly reporter: Reporter;
+  readonly cache: string;
+}
+
+/**
+ * Makes sure the packages of the groups are there.
+ *
+ * @throws Error with the exact command when they are missing and may not or cannot be installed.
+ */
+export async function ensurePackages(
+  request: PackageRequest,
+  tools: PackageTools = systemTools(request.cache),
+): Promise<void> {
+  const names = packageNames(request.groups);
+  if (!tools.isDebian()) {
+    explainElsewhere(request, names, tools);
+    return;
+  }
+  const missing = await missingPackages(names, tools);
+  if (missing.length === 0) return;
+  const command = installCommand(missing, request.machine.root);
+  const reasons = missing.map((name) => `${name} (${purposeOf(name)})`).join(", ");
+  if (!request.machine.root && !tools.hasCommand("sudo")) {
+    throw new Error(`Debian packages are missing: ${reasons}; as root run: ${installCommand(missing, true)}`);
+  }
+  const agreed =
+    request.yes ||
+    ((await tools.ask?.(`Debian packages are missing: ${reasons}.\nInstall them with \`${command}\`?`)) ??
+      false);
+  if (!agreed) {
+    throw new Error(`Debian packages are missing: ${reasons}; run: ${command} (or give --yes)`);
+  }
+  await install(missing, request, tools);
+}
+
+/** The names that are not installed, in the order given. */
+export async function missingPackages(names: readonly string[], tools: PackageTools): Promise<string[]> {
+  const installed = new Set(await tools.installed(names));
+  return names.filter((name) => !installed.has(name));
+}
+
+export function packageNames(groups: readonly PackageGroup[]): string[] {
+  return [...new Set(groups.flatMap((group) => Object.keys(PACKAGES[group])))];
+}
+
+/** What a user would type. */
+export function installCommand(names: readonly string[], root: boolean): string {
+  const sudo = root ? "" : "sudo ";
+  return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${names.join(" ")}`;
+}
+
+async function install(
+  names: readonly string[],
+  request: PackageRequest,
+  tools: PackageTools,
+): Promise<void> {
+  const task = request.reporter.start(`Debian packages: ${names.join(" ")}`, 20);
+  // Another apt run on a fresh machine (unattended-upgrades) is waited for instead of failing.
+  const options = ["-q", "-o", "DPkg::Lock::Timeout=300"];
+  const apt = (args: readonly string[]): Promise<void> => {
+    const command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...options, ...args];
+    return request.machine.root ? tools.run("env", command.slice(1)) : tools.run("sudo", command);
+  };
+  try {
+    await apt(["update"]);
+    await apt(["install", "-y", "--no-install-recommends", ...names]);
+    task.done();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    task.fail(text);
+    throw new Error(
+      `installing Debian packages failed: ${text}; run it yourself: ${installCommand(names, request.machine.root)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Elsewhere the commands count, not the packages: names differ too much to install by. */
+function explainElsewhere(request: PackageRequest, names: readonly string[], tools: PackageTools): void {
+  if (tools.hasCommand("podman")) return;
+  const fix =
+    request.machine.platform === "darwin"
+      ? "install it with: brew install podman && podman machine init --rootful && podman machine start"
+      : `install your distribution's packages of: ${names.join(" ")}`;
+  throw new Error(`\`podman\` must be installed, got none on PATH; ${fix}`);
+}
+
+function purposeOf(name: string): string {
+  for (const group of Object.values(PACKAGES)) {
+    const purpose = group[name];
+    if (purpose !== undefined) return purpose;
+  }
+  return "";
+}
+
+function systemTools(cache: string): PackageTools {
+  return {
+    isDebian: () => commandExists("dpkg-query") && commandExists("apt-get"),
+    hasCommand: (name) => findCommand(name) !== undefined,
+    installed: (names) => rememberInstalled(names, cache, queryDpkg),
+    run: async (command, args) => {
+      const result = await execa(command, args, { stdin: "inherit", all: true, reject: false });
+      if (result.failed) throw new Error(lastLines(result.all));
+    },
+    ask: process.stdin.isTTY && process.stderr.isTTY ? askOnTerminal : undefined,
+  };
+}
+
+async function queryDpkg(names: readonly string[]): Promise<readonly string[]> {
+  // Exit code 1 only says that some names are unknown.
+  const { stdout } = await execa("dpkg-query", ["-W", "-f", "${db:Status-Abbrev} ${Package}\\n", ...names], {
+    reject: false,
+  });
+  return parseDpkg(stdout);
+}
+
+/** Asks only when dpkg's database changed since all of the names were last seen installed. */
+export async function rememberInstalled(
+  names: readonly string[],
+  cache: string,
+  query: (names: readonly string[]) => Promise<readonly string[]>,
+  database = "/var/lib/dpkg/status",
+): Promise<readonly string[]> {
+  const memory = join(cache, "packages.json");
+  const state = statSync(database, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const known = (await readJson(memory)) as { state: number; names: readonly string[] } | undefined;
+  const remembered = known?.state === state ? known.names : [];
+  if (names.every((name) => remembered.includes(name))) return names;
+  const installed = await query(names);
+  await writeJson(memory, { state, names: [...new Set([...remembered, ...installed])] });
+  return installed;
+}
+
+/** Package names of `dpkg-query` lines in state `ii` (installed, configured) or `hi` (the same, held). */
+export function parseDpkg(output: string): string[] {
+  return output.split("\n").flatMap((line) => /^[ih]i\s+(\S+)$/.exec(line.trim())?.[1] ?? []);
+}
+
+function lastLines(text: string): string {
+  return text.trim().split("\n").slice(-3).join("; ");
+}
+
+async function askOnTerminal(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${question} [Y/n] `);
+    return /^(y|yes|)$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,23 @@
+/** Where the toolchain keeps things: all outside the checkout, all below one folder. */
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `HOMESPAN_CACHE`, else `XDG_CACHE_HOME`/homespan, else ~/.cache/homespan. */
+export function cacheFolder(environment: Environment = process.env): string {
+  return folder(environment, "HOMESPAN_CACHE", "XDG_CACHE_HOME", ".cache");
+}
+
+/** `HOMESPAN_STATE`, else `XDG_STATE_HOME`/homespan, else ~/.local/state/homespan. */
+export function stateFolder(environment: Environment = process.env): string {
+  return folder(environment, "HOMESPAN_STATE", "XDG_STATE_HOME", ".local/state");
+}
+
+function folder(environment: Environment, own: string, xdg: string, fallback: string): string {
+  const given = environment[own];
+  if (given !== undefined && given !== "") return resolve(given);
+  const base = environment[xdg];
+  const parent = base === undefined || base === "" ? join(homedir(), fallback) : resolve(base);
+  return join(parent, "homespan");
+}

@@ -1,0 +1,170 @@
+/**
+ * The toolchain: every program, image and package a run needs, pinned, made once and kept in the cache.
+ *
+ * Nothing here knows about clusters.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { writeContainersConf } from "./containers-conf.ts";
+import { ensurePackages } from "./debian.ts";
+import { cacheFolder } from "./folders.ts";
+import { removeGoCaches, removeReadOnly } from "./modules.ts";
+import { linkLanguageHost } from "./links.ts";
+import { detectMachine } from "./machine.ts";
+import { PINS } from "./pins.ts";
+import { chooseSource, registryReachable, sourceSetting } from "./reach.ts";
+import { availablePins, ensureTools, neededPins, toolState } from "./tools.ts";
+import type { ToolContext, ToolState } from "./tools.ts";
+import type { Group, ImageRow, Prepared, Reporter, ToolRow } from "./types.ts";
+
+const LANGUAGE_HOST = fileURLToPath(new URL("language-host/pulumi-language-nodejs", import.meta.url));
+
+export interface PrepareOptions {
+  readonly groups: readonly Group[];
+  /** Install missing Debian packages without asking. `CI=true` means the same. */
+  readonly yes: boolean;
+  readonly reporter: Reporter;
+}
+
+/**
+ * Makes or finds everything the groups need. Instant when it is all there.
+ *
+ * @throws Error that names the first thing that cannot be had, and the fix.
+ */
+export async function prepare(options: PrepareOptions): Promise<Prepared> {
+  const { groups, reporter } = options;
+  const context = toolContext(options);
+  const { machine, cache } = context;
+  await ensurePackages({ groups, machine, yes: agreed(options), reporter, cache });
+  await writeContainersConf(cache, machine);
+  const core = groups.includes("core");
+  const online = !core || (await registryReachable(context.setting, cache));
+  const states = await ensureTools(neededPins(PINS, groups, !online), context);
+  let images: readonly ImageRow[] = [];
+  if (core) {
+    await linkLanguageHost(toolPath(states, "pulumi"), LANGUAGE_HOST, cache, context.environment["PATH"]);
+    if (!online) await context.beforeBuilding();
+    const { prepareImages } = await import("./images.ts");
+    images = await prepareImages({
+      cache,
+      machine,
+      reporter,
+      online,
+      toolPath: (name) => toolPath(states, name),
+    });
+  }
+  return { machine, tools: states.map(rowOf), images, notes: notesFor(states) };
+}
+
+/** Every tool this platform can have, installed or not. Reads only. */
+export async function listTools(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<readonly ToolRow[]> {
+  const context = {
+    cache: cacheFolder(environment),
+    machine: detectMachine(),
+    setting: sourceSetting(environment),
+    environment,
+    reporter: silent,
+  };
+  const states = await Promise.all(availablePins(PINS, context).map((pin) => toolState(pin, context)));
+  return states.map(rowOf);
+}
+
+/** What `clean` drops: `go` what Go downloaded and compiled (some 25 GiB), `all` everything but stacks' state. */
+export type CleanScope = "go" | "all";
+
+/** Frees disk space; the next `prepare` makes again what it needs. */
+export async function clean(scope: CleanScope, cache: string = cacheFolder()): Promise<void> {
+  await removeGoCaches(cache);
+  if (scope === "go") return;
+  for (const name of ["bin", "tools", "downloads", "images", "logs", "pulumi-home/plugins"]) {
+    await removeReadOnly(join(cache, name));
+  }
+  for (const name of ["registry.json", "path-tools.json", "packages.json", "containers.conf"]) {
+    await removeReadOnly(join(cache, name));
+  }
+}
+
+const silent: Reporter = {
+  start: () => ({ detail: () => undefined, done: () => undefined, fail: () => undefined }),
+  note: () => undefined,
+};
+
+function agreed(options: PrepareOptions): boolean {
+  return options.yes || process.env["CI"] === "true";
+}
+
+function toolContext(options: PrepareOptions): ToolContext {
+  const environment = process.env;
+  const machine = detectMachine();
+  const setting = sourceSetting(environment);
+  const cache = cacheFolder(environment);
+  let building: Promise<void> | undefined;
+  return {
+    cache,
+    machine,
+    reporter: options.reporter,
+    environment,
+    setting,
+    chooseSource: () => chooseSource(setting),
+    beforeBuilding: () => {
+      building ??= ensurePackages({
+        groups: ["build"],
+        machine,
+        yes: agreed(options),
+        reporter: options.reporter,
+        cache,
+      });
+      return building;
+    },
+  };
+}
+
+function mainFile({ pin, installed, onPath }: ToolState): string | null {
+  if (onPath !== undefined) return onPath.path;
+  if (installed === undefined) return null;
+  return join(installed.folder, pin.main ?? pin.name);
+}
+
+function toolPath(states: readonly ToolState[], name: string): string {
+  const state = states.find((candidate) => candidate.pin.name === name);
+  const path = state === undefined ? null : mainFile(state);
+  if (path !== null) return path;
+  const carrier = PINS.find((pin) => pin.name === name)?.includedIn;
+  const fix =
+    carrier === undefined
+      ? "run: ./homespan toolchain --prepare"
+      : `it is part of the official ${carrier}; to build images on this machine set HOMESPAN_SOURCE=modules`;
+  throw new Error(`\`${name}\` must be installed, got none; ${fix}`);
+}
+
+function rowOf(state: ToolState): ToolRow {
+  const { pin, installed, onPath } = state;
+  return {
+    tool: pin.name,
+    group: pin.group,
+    version: onPath?.version ?? installed?.version ?? pin.download?.version ?? pin.modules?.version ?? "",
+    source: onPath === undefined ? (installed?.source ?? null) : "path",
+    path: mainFile(state),
+    size: onPath?.size ?? installed?.size ?? null,
+    offered: { download: pin.download?.version ?? null, modules: pin.modules?.version ?? null },
+  };
+}
+
+/** What a user will see on this machine and may wonder about. */
+function notesFor(states: readonly ToolState[]): string[] {
+  const plugins = states.filter(
+    ({ pin, installed }) => pin.plugin !== undefined && installed?.source === "modules",
+  );
+  if (plugins.length === 0) return [];
+  const which = plugins
+    .map(
+      ({ pin, installed }) =>
+        `${pin.plugin ?? ""} ${installed?.version ?? ""} for SDK ${pin.download?.version ?? ""}`,
+    )
+    .join(", ");
+  return [
+    `Pulumi warns "using pulumi-resource-... from $PATH": these plugins were built from their Go modules and are not installed under a version they are not (${which}); both work with the resources used here`,
+  ];
+}

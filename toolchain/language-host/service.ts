@@ -1,0 +1,172 @@
+/** The LanguageRuntime service: what the Pulumi engine asks a language host, answered for Node programs. */
+import type * as Grpc from "@grpc/grpc-js";
+import type { Empty } from "google-protobuf/google/protobuf/empty_pb.js";
+import type * as Language from "@pulumi/pulumi/proto/language_pb.js";
+import type * as Plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import { installDependencies } from "./dependencies.ts";
+import { requireFrom, type Libraries } from "./libraries.ts";
+import { pluginsToFind, type RequiredPlugin } from "./packages.ts";
+import { parseOptions, type Programs, type RunRequest } from "./program.ts";
+
+type Call<Request> = Grpc.ServerUnaryCall<Request, unknown>;
+type Reply<Response> = Grpc.sendUnaryData<Response>;
+
+/**
+ * The handlers by the service's method names. What is not here (plugins written in a language, code generation) gets
+ * the library's own answer UNIMPLEMENTED, which the engine understands.
+ */
+export function languageService(
+  libraries: Libraries,
+  programs: Programs,
+  engineAddress: string,
+): Grpc.UntypedServiceImplementation {
+  const { language, plugin, empty } = libraries;
+  let engine = engineAddress;
+
+  return {
+    handshake(
+      call: Call<Language.LanguageHandshakeRequest>,
+      reply: Reply<Language.LanguageHandshakeResponse>,
+    ) {
+      engine = call.request.getEngineAddress() || engine;
+      reply(null, new language.LanguageHandshakeResponse());
+    },
+
+    getPluginInfo(_call: Call<Empty>, reply: Reply<Plugin.PluginInfo>) {
+      reply(null, new plugin.PluginInfo().setVersion(sdkVersion(process.cwd())));
+    },
+
+    getRequiredPackages: unary<Language.GetRequiredPackagesRequest, Language.GetRequiredPackagesResponse>(
+      ({ request }) => {
+        const needed = pluginsToFind(programDirectory(request.getInfo()), process.env["PATH"] ?? "");
+        return new language.GetRequiredPackagesResponse().setPackagesList(
+          needed.map((one) => packageDependency(libraries, one)),
+        );
+      },
+    ),
+
+    getRequiredPlugins: unary<Language.GetRequiredPluginsRequest, Language.GetRequiredPluginsResponse>(
+      ({ request }) => {
+        const needed = pluginsToFind(programDirectory(request.getInfo()), process.env["PATH"] ?? "");
+        return new language.GetRequiredPluginsResponse().setPluginsList(
+          needed.map(({ name, version, server = "" }) =>
+            new plugin.PluginDependency()
+              .setName(name)
+              .setKind("resource")
+              .setVersion(version)
+              .setServer(server),
+          ),
+        );
+      },
+    ),
+
+    runtimeOptionsPrompts(
+      _call: Call<Language.RuntimeOptionsRequest>,
+      reply: Reply<Language.RuntimeOptionsResponse>,
+    ) {
+      reply(null, new language.RuntimeOptionsResponse());
+    },
+
+    about: unary<Language.AboutRequest, Language.AboutResponse>(() =>
+      new language.AboutResponse().setExecutable(process.execPath).setVersion(process.version),
+    ),
+
+    run: unary<Language.RunRequest, Language.RunResponse>(async (call) => {
+      if (call.request.getAttachDebugger()) {
+        return new language.RunResponse().setError(
+          "this language host cannot attach a debugger, use `nodeargs: --inspect-brk`",
+        );
+      }
+      const result = await programs.run(runRequest(call.request, engine), cancellation(call));
+      return new language.RunResponse().setError(result.error).setBail(result.bail);
+    }),
+
+    installDependencies(
+      call: Grpc.ServerWritableStream<
+        Language.InstallDependenciesRequest,
+        Language.InstallDependenciesResponse
+      >,
+    ) {
+      installDependencies(libraries, call);
+    },
+
+    cancel(_call: Call<Empty>, reply: Reply<Empty>) {
+      programs.cancel();
+      reply(null, new empty.Empty());
+    },
+  };
+}
+
+/** Turns a function into a handler: what it throws becomes the error of the call. */
+function unary<Request, Response>(
+  handle: (call: Call<Request>) => Response | Promise<Response>,
+): (call: Call<Request>, reply: Reply<Response>) => void {
+  return (call, reply) => {
+    const answer = async (): Promise<Response> => handle(call);
+    answer().then(
+      (response) => {
+        reply(null, response);
+      },
+      (error: unknown) => {
+        reply(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  };
+}
+
+/** A signal that is aborted when the engine gives up on the call. */
+function cancellation(call: Call<unknown>): AbortSignal {
+  const controller = new AbortController();
+  call.on("cancelled", () => {
+    controller.abort();
+  });
+  return controller.signal;
+}
+
+function runRequest(request: Language.RunRequest, engineAddress: string): RunRequest {
+  const info = request.getInfo();
+  return {
+    engineAddress,
+    monitorAddress: request.getMonitorAddress(),
+    project: request.getProject(),
+    stack: request.getStack(),
+    organization: request.getOrganization(),
+    pwd: request.getPwd(),
+    rootDirectory: info?.getRootDirectory() ?? request.getPwd(),
+    programDirectory: programDirectory(info),
+    entryPoint: info?.getEntryPoint() ?? request.getProgram(),
+    args: request.getArgsList(),
+    dryRun: request.getDryrun(),
+    parallel: request.getParallel(),
+    config: Object.fromEntries(request.getConfigMap().toArray()),
+    configSecretKeys: request.getConfigsecretkeysList(),
+    options: parseOptions(info?.getOptions()?.toJavaScript() ?? {}),
+  };
+}
+
+function programDirectory(info: Language.ProgramInfo | undefined): string {
+  const directory = info?.getProgramDirectory() ?? "";
+  return directory === "" ? process.cwd() : directory;
+}
+
+function packageDependency({ plugin }: Libraries, needed: RequiredPlugin): Plugin.PackageDependency {
+  const { name, version, server = "", parameterization } = needed;
+  const dependency = new plugin.PackageDependency()
+    .setName(name)
+    .setKind("resource")
+    .setVersion(version)
+    .setServer(server);
+  if (parameterization === undefined) return dependency;
+  return dependency.setParameterization(
+    new plugin.PackageParameterization()
+      .setName(parameterization.name)
+      .setVersion(parameterization.version)
+      .setValue(parameterization.value),
+  );
+}
+
+/** The host is as new as the SDK whose stubs it answers with. */
+function sdkVersion(directory: string): string {
+  const manifest = requireFrom(directory)("@pulumi/pulumi/package.json") as { readonly version: string };
+  return manifest.version;
+}
