@@ -22,13 +22,20 @@ export const clusterIdentityOutputs = clusterIdentityInputs.extend({
   agentToken: z.string(),
 });
 
+/** What objects in the cluster and memberships are `deletedWith`; never replaced, so a whole-stack destroy skips drains. */
+export const clusterAnchorInputs = z.strictObject({ clusterName: nameSchema });
+export const clusterAnchorOutputs = clusterAnchorInputs.extend({});
+
 /** The Podman API service of one cluster: its socket directory is mounted into stewards. */
 export const podmanServiceInputs = z.strictObject({
   clusterName: nameSchema,
   /** Default `/run/homespan/<cluster>`. */
   socketDirectory: z.string().startsWith("/"),
 });
-export const podmanServiceOutputs = podmanServiceInputs.extend({ socketPath: z.string(), pid: z.number().int() });
+export const podmanServiceOutputs = podmanServiceInputs.extend({
+  socketPath: z.string(),
+  pid: z.number().int(),
+});
 
 /** One site's Podman network, with a rule that drops new connections from other sites' subnets. */
 export const siteNetworkInputs = z.strictObject({
@@ -65,6 +72,8 @@ export const headscaleServerOutputs = headscaleServerInputs.extend({
   url: z.string(),
   /** PEM, public. */
   caCertificate: z.string(),
+  /** When the server's certificate ends; an update makes a new one 30 days earlier. */
+  certificateExpiresAt: z.iso.datetime(),
   /** False when `read` found the container stopped. */
   running: z.boolean(),
 });
@@ -126,6 +135,11 @@ export const stewardNodeInputs = z.strictObject({
   /** Podman flags for this machine, from detection (`--ulimit=...`). */
   podmanFlags: z.array(z.string()).default([]),
 });
+/**
+ * Output `identity` is the one NodeConfig and Membership take as theirs: it becomes unknown exactly when this node is
+ * replaced, so that the engine removes the old membership before the old node. A change of image, network, ports or
+ * files makes the pod anew on the same volume, as an update: same node, same identity.
+ */
 export const stewardNodeOutputs = stewardNodeInputs.extend({
   podName: z.string(),
   transport: transportSchema,
@@ -149,6 +163,8 @@ export const nodeConfigInputs = z.strictObject({
   initialised: z.boolean(),
 });
 export const nodeConfigOutputs = nodeConfigInputs.extend({
+  /** Which of `joinFile`'s texts was written at creation; updates keep to it. */
+  joinVariant: z.enum(["fresh", "initialised"]),
   /** Path -> sha256 as found on the node. Missing file: "". */
   checksums: z.record(z.string(), z.string()),
 });
@@ -157,9 +173,7 @@ export const nodeConfigOutputs = nodeConfigInputs.extend({
 export const kubeconfigInputs = z.strictObject({
   clusterName: nameSchema,
   /** In order of preference. `url` is reachable from where Pulumi runs. */
-  servers: z
-    .array(z.strictObject({ nodeName: nameSchema, transport: transportSchema, url: z.url() }))
-    .min(1),
+  servers: z.array(z.strictObject({ nodeName: nameSchema, transport: transportSchema, url: z.url() })).min(1),
   /** ServerName for TLS when the URL's host is no SAN. */
   tlsServerName: z.string().optional(),
   waitSeconds: z.number().int().positive().default(300),
@@ -181,7 +195,10 @@ export const membershipInputs = z.strictObject({
   kubeconfig: z.string(),
   /** All API endpoints, to fall over between. */
   endpoints: z.array(z.url()).min(1),
+  /** Of `endpoints`, the one this very node answers on (servers only): its removal never goes through it. */
+  ownEndpoint: z.url().optional(),
   transport: transportSchema,
+  /** StewardNode's output `identity`: a change is another node under the same name. */
   identity: z.string(),
   /** True when the node carries an etcd member. */
   etcd: z.boolean(),

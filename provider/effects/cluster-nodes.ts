@@ -1,0 +1,108 @@
+/** Nodes of a cluster, as far as memberships need them. */
+import { type Answer, type ClusterAccess, type Kubernetes, type KubernetesApi } from "./kubernetes.ts";
+
+/** A Node object. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly ready: boolean;
+  /** Why it is not Ready, in the kubelet's words; "" when it is. */
+  readonly reason: string;
+  readonly unschedulable: boolean;
+  readonly addresses: readonly string[];
+  /** `undefined` when the node reports no etcd membership. */
+  readonly etcdVoter: boolean | undefined;
+}
+
+interface RawCondition {
+  type?: string;
+  status?: string;
+  message?: string;
+}
+interface RawNode {
+  metadata?: {
+    name?: string;
+    uid?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  spec?: { unschedulable?: boolean };
+  status?: { conditions?: RawCondition[]; addresses?: { type?: string; address?: string }[] };
+}
+
+/** Reads a Node object. */
+export function clusterNode(raw: unknown): ClusterNode {
+  const node = raw as RawNode;
+  const condition = (type: string): RawCondition | undefined =>
+    node.status?.conditions?.find((candidate) => candidate.type === type);
+  const ready = condition("Ready");
+  // pkg/etcd of k3s sets this condition on every node that runs a member.
+  const voter = condition("EtcdIsVoter");
+  return {
+    name: node.metadata?.name ?? "",
+    uid: node.metadata?.uid ?? "",
+    labels: node.metadata?.labels ?? {},
+    annotations: node.metadata?.annotations ?? {},
+    ready: ready?.status === "True",
+    reason: ready?.status === "True" ? "" : (ready?.message ?? "the kubelet has not reported yet"),
+    unschedulable: node.spec?.unschedulable ?? false,
+    addresses: (node.status?.addresses ?? []).flatMap((entry) => entry.address ?? []),
+    etcdVoter: voter === undefined ? undefined : voter.status === "True",
+  };
+}
+
+/** The answer's body, or an error that names what was asked for. */
+export function bodyOf(answer: Answer, what: string): unknown {
+  if (answer.status >= 200 && answer.status < 300) return answer.body;
+  const message = (answer.body as { message?: string } | null)?.message;
+  throw new Error(
+    `${what} failed: HTTP ${String(answer.status)}${message === undefined ? "" : `, ${message}`}`,
+  );
+}
+
+/** All nodes. */
+export async function listNodes(api: KubernetesApi): Promise<readonly ClusterNode[]> {
+  const body = bodyOf(await api.call("GET", "/api/v1/nodes"), "listing nodes") as { items?: unknown[] };
+  return (body.items ?? []).map(clusterNode);
+}
+
+/** One node, or `undefined`. */
+export async function getNode(api: KubernetesApi, name: string): Promise<ClusterNode | undefined> {
+  const answer = await api.call("GET", `/api/v1/nodes/${name}`);
+  return answer.status === 404 ? undefined : clusterNode(bodyOf(answer, `reading node ${name}`));
+}
+
+/** Strategic merge patch of a node; `null` removes a key. */
+export async function patchNode(api: KubernetesApi, name: string, patch: unknown): Promise<ClusterNode> {
+  return clusterNode(
+    bodyOf(await api.call("PATCH", `/api/v1/nodes/${name}`, patch), `changing node ${name}`),
+  );
+}
+
+const SHARED_MILLISECONDS = 1000;
+
+/** One list of nodes for all memberships that are read within a second. */
+export class NodeLists {
+  readonly #kubernetes: Kubernetes;
+  readonly #now: () => number;
+  readonly #shared = new Map<
+    string,
+    { readonly at: number; readonly nodes: Promise<readonly ClusterNode[]> }
+  >();
+
+  constructor(kubernetes: Kubernetes, now: () => number = Date.now) {
+    this.#kubernetes = kubernetes;
+    this.#now = now;
+  }
+
+  list(access: ClusterAccess): Promise<readonly ClusterNode[]> {
+    const key = JSON.stringify(access);
+    const known = this.#shared.get(key);
+    if (known !== undefined && this.#now() - known.at <= SHARED_MILLISECONDS) return known.nodes;
+    const nodes = this.#kubernetes.connect(access).then(listNodes);
+    this.#shared.set(key, { at: this.#now(), nodes });
+    return nodes;
+  }
+}

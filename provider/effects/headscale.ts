@@ -1,0 +1,166 @@
+/** Headscale, by its own command inside its container. Checked against the command line of 0.29.0. */
+import type { HeadscaleRef } from "../schema/common.ts";
+import type { Podman } from "./podman.ts";
+import { CommandError, type Finished } from "./process.ts";
+
+/** One device of the tailnet. */
+export interface Device {
+  readonly id: string;
+  readonly hostName: string;
+  /** Name in MagicDNS; has a suffix when another device had the host name first. */
+  readonly givenName: string;
+  readonly tags: readonly string[];
+  readonly addresses: readonly string[];
+  readonly online: boolean;
+}
+
+export interface PreAuthKey {
+  readonly id: string;
+  readonly used: boolean;
+  /** Milliseconds since 1970; 0 when it never expires. */
+  readonly expiresAt: number;
+}
+
+export interface Headscale {
+  /** Shared by all calls of about a second. `undefined` when the server does not answer. */
+  devices(ref: HeadscaleRef): Promise<readonly Device[] | undefined>;
+  removeDevice(ref: HeadscaleRef, id: string): Promise<void>;
+  /** `undefined` when the server does not answer. */
+  keys(ref: HeadscaleRef): Promise<readonly PreAuthKey[] | undefined>;
+  createKey(
+    ref: HeadscaleRef,
+    options: { readonly user: string; readonly tags: readonly string[]; readonly expirySeconds: number },
+  ): Promise<{ id: string; key: string }>;
+  removeKey(ref: HeadscaleRef, id: string): Promise<void>;
+  /** False while the server does not answer. */
+  ensureUser(ref: HeadscaleRef, name: string): Promise<boolean>;
+  setPolicy(ref: HeadscaleRef, path: string): Promise<void>;
+}
+
+interface RawTime {
+  seconds?: number;
+}
+interface RawNode {
+  id?: number;
+  name?: string;
+  given_name?: string;
+  tags?: string[];
+  ip_addresses?: string[];
+  online?: boolean;
+}
+interface RawKey {
+  id?: number;
+  key?: string;
+  used?: boolean;
+  expiration?: RawTime;
+}
+interface RawUser {
+  id?: number;
+  name?: string;
+}
+
+const SHARED_MILLISECONDS = 1000;
+const EXISTS = /already exists|UNIQUE constraint/i;
+const GONE = /not found|does not exist/i;
+
+/** {@link Headscale} by `podman exec`. */
+export class HeadscaleProgram implements Headscale {
+  readonly #podman: Podman;
+  readonly #now: () => number;
+  readonly #shared = new Map<string, { readonly at: number; readonly answer: Promise<Finished> }>();
+
+  constructor(podman: Podman, now: () => number = Date.now) {
+    this.#podman = podman;
+    this.#now = now;
+  }
+
+  async devices(ref: HeadscaleRef): Promise<readonly Device[] | undefined> {
+    const nodes = await this.#list<RawNode>(ref, ["nodes", "list"]);
+    return nodes?.map((node) => ({
+      id: String(node.id ?? 0),
+      hostName: node.name ?? "",
+      givenName: node.given_name ?? "",
+      tags: node.tags ?? [],
+      addresses: node.ip_addresses ?? [],
+      online: node.online ?? false,
+    }));
+  }
+
+  async removeDevice(ref: HeadscaleRef, id: string): Promise<void> {
+    await this.#change(ref, ["nodes", "delete", "--identifier", id, "--force"], GONE);
+  }
+
+  async keys(ref: HeadscaleRef): Promise<readonly PreAuthKey[] | undefined> {
+    const keys = await this.#list<RawKey>(ref, ["preauthkeys", "list"]);
+    return keys?.map((key) => ({
+      id: String(key.id ?? 0),
+      used: key.used ?? false,
+      expiresAt: (key.expiration?.seconds ?? 0) * 1000,
+    }));
+  }
+
+  async createKey(
+    ref: HeadscaleRef,
+    options: { readonly user: string; readonly tags: readonly string[]; readonly expirySeconds: number },
+  ): Promise<{ id: string; key: string }> {
+    const user = await this.#userId(ref, options.user);
+    if (user === undefined) {
+      throw new Error(`\`user\` must exist in Headscale, got ${JSON.stringify(options.user)}`);
+    }
+    const created = JSON.parse(
+      await this.#change(ref, [
+        ...["preauthkeys", "create", "--user", user, "--tags", options.tags.join(",")],
+        ...["--expiration", `${String(options.expirySeconds)}s`, "--output", "json"],
+      ]),
+    ) as RawKey;
+    return { id: String(created.id ?? 0), key: created.key ?? "" };
+  }
+
+  async removeKey(ref: HeadscaleRef, id: string): Promise<void> {
+    await this.#change(ref, ["preauthkeys", "delete", "--id", id], GONE);
+  }
+
+  async ensureUser(ref: HeadscaleRef, name: string): Promise<boolean> {
+    const finished = await this.#podman.exec(ref.container, ["headscale", "users", "create", name], {
+      timeoutSeconds: 20,
+    });
+    return finished.code === 0 || EXISTS.test(finished.stderr + finished.stdout);
+  }
+
+  async setPolicy(ref: HeadscaleRef, path: string): Promise<void> {
+    await this.#change(ref, ["policy", "set", "--file", path]);
+  }
+
+  async #userId(ref: HeadscaleRef, name: string): Promise<string | undefined> {
+    const users = await this.#list<RawUser>(ref, ["users", "list"]);
+    const user = users?.find((candidate) => candidate.name === name);
+    return user === undefined ? undefined : String(user.id ?? 0);
+  }
+
+  async #list<T>(ref: HeadscaleRef, args: readonly string[]): Promise<readonly T[] | undefined> {
+    const key = `${ref.container} ${args.join(" ")}`;
+    let shared = this.#shared.get(key);
+    if (shared === undefined || this.#now() - shared.at > SHARED_MILLISECONDS) {
+      const answer = this.#podman.exec(ref.container, ["headscale", ...args, "--output", "json"], {
+        timeoutSeconds: 20,
+      });
+      shared = { at: this.#now(), answer };
+      this.#shared.set(key, shared);
+    }
+    const finished = await shared.answer;
+    if (finished.code !== 0) return undefined;
+    // An empty list is printed as `null`.
+    const parsed: unknown = JSON.parse(finished.stdout.trim() || "null");
+    return Array.isArray(parsed) ? (parsed as T[]) : [];
+  }
+
+  async #change(ref: HeadscaleRef, args: readonly string[], harmless?: RegExp): Promise<string> {
+    this.#shared.clear();
+    const finished = await this.#podman.exec(ref.container, ["headscale", ...args], { timeoutSeconds: 30 });
+    this.#shared.clear();
+    if (finished.code !== 0 && !(harmless?.test(finished.stderr + finished.stdout) ?? false)) {
+      throw new CommandError(`headscale ${args.slice(0, 2).join(" ")}`, finished);
+    }
+    return finished.stdout;
+  }
+}

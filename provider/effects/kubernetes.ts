@@ -1,0 +1,163 @@
+/**
+ * The Kubernetes API over node:https with the client certificate of the admin kubeconfig.
+ *
+ * @kubernetes/client-node has every type of the API and takes most of a second to load; this provider reads nodes
+ * at every preview and needs eight requests in all (docs/decisions).
+ */
+import { Agent, request } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** How to reach one cluster. */
+export interface ClusterAccess {
+  /** YAML or JSON, with embedded certificates. */
+  readonly kubeconfig: string;
+  /** Tried in this order; the last one that answered is tried first. */
+  readonly endpoints: readonly string[];
+}
+
+export type Verb = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** What the API answered; every HTTP status is an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface KubernetesApi {
+  /** @throws {@link Unreachable} when no endpoint answers. */
+  call(verb: Verb, path: string, body?: unknown): Promise<Answer>;
+}
+
+export interface Kubernetes {
+  connect(access: ClusterAccess): Promise<KubernetesApi>;
+  /** True when a k3s server answers there, whoever's it is. */
+  ping(url: string): Promise<boolean>;
+}
+
+/** No endpoint answered. */
+export class Unreachable extends Error {}
+
+interface Credentials {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly servername?: string;
+}
+
+const REQUEST_MILLISECONDS = 5000;
+/** A removal may hold its answer until finalizers ran. */
+const CHANGE_MILLISECONDS = 30_000;
+const PATCH = "application/strategic-merge-patch+json";
+
+function decode(value: string | undefined): string {
+  return Buffer.from(value ?? "", "base64").toString();
+}
+
+interface RawKubeconfig {
+  clusters?: { cluster?: { "certificate-authority-data"?: string; "tls-server-name"?: string } }[];
+  users?: { user?: { "client-certificate-data"?: string; "client-key-data"?: string } }[];
+}
+
+async function credentialsOf(kubeconfig: string): Promise<Credentials> {
+  const { parse } = await import("yaml");
+  const raw = parse(kubeconfig) as RawKubeconfig | null;
+  const cluster = raw?.clusters?.[0]?.cluster;
+  const user = raw?.users?.[0]?.user;
+  const servername = cluster?.["tls-server-name"];
+  return {
+    ca: decode(cluster?.["certificate-authority-data"]),
+    cert: decode(user?.["client-certificate-data"]),
+    key: decode(user?.["client-key-data"]),
+    ...(servername === undefined ? {} : { servername }),
+  };
+}
+
+function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const headers = {
+      accept: "application/json",
+      ...(text === undefined
+        ? {}
+        : {
+            "content-type": verb === "PATCH" ? PATCH : "application/json",
+            "content-length": String(Buffer.byteLength(text)),
+          }),
+    };
+    const timeout = verb === "GET" ? REQUEST_MILLISECONDS : CHANGE_MILLISECONDS;
+    const outgoing = request(url, { method: verb, agent, headers, timeout }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const content = Buffer.concat(chunks).toString();
+        const json = response.headers["content-type"]?.includes("json") ?? false;
+        resolve({
+          status: response.statusCode ?? 0,
+          body: json ? (JSON.parse(content) as unknown) : content,
+        });
+      });
+    });
+    outgoing.on("timeout", () => outgoing.destroy(new Error("no answer in time")));
+    outgoing.on("error", reject);
+    outgoing.end(text);
+  });
+}
+
+class HttpsApi implements KubernetesApi {
+  readonly #agent: Agent;
+  #endpoints: readonly string[];
+
+  constructor(credentials: Credentials, endpoints: readonly string[]) {
+    this.#agent = new Agent({ keepAlive: true, ...credentials });
+    this.#endpoints = endpoints;
+  }
+
+  async call(verb: Verb, path: string, body?: unknown): Promise<Answer> {
+    const reasons: string[] = [];
+    for (const endpoint of this.#endpoints) {
+      try {
+        const answer = await send(this.#agent, new URL(path, endpoint), verb, body);
+        // 503: the API server runs but its datastore does not; 401: another cluster answers at this address.
+        if (answer.status !== 503 && answer.status !== 401) {
+          this.#endpoints = [endpoint, ...this.#endpoints.filter((other) => other !== endpoint)];
+          return answer;
+        }
+        reasons.push(`${endpoint}: HTTP ${String(answer.status)}`);
+      } catch (error) {
+        reasons.push(`${endpoint}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    throw new Unreachable(`no API endpoint answered (${reasons.join("; ")})`);
+  }
+}
+
+/** {@link Kubernetes} over the network; connections are kept for the life of the process. */
+export class HttpsKubernetes implements Kubernetes {
+  readonly #connections = new Map<string, Promise<KubernetesApi>>();
+
+  connect(access: ClusterAccess): Promise<KubernetesApi> {
+    const key = JSON.stringify(access);
+    const known = this.#connections.get(key);
+    if (known !== undefined) return known;
+    const made = credentialsOf(access.kubeconfig).then((found) => new HttpsApi(found, access.endpoints));
+    this.#connections.set(key, made);
+    return made;
+  }
+
+  async ping(url: string): Promise<boolean> {
+    // The authority is not known before the first contact; nothing is sent and nothing but the status is used.
+    const agent = new Agent({ rejectUnauthorized: false });
+    try {
+      const answer = await Promise.race([
+        send(agent, new URL("/ping", url), "GET", undefined),
+        delay(2000, undefined, { ref: false }),
+      ]);
+      return answer?.status === 200;
+    } catch {
+      return false;
+    } finally {
+      agent.destroy();
+    }
+  }
+}

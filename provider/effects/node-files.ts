@@ -1,0 +1,96 @@
+/**
+ * Files and boot scripts of a node, through its transport. Every script is one of /usr/lib/homespan in the steward's
+ * image (images/steward/README.md says what each reads and prints).
+ */
+import type { Transport } from "../schema/common.ts";
+import { type Stage, parseStages } from "../logic/stage.ts";
+import { type ArchivedFile, writeArchive } from "./archive.ts";
+import type { Podman } from "./podman.ts";
+import { CommandError, type Finished } from "./process.ts";
+
+const SCRIPTS = "/usr/lib/homespan";
+
+/** Commands on a node. */
+export interface NodeAccess {
+  /** Writes files, each atomically, in the order given; returns path -> sha256. */
+  put(transport: Transport, files: readonly ArchivedFile[]): Promise<Record<string, string>>;
+  /** Path -> sha256 as found, "" for a missing file. `undefined` when the node cannot be asked. */
+  checksums(transport: Transport, paths: readonly string[]): Promise<Record<string, string> | undefined>;
+  remove(transport: Transport, paths: readonly string[]): Promise<void>;
+  /** The stages the boot sequence went through; `undefined` when the node cannot be asked or has none yet. */
+  stages(transport: Transport): Promise<readonly Stage[] | undefined>;
+  /** A file's content, or `undefined`. */
+  show(transport: Transport, path: string): Promise<string | undefined>;
+  /** Stops and starts k3s; a kubelet registers its Node when it starts, and only then. */
+  restartK3s(transport: Transport): Promise<void>;
+}
+
+function parseSums(text: string): Record<string, string> {
+  const sums: Record<string, string> = {};
+  for (const line of text.split("\n")) {
+    const match = /^([0-9a-f]{64}|-) {2}(.+)$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) sums[match[2]] = match[1] === "-" ? "" : match[1];
+  }
+  return sums;
+}
+
+/** {@link NodeAccess} by `podman exec` in the steward. */
+export class PodmanNodeAccess implements NodeAccess {
+  readonly #podman: Podman;
+
+  constructor(podman: Podman) {
+    this.#podman = podman;
+  }
+
+  async put(transport: Transport, files: readonly ArchivedFile[]): Promise<Record<string, string>> {
+    const finished = await this.#call(transport, "receive", [], await writeArchive(files));
+    if (finished.code !== 0) throw new CommandError(`writing files on ${transport.container}`, finished);
+    return parseSums(finished.stdout);
+  }
+
+  async checksums(
+    transport: Transport,
+    paths: readonly string[],
+  ): Promise<Record<string, string> | undefined> {
+    if (paths.length === 0) return {};
+    const finished = await this.#call(transport, "checksums", paths);
+    if (finished.code !== 0) return undefined;
+    const found = parseSums(finished.stdout);
+    return Object.fromEntries(paths.map((path) => [path, found[path] ?? ""]));
+  }
+
+  async remove(transport: Transport, paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    const finished = await this.#call(transport, "remove", paths);
+    if (finished.code !== 0) throw new CommandError(`removing files on ${transport.container}`, finished);
+  }
+
+  async stages(transport: Transport): Promise<readonly Stage[] | undefined> {
+    const finished = await this.#call(transport, "stage", []);
+    return finished.code === 0 ? parseStages(finished.stdout) : undefined;
+  }
+
+  async show(transport: Transport, path: string): Promise<string | undefined> {
+    const finished = await this.#podman.exec(transport.container, ["cat", `/data/${path}`], {
+      timeoutSeconds: 60,
+    });
+    return finished.code === 0 ? finished.stdout : undefined;
+  }
+
+  async restartK3s(transport: Transport): Promise<void> {
+    // The steward's own k3s-stop only asks for a stop; a restart of the container is over when it returns.
+    await this.#podman.command(["restart", transport.container.replace(/-steward$/, "-k3s")]);
+  }
+
+  #call(
+    transport: Transport,
+    script: string,
+    args: readonly string[],
+    input?: Uint8Array,
+  ): Promise<Finished> {
+    return this.#podman.exec(transport.container, [`${SCRIPTS}/${script}`, ...args], {
+      ...(input === undefined ? {} : { input }),
+      timeoutSeconds: 60,
+    });
+  }
+}

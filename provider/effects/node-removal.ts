@@ -1,0 +1,133 @@
+/** The orderly way out of a cluster for one node: cordon, drain, etcd member, Node object, node password. */
+import { type Voter, removalRefusal } from "../logic/quorum.ts";
+import { bodyOf, getNode, listNodes, patchNode } from "./cluster-nodes.ts";
+import type { KubernetesApi } from "./kubernetes.ts";
+import { type Clock, waitFor } from "./wait.ts";
+
+export interface RemovalOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly drainSeconds: number;
+}
+
+/** How long Kubernetes and k3s may take for what they do by themselves (etcd change, finalizers). */
+const SETTLE_SECONDS = 60;
+
+// pkg/etcd/member_controller.go of k3s: the annotation asks for the removal, the other one confirms it.
+const ETCD_REMOVE = "etcd.k3s.cattle.io/remove";
+const ETCD_REMOVED = "etcd.k3s.cattle.io/removed-node-name";
+const ETCD_MEMBER = "etcd.k3s.cattle.io/node-name";
+const ETCD_ROLE = "node-role.kubernetes.io/etcd";
+
+interface RawPod {
+  metadata?: {
+    name?: string;
+    namespace?: string;
+    annotations?: Record<string, string>;
+    ownerReferences?: { kind?: string }[];
+  };
+  status?: { phase?: string };
+}
+
+/** Pods a drain moves away: not those of daemon sets, static pods, or finished ones. */
+async function podsToMove(api: KubernetesApi, node: string): Promise<readonly RawPod[]> {
+  const path = `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}`;
+  const body = bodyOf(await api.call("GET", path), `listing pods of ${node}`) as { items?: RawPod[] };
+  return (body.items ?? []).filter(
+    (pod) =>
+      pod.metadata?.annotations?.["kubernetes.io/config.mirror"] === undefined &&
+      !(pod.metadata?.ownerReferences ?? []).some((owner) => owner.kind === "DaemonSet") &&
+      pod.status?.phase !== "Succeeded" &&
+      pod.status?.phase !== "Failed",
+  );
+}
+
+function podPath(pod: RawPod): string {
+  return `/api/v1/namespaces/${pod.metadata?.namespace ?? ""}/pods/${pod.metadata?.name ?? ""}`;
+}
+
+/** Asks all pods to leave; what a disruption budget still holds when the time is over is deleted. */
+export async function drain(api: KubernetesApi, node: string, options: RemovalOptions): Promise<void> {
+  const empty = await waitFor(
+    async () => {
+      const pods = await podsToMove(api, node);
+      for (const pod of pods) {
+        // 429: a disruption budget says "not now"; asked again in the next round. 404: gone meanwhile.
+        await api.call("POST", `${podPath(pod)}/eviction`, {
+          apiVersion: "policy/v1",
+          kind: "Eviction",
+          metadata: { name: pod.metadata?.name, namespace: pod.metadata?.namespace },
+        });
+      }
+      return pods.length === 0 ? true : undefined;
+    },
+    { seconds: options.drainSeconds, signal: options.signal, clock: options.clock, firstMilliseconds: 300 },
+  );
+  if (empty === true) return;
+  for (const pod of await podsToMove(api, node)) {
+    await api.call("DELETE", podPath(pod), { gracePeriodSeconds: 0 });
+  }
+}
+
+/**
+ * Makes sure etcd can lose the member.
+ *
+ * @throws with the voters' names when it cannot.
+ */
+export async function checkQuorum(api: KubernetesApi, node: string): Promise<void> {
+  const members = (await listNodes(api))
+    .filter((found) => found.labels[ETCD_ROLE] === "true" && found.annotations[ETCD_REMOVED] !== found.name)
+    .map((found): Voter => ({ name: found.name, healthy: found.ready, voting: found.etcdVoter ?? true }));
+  const refusal = removalRefusal(members, node);
+  if (refusal !== undefined) throw new Error(refusal);
+}
+
+async function removeMember(api: KubernetesApi, name: string, options: RemovalOptions): Promise<void> {
+  const before = await getNode(api, name);
+  if (before?.annotations[ETCD_MEMBER] === undefined) return;
+  await patchNode(api, name, { metadata: { annotations: { [ETCD_REMOVE]: "true" } } });
+  const done = await waitFor(
+    async () => {
+      const node = await getNode(api, name);
+      if (node?.annotations[ETCD_REMOVED] !== undefined || node === undefined) return "removed" as const;
+      return node.annotations[ETCD_REMOVE] === undefined ? ("rejected" as const) : undefined;
+    },
+    { seconds: SETTLE_SECONDS, signal: options.signal, clock: options.clock },
+  );
+  if (done === "removed") return;
+  throw new Error(
+    done === "rejected"
+      ? `etcd rejected the removal of ${name}: not enough members have started`
+      : `etcd did not remove the member of ${name} within ${String(SETTLE_SECONDS)} s`,
+  );
+}
+
+/** Removes the node from the cluster; succeeds at once when it is not there. */
+export async function removeNode(
+  api: KubernetesApi,
+  name: string,
+  etcd: boolean,
+  options: RemovalOptions,
+): Promise<void> {
+  const node = await getNode(api, name);
+  if (node !== undefined) {
+    if (etcd) await checkQuorum(api, name);
+    if (!node.unschedulable) await patchNode(api, name, { spec: { unschedulable: true } });
+    // A node that is not Ready cannot stop its pods: waiting for them would be in vain.
+    if (node.ready) await drain(api, name, options);
+    if (etcd) await removeMember(api, name, options);
+    const deleted = await api.call("DELETE", `/api/v1/nodes/${name}`);
+    if (deleted.status !== 404) bodyOf(deleted, `deleting node ${name}`);
+    const gone = await waitFor(async () => ((await getNode(api, name)) === undefined ? true : undefined), {
+      seconds: SETTLE_SECONDS,
+      signal: options.signal,
+      clock: options.clock,
+    });
+    if (gone === undefined) {
+      throw new Error(`node ${name} still has finalizers ${String(SETTLE_SECONDS)} s after its deletion`);
+    }
+  }
+  // Without this the next node of the same name is rejected (k3s#802).
+  const secret = await api.call("DELETE", `/api/v1/namespaces/kube-system/secrets/${name}.node-password.k3s`);
+  if (secret.status !== 404) bodyOf(secret, `deleting the node password of ${name}`);
+}

@@ -1,0 +1,66 @@
+/** Removing Podman objects: succeeds when they are gone already, refuses what is not the cluster's. */
+import { ownObject } from "../logic/ownership.ts";
+import type { Podman } from "./podman.ts";
+
+/**
+ * Removes a pod with its containers.
+ *
+ * @param stopSeconds - time for an orderly stop; 0 where nothing of it is used again.
+ */
+export async function removePod(
+  podman: Podman,
+  cluster: string,
+  name: string,
+  stopSeconds = 0,
+): Promise<void> {
+  const { pods } = await podman.snapshot();
+  if (ownObject("pod", pods, name, cluster) === undefined) return;
+  await podman.command(["pod", "rm", "--force", "--ignore", "--time", String(stopSeconds), name]);
+}
+
+/** {@link removePod} for a container of its own. */
+export async function removeContainer(
+  podman: Podman,
+  cluster: string,
+  name: string,
+  stopSeconds = 0,
+): Promise<void> {
+  const { containers } = await podman.snapshot();
+  if (ownObject("container", containers, name, cluster) === undefined) return;
+  await podman.command(["rm", "--force", "--ignore", "--volumes", "--time", String(stopSeconds), name]);
+}
+
+/**
+ * Takes away what an interrupted run left on a network or volume, as Podman removes neither while it is in use.
+ *
+ * @throws when something that is not the cluster's uses it.
+ */
+async function removeUsers(podman: Podman, cluster: string, users: readonly string[]): Promise<void> {
+  const { containers } = await podman.snapshot();
+  const pods = new Set(containers.filter((c) => users.includes(c.name) && c.pod !== "").map((c) => c.pod));
+  for (const pod of pods) await removePod(podman, cluster, pod);
+  for (const user of containers.filter((c) => users.includes(c.name) && c.pod === "")) {
+    await removeContainer(podman, cluster, user.name);
+  }
+}
+
+export async function removeVolume(podman: Podman, cluster: string, name: string): Promise<void> {
+  const { volumes } = await podman.snapshot();
+  if (ownObject("volume", volumes, name, cluster) === undefined) return;
+  // `podman ps` lists mount points, not the names of volumes; only its filter knows them.
+  const users = await podman.command(["ps", "--all", "--filter", `volume=${name}`, "--format", "{{.Names}}"]);
+  await removeUsers(podman, cluster, users.split("\n").filter(Boolean));
+  await podman.command(["volume", "rm", name]);
+}
+
+export async function removeNetwork(podman: Podman, cluster: string, name: string): Promise<void> {
+  const { networks, containers } = await podman.snapshot();
+  if (ownObject("network", networks, name, cluster) === undefined) return;
+  const users = containers.filter((container) => container.networks.includes(name));
+  await removeUsers(
+    podman,
+    cluster,
+    users.map((user) => user.name),
+  );
+  await podman.command(["network", "rm", name]);
+}

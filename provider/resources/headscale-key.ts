@@ -1,0 +1,56 @@
+/** A single-use pre-auth key for one node's first login. */
+import type { Effects } from "../effects/effects.ts";
+import type { Device } from "../effects/headscale.ts";
+import type { HeadscaleRef } from "../schema/common.ts";
+import { headscaleKeyInputs, headscaleKeyOutputs } from "../schema/resources.ts";
+import { resource } from "../server/resource.ts";
+
+export function headscaleKey({ headscale, podman, clock }: Effects) {
+  /** Devices of that host name which carry one of the tags: anyone else's device of this name is left alone. */
+  const formerDevices = async (
+    ref: HeadscaleRef,
+    hostName: string,
+    tags: readonly string[],
+  ): Promise<readonly Device[] | undefined> =>
+    (await headscale.devices(ref))?.filter(
+      (device) => device.hostName === hostName && device.tags.some((tag) => tags.includes(tag)),
+    );
+
+  return resource({
+    type: "homespan:index:HeadscaleKey",
+    inputs: headscaleKeyInputs,
+    outputs: headscaleKeyOutputs,
+    secretOutputs: ["key"],
+    replaceOn: ["headscale", "user", "hostName", "tags", "identity"],
+    createOnly: ["expirySeconds"],
+    async create(inputs) {
+      const devices = await formerDevices(inputs.headscale, inputs.hostName, inputs.tags);
+      if (devices === undefined)
+        throw new Error(`Headscale must be running in ${inputs.headscale.container}`);
+      // Otherwise the new device gets the name with a suffix, and no other node finds it.
+      for (const device of devices) await headscale.removeDevice(inputs.headscale, device.id);
+      const { id, key } = await headscale.createKey(inputs.headscale, inputs);
+      return { id, outputs: { ...inputs, keyId: id, key } };
+    },
+    async read(state) {
+      const keys = await headscale.keys(state.headscale);
+      // The server does not answer: that says nothing about the key.
+      if (keys === undefined) return state;
+      const found = keys.find((key) => key.id === state.keyId);
+      const spent = found?.used ?? false;
+      const valid = found !== undefined && (found.expiresAt === 0 || found.expiresAt > clock.now());
+      if (spent || valid) return state;
+      // A device that is logged in needs no key any more; a new key would throw it out of the tailnet.
+      const devices = await formerDevices(state.headscale, state.hostName, state.tags);
+      return devices === undefined || devices.length > 0 ? state : undefined;
+    },
+    update: (state, inputs) => Promise.resolve({ ...state, ...inputs }),
+    async delete(state) {
+      const { containers } = await podman.snapshot();
+      const running = containers.some((c) => c.name === state.headscale.container && c.running);
+      // A server that is gone took its keys along; one that is stopped cannot be asked, and the key expires.
+      if (!running) return;
+      await headscale.removeKey(state.headscale, state.keyId);
+    },
+  });
+}

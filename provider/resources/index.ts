@@ -1,0 +1,30 @@
+/** All resources of this provider. */
+import type { Effects } from "../effects/effects.ts";
+import type { Resource } from "../server/resource.ts";
+import { clusterAnchor } from "./cluster-anchor.ts";
+import { clusterIdentity } from "./cluster-identity.ts";
+import { headscaleKey } from "./headscale-key.ts";
+import { headscaleServer } from "./headscale-server.ts";
+import { kubeconfig } from "./kubeconfig.ts";
+import { membership } from "./membership.ts";
+import { nodeConfig } from "./node-config.ts";
+import { podmanService } from "./podman-service.ts";
+import { siteNetwork } from "./site-network.ts";
+import { stewardNode } from "./steward-node.ts";
+import { stewardVolume } from "./steward-volume.ts";
+
+export function allResources(effects: Effects): readonly Resource[] {
+  return [
+    clusterAnchor(),
+    clusterIdentity(effects),
+    headscaleKey(effects),
+    headscaleServer(effects),
+    kubeconfig(effects),
+    membership(effects),
+    nodeConfig(effects),
+    podmanService(effects),
+    siteNetwork(effects),
+    stewardNode(effects),
+    stewardVolume(effects),
+  ];
+}

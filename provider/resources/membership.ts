@@ -1,0 +1,172 @@
+/** The membership of one node: created when it is Ready with the right labels; deleted by an orderly removal. */
+import type { z } from "zod";
+import { type ClusterNode, getNode, patchNode } from "../effects/cluster-nodes.ts";
+import type { Effects } from "../effects/effects.ts";
+import { type KubernetesApi, Unreachable } from "../effects/kubernetes.ts";
+import { withServerLock } from "../effects/lease.ts";
+import { removeNode } from "../effects/node-removal.ts";
+import { waitFor } from "../effects/wait.ts";
+import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
+import { isReady, stuckText } from "../logic/stage.ts";
+import { membershipInputs, membershipOutputs } from "../schema/resources.ts";
+import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import { pathText } from "../server/problems.ts";
+
+type Settings = z.output<typeof membershipInputs>;
+type State = z.output<typeof membershipOutputs>;
+
+/** A removal with its drain, plus what k3s and Kubernetes take for themselves, ends well within this. */
+const LOCK_SECONDS = 240;
+/** A Node that is missing although the machine says it was Ready: after this long k3s is made to register again. */
+const REGISTER_AGAIN_SECONDS = 4;
+
+export function membership(effects: Effects) {
+  const { kubernetes, nodeLists, nodes, headscale, clock } = effects;
+
+  const idOf = (inputs: Settings): string => `${inputs.clusterName}/${inputs.nodeName}`;
+
+  const partial = (
+    inputs: Settings,
+    node: ClusterNode | undefined,
+    device?: { id: string; address: string },
+  ) => ({
+    ...inputs,
+    ready: node?.ready ?? false,
+    foundLabels: ownedLabels(inputs.labels, node?.labels ?? {}),
+    tailnetAddress: device?.address ?? "",
+    deviceId: device?.id ?? "",
+    nodeUid: node?.uid ?? "",
+  });
+
+  /** Waits for the Node, in one loop that also gets a node back whose Node object was deleted by hand. */
+  const waitReady = async (
+    api: KubernetesApi,
+    inputs: Settings,
+    context: CallContext,
+  ): Promise<ClusterNode> => {
+    const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : inputs.waitSeconds;
+    const begun = clock.now();
+    let last: ClusterNode | undefined;
+    let restarted = false;
+    let reach = "";
+    const ready = await waitFor(
+      async () => {
+        try {
+          last = await getNode(api, inputs.nodeName);
+          reach = "";
+        } catch (error) {
+          if (!(error instanceof Unreachable)) throw error;
+          reach = error.message;
+          return undefined;
+        }
+        if (last?.ready === true) return last;
+        if (last === undefined && !restarted && clock.now() - begun > REGISTER_AGAIN_SECONDS * 1000) {
+          restarted = isReady(await nodes.stages(inputs.transport));
+          if (restarted) await nodes.restartK3s(inputs.transport);
+        }
+        return undefined;
+      },
+      { seconds, signal: context.signal, clock, firstMilliseconds: 200, maximumMilliseconds: 500 },
+    );
+    if (ready !== undefined) return ready;
+    const stuck = stuckText(await nodes.stages(inputs.transport), clock.now());
+    const seen = reach || (last === undefined ? "it has not registered" : `its Node says: ${last.reason}`);
+    const message = `node ${inputs.nodeName} was not Ready within ${String(seconds)} s: ${stuck}; ${seen}`;
+    // A Node that exists has to be removed again, whatever becomes of this run.
+    if (last !== undefined) throw new PartialFailure(message, idOf(inputs), partial(inputs, last));
+    throw new Error(message);
+  };
+
+  const deviceOf = async (inputs: Settings, node: ClusterNode) => {
+    const devices = (await headscale.devices(inputs.headscale)) ?? [];
+    const own = devices.filter((d) => d.hostName === inputs.hostName && d.tags.includes(inputs.tag));
+    const device = own.find((d) => d.addresses.some((a) => node.addresses.includes(a))) ?? own[0];
+    const address = device?.addresses.find((a) => !a.includes(":")) ?? "";
+    return { id: device?.id ?? "", address };
+  };
+
+  const ensure = async (inputs: Settings, owned: NodeLabels, context: CallContext): Promise<State> => {
+    const api = await kubernetes.connect(inputs);
+    let node = await waitReady(api, inputs, context);
+    const labels = labelPatch(owned, inputs.labels, node.labels);
+    if (Object.keys(labels).length > 0 || node.unschedulable) {
+      // A cordon that is left here comes from a removal that was interrupted.
+      node = await patchNode(api, inputs.nodeName, {
+        ...(Object.keys(labels).length > 0 ? { metadata: { labels } } : {}),
+        ...(node.unschedulable ? { spec: { unschedulable: null } } : {}),
+      });
+    }
+    return partial(inputs, node, await deviceOf(inputs, node));
+  };
+
+  const remove = async (state: State, { signal, timeoutSeconds }: CallContext): Promise<void> => {
+    const others = state.endpoints.filter((endpoint) => endpoint !== state.ownEndpoint);
+    if (others.length === 0) {
+      throw new Error(
+        `${state.nodeName} must not be removed: it is the cluster's only server; destroy the whole stack, or add servers first`,
+      );
+    }
+    const api = await kubernetes.connect({ kubeconfig: state.kubeconfig, endpoints: others });
+    const options = { clock, signal, drainSeconds: state.drainSeconds };
+    const work = (): Promise<void> => removeNode(api, state.nodeName, state.etcd, options);
+    if (state.role === "agent") {
+      await work();
+      return;
+    }
+    const waitSeconds = timeoutSeconds > 0 ? timeoutSeconds : state.waitSeconds;
+    const holdSeconds = LOCK_SECONDS + state.drainSeconds;
+    await withServerLock(api, state.nodeName, { clock, signal, waitSeconds, holdSeconds }, work);
+  };
+
+  const removeDevice = async (state: State): Promise<void> => {
+    // A control server that is gone took its devices along.
+    const devices = await headscale.devices(state.headscale);
+    const device = devices?.find((candidate) => candidate.id === state.deviceId);
+    if (device?.tags.includes(state.tag) === true) await headscale.removeDevice(state.headscale, device.id);
+  };
+
+  return resource({
+    type: "homespan:index:Membership",
+    inputs: membershipInputs,
+    outputs: membershipOutputs,
+    secretOutputs: ["kubeconfig"],
+    replaceOn: ["clusterName", "nodeName", "role", "identity", "hostName", "tag"],
+    createOnly: ["waitSeconds"],
+    drift: (state, news) => [
+      ...(state.ready ? [] : ["ready"]),
+      ...Object.keys(news.labels)
+        .filter((name) => name in state.labels && state.foundLabels[name] !== news.labels[name])
+        .map((name) => pathText(["foundLabels", name])),
+    ],
+    async create(inputs, context) {
+      return { id: idOf(inputs), outputs: await ensure(inputs, {}, context) };
+    },
+    async read(state) {
+      try {
+        const list = await nodeLists.list({ kubeconfig: state.kubeconfig, endpoints: state.endpoints });
+        const node = list.find((candidate) => candidate.name === state.nodeName);
+        if (node === undefined) return undefined;
+        const foundLabels = ownedLabels(state.labels, node.labels);
+        return { ...state, ready: node.ready, foundLabels, nodeUid: node.uid };
+      } catch (error) {
+        // No server answers: that says nothing about this node, except that it has to be looked at again.
+        if (error instanceof Unreachable) return { ...state, ready: false };
+        throw error;
+      }
+    },
+    update: (state, inputs, context) => ensure(inputs, state.labels, context),
+    async delete(state, _id, context) {
+      try {
+        await remove(state, context);
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        throw new Error(
+          `${state.nodeName} cannot leave its cluster: ${error.message}. Start one of its servers and run again, or ` +
+            `destroy the whole stack`,
+          { cause: error },
+        );
+      }
+      await removeDevice(state);
+    },
+  });
+}

@@ -1,0 +1,89 @@
+/** Input problems in the project's one grammar: `field` must <rule>, got <value>; did you mean <x>? */
+import type { z } from "zod";
+import { type Properties, UNKNOWN, containsSecret, containsUnknown, isRecord } from "./values.ts";
+
+/** `nodes[2].name`, `files["boot/ca.pem"]`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === "number") return `${text}[${String(part)}]`;
+    const name = String(part);
+    if (!/^[A-Za-z_$][\w$]*$/.test(name)) return `${text}[${JSON.stringify(name)}]`;
+    return text === "" ? name : `${text}.${name}`;
+  }, "");
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, part) => {
+    if (Array.isArray(value) && typeof part === "number") return value[part] as unknown;
+    return isRecord(value) ? value[String(part)] : undefined;
+  }, root);
+}
+
+/** Edit distance, for "did you mean"; names are short, so the plain table is enough. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, x] of Array.from(a).entries()) {
+    const next = [i + 1];
+    for (const [j, y] of Array.from(b).entries()) {
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (x === y ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+function suggestion(wrong: string, known: readonly string[]): string {
+  const best = known
+    .map((name) => ({ name, d: distance(wrong.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.d - b.d)[0];
+  return best !== undefined && best.d <= Math.max(2, Math.floor(wrong.length / 3))
+    ? `; did you mean ${best.name}?`
+    : "";
+}
+
+function rule(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `be ${/^[aeiou]/.test(issue.expected) ? "an" : "a"} ${issue.expected}`;
+    case "invalid_value":
+      return `be one of ${issue.values.map((v) => JSON.stringify(v)).join(", ")}`;
+    case "too_small":
+      return `be at least ${String(issue.minimum)}${issue.origin === "number" || issue.origin === "int" ? "" : " long"}`;
+    case "too_big":
+      return `be at most ${String(issue.maximum)}${issue.origin === "number" || issue.origin === "int" ? "" : " long"}`;
+    case "invalid_format":
+      return issue.format === "starts_with" && "prefix" in issue
+        ? `start with ${JSON.stringify(issue.prefix)}`
+        : `be a valid ${issue.format}`;
+    default:
+      return `be right: ${issue.message}`;
+  }
+}
+
+function gotText(value: unknown, secret: boolean): string {
+  if (value === undefined) return "got nothing";
+  if (secret) return "got a secret value that is not shown";
+  const text = JSON.stringify(value);
+  return `got ${text.length > 120 ? `${text.slice(0, 117)}...` : text}`;
+}
+
+/** All problems of one set of inputs, as sentences; values that are still unknown are no problem. */
+export function problemsOf(schema: z.ZodObject, raw: Properties, plain: Properties): readonly string[] {
+  const parsed = schema.safeParse(plain);
+  if (parsed.success) return [];
+  return parsed.error.issues.flatMap((issue): string[] => {
+    if (issue.code === "unrecognized_keys") {
+      const at = valueAt(plain, issue.path);
+      const known = issue.path.length === 0 ? Object.keys(schema.shape) : Object.keys(isRecord(at) ? at : {});
+      return issue.keys.map(
+        (key) =>
+          `\`${pathText([...issue.path, key])}\` must be a known property, got an unknown name${suggestion(key, known)}`,
+      );
+    }
+    const value = valueAt(plain, issue.path);
+    if (value === UNKNOWN || containsUnknown(value)) return [];
+    const secret = containsSecret(raw[String(issue.path[0])]);
+    const text = issue.message.startsWith("must ") ? issue.message : `must ${rule(issue)}`;
+    return [`\`${pathText(issue.path)}\` ${text}, ${gotText(value, secret)}`];
+  });
+}

@@ -1,0 +1,183 @@
+/**
+ * The engine's ResourceProvider protocol over gRPC.
+ *
+ * `main` of @pulumi/pulumi/provider serves the same protocol but has no detailed diff, no preview of create and
+ * update, no timeouts and no ignored unknowns, and starts slower (docs/decisions).
+ */
+import grpc from "@grpc/grpc-js";
+import any from "google-protobuf/google/protobuf/any_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import struct from "google-protobuf/google/protobuf/struct_pb.js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import proto from "@pulumi/pulumi/proto/provider_pb.js";
+import status from "@pulumi/pulumi/proto/status_pb.js";
+import type { Change } from "./diff.ts";
+import { type CallContext, PartialFailure, type Resource } from "./resource.ts";
+import { type Properties, isRecord } from "./values.ts";
+
+type Callback = (error: grpc.ServiceError | Partial<grpc.StatusObject> | null, value?: unknown) => void;
+interface Call<T> {
+  readonly request: T;
+}
+
+function toJs(value: struct.Struct | undefined): Properties {
+  const plain: unknown = value?.toJavaScript();
+  return isRecord(plain) ? plain : {};
+}
+
+function toStruct(value: Properties): struct.Struct {
+  return struct.Struct.fromJavaScript(value as Record<string, struct.JavaScriptValue>);
+}
+
+/** The message alone: a stack trace says nothing to a user. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The error as gRPC wants it; with id and state in its details when the object exists (status.proto). */
+export function failure(error: unknown): Partial<grpc.StatusObject> {
+  const message = messageOf(error);
+  const metadata = new grpc.Metadata();
+  if (error instanceof PartialFailure) {
+    const detail = new proto.ErrorResourceInitFailed();
+    detail.setId(error.id);
+    detail.setProperties(toStruct(error.outputs));
+    detail.setReasonsList([message]);
+    const packed = new any.Any();
+    packed.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+    const full = new status.Status();
+    full.setCode(grpc.status.UNKNOWN);
+    full.setMessage(message);
+    full.addDetails(packed);
+    metadata.add("grpc-status-details-bin", Buffer.from(full.serializeBinary()));
+  }
+  return { code: grpc.status.UNKNOWN, details: message, metadata };
+}
+
+function handler<T>(work: (request: T) => unknown) {
+  return (call: Call<T>, callback: Callback): void => {
+    Promise.resolve()
+      .then(() => work(call.request))
+      .then(
+        (value) => {
+          callback(null, value);
+        },
+        (error: unknown) => {
+          callback(failure(error));
+        },
+      );
+  };
+}
+
+const KINDS = {
+  add: [proto.PropertyDiff.Kind.ADD, proto.PropertyDiff.Kind.ADD_REPLACE],
+  delete: [proto.PropertyDiff.Kind.DELETE, proto.PropertyDiff.Kind.DELETE_REPLACE],
+  update: [proto.PropertyDiff.Kind.UPDATE, proto.PropertyDiff.Kind.UPDATE_REPLACE],
+} as const;
+
+function topLevel(path: string): string {
+  return path.split(/[.[]/)[0] ?? path;
+}
+
+function diffResponse(changes: readonly Change[]): proto.DiffResponse {
+  const response = new proto.DiffResponse();
+  const { DIFF_SOME, DIFF_NONE } = proto.DiffResponse.DiffChanges;
+  response.setChanges(changes.length > 0 ? DIFF_SOME : DIFF_NONE);
+  response.setDiffsList([...new Set(changes.map((change) => topLevel(change.path)))]);
+  response.setReplacesList([...new Set(changes.filter((c) => c.replace).map((c) => topLevel(c.path)))]);
+  response.setDeletebeforereplace(true);
+  response.setHasdetaileddiff(true);
+  for (const change of changes) {
+    const property = new proto.PropertyDiff();
+    property.setKind(KINDS[change.kind][change.replace ? 1 : 0]);
+    property.setInputdiff(change.input);
+    response.getDetaileddiffMap().set(change.path, property);
+  }
+  return response;
+}
+
+/** The handlers of a server for these resources. */
+export function service(
+  resources: readonly Resource[],
+  version: string,
+): { readonly handlers: grpc.UntypedServiceImplementation; readonly cancel: () => void } {
+  const byType = new Map(resources.map((resource) => [resource.type, resource]));
+  const controller = new AbortController();
+  const context = (timeoutSeconds: number): CallContext => ({ signal: controller.signal, timeoutSeconds });
+  const find = (urn: string): Resource => {
+    // urn:pulumi:<stack>::<project>::<parent types>$<type>::<name>
+    const type = (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
+    const found = byType.get(type);
+    if (found === undefined) {
+      throw new Error(`\`type\` must be a resource of the homespan provider, got ${JSON.stringify(type)}`);
+    }
+    return found;
+  };
+  const cancel = (): void => {
+    controller.abort(new Error("cancelled"));
+  };
+  const handlers: grpc.UntypedServiceImplementation = {
+    getPluginInfo: handler(() => new plugin.PluginInfo().setVersion(version)),
+    attach: handler(() => new empty.Empty()),
+    cancel: handler(() => {
+      cancel();
+      return new empty.Empty();
+    }),
+    getSchema: handler(() =>
+      new proto.GetSchemaResponse().setSchema(JSON.stringify({ name: "homespan", version })),
+    ),
+    checkConfig: handler((request: proto.CheckRequest) => {
+      const response = new proto.CheckResponse();
+      response.setInputs(request.getNews());
+      return response;
+    }),
+    diffConfig: handler(() => diffResponse([])),
+    configure: handler(() =>
+      new proto.ConfigureResponse().setAcceptsecrets(true).setSupportspreview(true).setAcceptresources(false),
+    ),
+    check: handler((request: proto.CheckRequest) => {
+      const checked = find(request.getUrn()).check(toJs(request.getNews()));
+      const response = new proto.CheckResponse().setInputs(toStruct(checked.inputs));
+      response.setFailuresList(checked.problems.map((reason) => new proto.CheckFailure().setReason(reason)));
+      return response;
+    }),
+    diff: handler((request: proto.DiffRequest) =>
+      diffResponse(find(request.getUrn()).diff(toJs(request.getOlds()), toJs(request.getNews()))),
+    ),
+    create: handler(async (request: proto.CreateRequest) => {
+      const resource = find(request.getUrn());
+      const inputs = toJs(request.getProperties());
+      const response = new proto.CreateResponse();
+      if (request.getPreview()) return response.setProperties(toStruct(resource.previewCreate(inputs)));
+      const created = await resource.create(inputs, context(request.getTimeout()));
+      return response.setId(created.id).setProperties(toStruct(created.outputs));
+    }),
+    read: handler(async (request: proto.ReadRequest) => {
+      const state = toJs(request.getProperties());
+      if (Object.keys(state).length === 0) {
+        throw new Error(
+          `${request.getId()} must be in the stack's state, import is not possible for this type`,
+        );
+      }
+      const found = await find(request.getUrn()).read(request.getId(), state, context(0));
+      const response = new proto.ReadResponse();
+      if (found === undefined) return response;
+      return response.setId(request.getId()).setProperties(toStruct(found)).setInputs(request.getInputs());
+    }),
+    update: handler(async (request: proto.UpdateRequest) => {
+      const resource = find(request.getUrn());
+      const state = toJs(request.getOlds());
+      const inputs = toJs(request.getNews());
+      const outputs = request.getPreview()
+        ? resource.previewUpdate(state, inputs)
+        : await resource.update(state, inputs, context(request.getTimeout()));
+      return new proto.UpdateResponse().setProperties(toStruct(outputs));
+    }),
+    delete: handler(async (request: proto.DeleteRequest) => {
+      const resource = find(request.getUrn());
+      await resource.delete(request.getId(), toJs(request.getProperties()), context(request.getTimeout()));
+      return new empty.Empty();
+    }),
+  };
+  return { handlers, cancel };
+}

@@ -1,0 +1,159 @@
+/** A Kubernetes API in memory: nodes, pods, secrets and leases, and what k3s does when an etcd member leaves. */
+import {
+  type Answer,
+  type ClusterAccess,
+  type Kubernetes,
+  type KubernetesApi,
+  Unreachable,
+  type Verb,
+} from "../../provider/effects/kubernetes.ts";
+
+interface Meta {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: { kind: string }[];
+}
+export interface FakeNode {
+  metadata: Meta;
+  spec: { unschedulable?: boolean | null };
+  status: {
+    conditions: { type: string; status: string; message?: string }[];
+    addresses: { type: string; address: string }[];
+  };
+}
+export interface FakePod {
+  metadata: Meta;
+  spec: { nodeName: string };
+  status: { phase: string };
+  /** Evictions are refused, as by a disruption budget. */
+  held?: boolean;
+}
+
+export function fakeNode(
+  name: string,
+  options: { ready?: boolean; etcd?: boolean; address?: string } = {},
+): FakeNode {
+  const etcd = options.etcd ?? false;
+  return {
+    metadata: {
+      name,
+      uid: `uid-${name}`,
+      labels: etcd ? { "node-role.kubernetes.io/etcd": "true" } : {},
+      annotations: etcd ? { "etcd.k3s.cattle.io/node-name": `${name}-1234` } : {},
+    },
+    spec: {},
+    status: {
+      conditions: [
+        {
+          type: "Ready",
+          status: (options.ready ?? true) ? "True" : "False",
+          message: "container runtime is down",
+        },
+        ...(etcd ? [{ type: "EtcdIsVoter", status: "True" }] : []),
+      ],
+      addresses: [{ type: "InternalIP", address: options.address ?? "100.64.0.1" }],
+    },
+  };
+}
+
+const notFound: Answer = { status: 404, body: { message: "not found" } };
+const ok = (body: unknown): Answer => ({ status: 200, body });
+
+export class FakeKubernetes implements Kubernetes {
+  readonly nodes = new Map<string, FakeNode>();
+  readonly pods: FakePod[] = [];
+  readonly secrets = new Set<string>();
+  readonly leases = new Map<string, { metadata: Meta; spec: Record<string, unknown> }>();
+  readonly calls: string[] = [];
+  /** Endpoints that answer; `undefined`: all. */
+  answering: ReadonlySet<string> | undefined;
+  /** False: k3s never confirms that a member left. */
+  etcdAnswers = true;
+  /** Endpoints the last call could have used. */
+  usedEndpoints: readonly string[] = [];
+
+  connect(access: ClusterAccess): Promise<KubernetesApi> {
+    return Promise.resolve({
+      call: (verb, path, body) => {
+        this.usedEndpoints = access.endpoints;
+        const reachable = access.endpoints.some((url) => this.answering?.has(url) ?? true);
+        if (!reachable)
+          return Promise.reject(new Unreachable("no API endpoint answered (connection refused)"));
+        this.calls.push(`${verb} ${path}`);
+        return Promise.resolve(this.#answer(verb, path, body));
+      },
+    });
+  }
+
+  ping(url: string): Promise<boolean> {
+    return Promise.resolve(this.answering?.has(url) ?? true);
+  }
+
+  #answer(verb: Verb, path: string, body: unknown): Answer {
+    if (path === "/readyz") return { status: 200, body: "ok" };
+    if (path === "/api/v1/nodes") return ok({ items: [...this.nodes.values()] });
+    const node = /^\/api\/v1\/nodes\/([^/]+)$/.exec(path)?.[1];
+    if (node !== undefined) return this.#node(verb, node, body);
+    if (path.startsWith("/api/v1/pods?")) {
+      const name = decodeURIComponent(path).split("spec.nodeName=")[1];
+      return ok({ items: this.pods.filter((pod) => pod.spec.nodeName === name) });
+    }
+    const pod = /\/pods\/([^/]+)(\/eviction)?$/.exec(path);
+    if (pod !== null) {
+      const index = this.pods.findIndex((candidate) => candidate.metadata.name === pod[1]);
+      if (index < 0) return notFound;
+      if (pod[2] !== undefined && this.pods[index]?.held === true) return { status: 429, body: {} };
+      this.pods.splice(index, 1);
+      return ok({});
+    }
+    const secret = /\/secrets\/([^/]+)$/.exec(path)?.[1];
+    if (secret !== undefined) return this.secrets.delete(secret) ? ok({}) : notFound;
+    if (path.includes("/leases")) return this.#lease(verb, path, body);
+    return { status: 500, body: { message: `the fake knows no ${verb} ${path}` } };
+  }
+
+  #node(verb: Verb, name: string, body: unknown): Answer {
+    const node = this.nodes.get(name);
+    if (node === undefined) return notFound;
+    if (verb === "DELETE") this.nodes.delete(name);
+    if (verb === "PATCH") this.#patch(node, body as Partial<FakeNode>);
+    return ok(node);
+  }
+
+  #patch(node: FakeNode, patch: Partial<FakeNode>): void {
+    for (const key of ["labels", "annotations"] as const) {
+      const merged: Record<string, string | null> = { ...node.metadata[key], ...patch.metadata?.[key] };
+      node.metadata[key] = Object.fromEntries(
+        Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== null),
+      );
+    }
+    node.spec = { ...node.spec, ...patch.spec };
+    const annotations = node.metadata.annotations ?? {};
+    if (annotations["etcd.k3s.cattle.io/remove"] === "true" && this.etcdAnswers) {
+      node.metadata.annotations = { "etcd.k3s.cattle.io/removed-node-name": node.metadata.name };
+    }
+  }
+
+  #lease(verb: Verb, path: string, body: unknown): Answer {
+    const name =
+      verb === "POST" ? (body as { metadata: Meta }).metadata.name : (path.split("/").at(-1) ?? "");
+    const lease = body as { metadata: Meta; spec: Record<string, unknown> };
+    const found = this.leases.get(name);
+    if (verb === "POST") {
+      if (found !== undefined) return { status: 409, body: {} };
+      this.leases.set(name, { ...lease, metadata: { ...lease.metadata, resourceVersion: "1" } });
+      return { status: 201, body: lease };
+    }
+    if (found === undefined) return notFound;
+    if (verb === "DELETE") this.leases.delete(name);
+    if (verb === "PUT") {
+      if (lease.metadata.resourceVersion !== found.metadata.resourceVersion) return { status: 409, body: {} };
+      this.leases.set(name, lease);
+    }
+    return ok(this.leases.get(name) ?? found);
+  }
+}

@@ -1,0 +1,88 @@
+/** The provider with all effects faked. */
+import { NodeLists } from "../../provider/effects/cluster-nodes.ts";
+import type { Effects } from "../../provider/effects/effects.ts";
+import type { Firewall } from "../../provider/effects/firewall.ts";
+import { HeadscaleProgram } from "../../provider/effects/headscale.ts";
+import { PodmanNodeAccess } from "../../provider/effects/node-files.ts";
+import type { PodmanServices } from "../../provider/effects/podman-service.ts";
+import type { Clock } from "../../provider/effects/wait.ts";
+import { ProviderClient } from "./client.ts";
+import { FakeHeadscale } from "./fake-headscale.ts";
+import { FakeKubernetes } from "./fake-kubernetes.ts";
+import { FakePodman } from "./fake-podman.ts";
+
+export * from "./client.ts";
+
+/** Time that passes only when someone sleeps. */
+export class FakeClock implements Clock {
+  time = Date.parse("2026-11-21T12:00:00Z");
+  now(): number {
+    return this.time;
+  }
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(new Error("cancelled"));
+    this.time += milliseconds;
+    return Promise.resolve();
+  }
+}
+
+export class FakeFirewall implements Firewall {
+  readonly tables = new Map<string, string>();
+  list(table: string): Promise<string | undefined> {
+    return Promise.resolve(this.tables.get(table));
+  }
+  replace(table: string, body: string): Promise<void> {
+    this.tables.set(table, body);
+    return Promise.resolve();
+  }
+  remove(table: string): Promise<void> {
+    this.tables.delete(table);
+    return Promise.resolve();
+  }
+}
+
+export class FakeServices implements PodmanServices {
+  readonly running = new Map<string, number>();
+  starts = 0;
+  find(directory: string): Promise<number | undefined> {
+    return Promise.resolve(this.running.get(directory));
+  }
+  start(directory: string): Promise<number> {
+    this.starts += 1;
+    this.running.set(directory, 1000 + this.starts);
+    return Promise.resolve(1000 + this.starts);
+  }
+  stop(directory: string): Promise<void> {
+    this.running.delete(directory);
+    return Promise.resolve();
+  }
+}
+
+export class Harness extends ProviderClient {
+  readonly podman = new FakePodman();
+  readonly kubernetes = new FakeKubernetes();
+  readonly firewall = new FakeFirewall();
+  readonly services = new FakeServices();
+  readonly clock = new FakeClock();
+  readonly headscale = new FakeHeadscale();
+  #random = 0;
+
+  async start(): Promise<void> {
+    this.podman.exec_ = (argv) => this.headscale.answer(argv);
+    // Every question is asked anew: sharing within a second is not what these tests are about.
+    let tick = 0;
+    const unshared = (): number => (tick += 10_000);
+    const effects: Effects = {
+      podman: this.podman,
+      services: this.services,
+      firewall: this.firewall,
+      nodes: new PodmanNodeAccess(this.podman),
+      headscale: new HeadscaleProgram(this.podman, unshared),
+      kubernetes: this.kubernetes,
+      nodeLists: new NodeLists(this.kubernetes, unshared),
+      clock: this.clock,
+      random: (bytes) => `${String((this.#random += 1))}f`.padStart(bytes * 2, "0"),
+    };
+    await this.serve(effects);
+  }
+}

@@ -1,0 +1,251 @@
+/** Membership. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UNKNOWN } from "../../provider/server/values.ts";
+import { CallError, Harness, isSecret, secret } from "./harness.ts";
+import { fakeNode } from "./fake-kubernetes.ts";
+
+let h: Harness;
+beforeEach(async () => {
+  h = new Harness();
+  await h.start();
+});
+afterEach(() => {
+  h.stop();
+});
+
+const one = "https://127.0.0.1:6443";
+const two = "https://127.0.0.1:6444";
+const three = "https://127.0.0.1:6445";
+const stewardOf = (node: string): string => `homespan-ci-${node}-steward`;
+const transportOf = (node: string) => ({ kind: "podman", container: stewardOf(node) });
+
+function runSteward(node: string): void {
+  h.podman.containers.set(stewardOf(node), {
+    name: stewardOf(node),
+    running: true,
+    labels: { "homespan.cluster": "ci" },
+    pod: `homespan-ci-${node}`,
+    networks: [],
+  });
+}
+
+describe("Membership", () => {
+  const agent = {
+    clusterName: "ci",
+    nodeName: "agent-1",
+    role: "agent",
+    kubeconfig: secret("kubeconfig"),
+    endpoints: [one],
+    transport: transportOf("agent-1"),
+    identity: "v1",
+    etcd: false,
+    labels: { "homespan.dev/site": "home", "node-type": "steward" },
+    headscale: { kind: "headscale", container: "homespan-ci-headscale" },
+    hostName: "ci-agent-1",
+    tag: "tag:ci-agent",
+    waitSeconds: 20,
+    drainSeconds: 10,
+  };
+  const server = {
+    ...agent,
+    nodeName: "server-1",
+    role: "server",
+    endpoints: [one, two, three],
+    ownEndpoint: one,
+    transport: transportOf("server-1"),
+    etcd: true,
+    hostName: "ci-server-1",
+    tag: "tag:ci-server",
+  };
+  beforeEach(() => {
+    h.podman.containers.set("homespan-ci-headscale", {
+      name: "homespan-ci-headscale",
+      running: true,
+      labels: { "homespan.cluster": "ci" },
+      pod: "",
+      networks: [],
+    });
+    runSteward("agent-1");
+    h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { address: "100.64.0.2" }));
+    for (const name of ["server-1", "server-2", "server-3"]) {
+      h.kubernetes.nodes.set(name, fakeNode(name, { etcd: true }));
+    }
+    h.headscale.device("ci-agent-1", "tag:ci-agent", "100.64.0.2");
+  });
+
+  it("labels a Ready node and knows its device", async () => {
+    const { id, state } = await h.create("Membership", agent);
+    expect(id).toBe("ci/agent-1");
+    expect(state).toMatchObject({
+      ready: true,
+      foundLabels: agent.labels,
+      tailnetAddress: "100.64.0.2",
+      deviceId: "1",
+      nodeUid: "uid-agent-1",
+    });
+    expect(isSecret(state["kubeconfig"])).toBe(true);
+    expect(await h.diff("Membership", (await h.read("Membership", state)) ?? {}, agent)).toEqual({});
+  });
+
+  it("removes labels it dropped, restores those changed by hand, and leaves others alone", async () => {
+    const { state } = await h.create("Membership", agent);
+    const labels = h.kubernetes.nodes.get("agent-1")?.metadata.labels ?? {};
+    labels["someone/else"] = "1";
+    labels["node-type"] = "changed";
+    const found = (await h.read("Membership", state)) ?? {};
+    expect(await h.diff("Membership", found, agent)).toEqual({ 'foundLabels["node-type"]': "update" });
+    const news = { ...agent, labels: { "node-type": "steward" } };
+    expect(await h.diff("Membership", state, news)).toEqual({ 'labels["homespan.dev/site"]': "delete" });
+    await h.update("Membership", found, news);
+    expect(h.kubernetes.nodes.get("agent-1")?.metadata.labels).toEqual({
+      "node-type": "steward",
+      "someone/else": "1",
+    });
+  });
+
+  it("is gone when its Node is, and not Ready but kept when no API answers", async () => {
+    const { state } = await h.create("Membership", agent);
+    h.kubernetes.answering = new Set();
+    const unknown = (await h.read("Membership", state)) ?? {};
+    expect(unknown).toMatchObject({ ready: false, nodeUid: "uid-agent-1" });
+    expect(await h.diff("Membership", unknown, agent)).toEqual({ ready: "update" });
+    h.kubernetes.answering = undefined;
+    h.kubernetes.nodes.delete("agent-1");
+    expect(await h.read("Membership", state)).toBeUndefined();
+  });
+
+  it("makes k3s register again when the Node object of a running node was deleted", async () => {
+    h.kubernetes.nodes.delete("agent-1");
+    h.podman.stageFiles.set(
+      stewardOf("agent-1"),
+      JSON.stringify({ stages: [{ name: "ready", state: "done", attempts: 1 }] }),
+    );
+    await expect(h.create("Membership", agent)).rejects.toThrow("it has not registered");
+    expect(h.podman.commands).toEqual(["restart homespan-ci-agent-1-k3s"]);
+  });
+
+  it("keeps a Node that never became Ready, so that it is removed later", async () => {
+    h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { ready: false }));
+    const error: unknown = await h.create("Membership", agent).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(CallError);
+    const { message, kept } = error as CallError;
+    expect(message).toContain("node agent-1 was not Ready within 20 s");
+    expect(message).toContain("its Node says: container runtime is down");
+    expect(message).not.toContain("    at ");
+    expect(kept).toMatchObject({ ready: false, nodeUid: "uid-agent-1" });
+    expect(isSecret(kept?.["kubeconfig"])).toBe(true);
+  });
+
+  it("is replaced with the identity alone", async () => {
+    const { state } = await h.create("Membership", agent);
+    expect(await h.diff("Membership", state, { ...agent, identity: UNKNOWN })).toEqual({
+      identity: "replace",
+    });
+    expect(await h.diff("Membership", state, { ...agent, transport: UNKNOWN })).toEqual({
+      transport: "update",
+    });
+    expect(await h.diff("Membership", state, { ...agent, kubeconfig: UNKNOWN })).toEqual({
+      kubeconfig: "update",
+    });
+    expect(await h.diff("Membership", state, { ...agent, waitSeconds: 1 })).toEqual({});
+  });
+
+  it("leaves in order: cordon, drain, Node, node password, device", async () => {
+    const { state } = await h.create("Membership", agent);
+    h.kubernetes.secrets.add("agent-1.node-password.k3s");
+    const pod = (name: string, owner: string, held = false) => ({
+      metadata: { name, namespace: "default", ownerReferences: [{ kind: owner }] },
+      spec: { nodeName: "agent-1" },
+      status: { phase: "Running" },
+      held,
+    });
+    h.kubernetes.pods.push(
+      pod("web", "ReplicaSet"),
+      pod("held", "ReplicaSet", true),
+      pod("log", "DaemonSet"),
+    );
+    h.kubernetes.calls.length = 0;
+    await h.delete("Membership", state);
+    const order = h.kubernetes.calls.filter((call) => !call.startsWith("GET"));
+    expect(order[0]).toBe("PATCH /api/v1/nodes/agent-1");
+    expect(order[1]).toBe("POST /api/v1/namespaces/default/pods/web/eviction");
+    expect(order.slice(-3)).toEqual([
+      "DELETE /api/v1/namespaces/default/pods/held",
+      "DELETE /api/v1/nodes/agent-1",
+      "DELETE /api/v1/namespaces/kube-system/secrets/agent-1.node-password.k3s",
+    ]);
+    expect(h.kubernetes.pods.map((left) => left.metadata.name)).toEqual(["log"]);
+    expect(h.headscale.devices).toEqual([]);
+    await h.delete("Membership", state);
+  });
+
+  it("does not wait for the pods of a node that is down", async () => {
+    const { state } = await h.create("Membership", agent);
+    h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { ready: false }));
+    h.kubernetes.calls.length = 0;
+    await h.delete("Membership", state);
+    expect(h.kubernetes.calls.some((call) => call.includes("/pods"))).toBe(false);
+    expect(h.kubernetes.nodes.has("agent-1")).toBe(false);
+  });
+
+  it("removes a server's etcd member first, under the lock, through the other servers", async () => {
+    const { state } = await h.create("Membership", server);
+    await h.delete("Membership", state);
+    expect(h.kubernetes.usedEndpoints).toEqual([two, three]);
+    const calls = h.kubernetes.calls.filter((call) => !call.startsWith("GET"));
+    const at = (text: string): number => calls.findIndex((call) => call.startsWith(text));
+    expect(at("POST /apis/coordination")).toBeLessThan(at("DELETE /api/v1/nodes/server-1"));
+    expect(h.kubernetes.leases.size).toBe(0);
+    expect(h.kubernetes.nodes.has("server-1")).toBe(false);
+  });
+
+  it("refuses what would cost etcd its quorum, naming the voters", async () => {
+    const { state } = await h.create("Membership", server);
+    h.kubernetes.nodes.set("server-2", fakeNode("server-2", { etcd: true, ready: false }));
+    await expect(h.delete("Membership", state)).rejects.toThrow(
+      "server-1 must not be removed: of the remaining etcd voters 1 would be Ready, 2 are needed: " +
+        "server-2 (not Ready), server-3 (Ready)",
+    );
+    expect(h.kubernetes.nodes.has("server-1")).toBe(true);
+    expect(h.kubernetes.leases.size).toBe(0);
+  });
+
+  it("says so when etcd does not let the member go", async () => {
+    const { state } = await h.create("Membership", server);
+    h.kubernetes.etcdAnswers = false;
+    await expect(h.delete("Membership", state)).rejects.toThrow(
+      "etcd did not remove the member of server-1 within 60 s",
+    );
+    expect(h.kubernetes.nodes.has("server-1")).toBe(true);
+  });
+
+  it("waits for another removal and takes over a lock that was left behind", async () => {
+    const { state } = await h.create("Membership", server);
+    const lease = (renewTime: string) => ({
+      metadata: { name: "homespan-server-change", resourceVersion: "7" },
+      spec: { holderIdentity: "server-2/x", renewTime, leaseDurationSeconds: 300 },
+    });
+    h.kubernetes.leases.set("homespan-server-change", lease(new Date(h.clock.now()).toISOString()));
+    await expect(h.delete("Membership", state)).rejects.toThrow("held by server-2/x");
+    h.kubernetes.leases.set("homespan-server-change", lease("2026-11-21T11:00:00Z"));
+    await h.delete("Membership", state);
+    expect(h.kubernetes.nodes.has("server-1")).toBe(false);
+  });
+
+  it("cannot remove the only server, nor anything while no server answers", async () => {
+    const alone = await h.create("Membership", { ...server, endpoints: [one] });
+    await expect(h.delete("Membership", alone.state)).rejects.toThrow("it is the cluster's only server");
+    const { state } = await h.create("Membership", agent);
+    h.kubernetes.answering = new Set();
+    await expect(h.delete("Membership", state)).rejects.toThrow(
+      "agent-1 cannot leave its cluster: no API endpoint answered (connection refused). Start one of its servers",
+    );
+  });
+
+  it("leaves a device alone that does not carry the cluster's tag", async () => {
+    const { state } = await h.create("Membership", agent);
+    h.headscale.devices = h.headscale.devices.map((device) => ({ ...device, tags: ["tag:theirs"] }));
+    await h.delete("Membership", state);
+    expect(h.headscale.devices).toHaveLength(1);
+  });
+});
