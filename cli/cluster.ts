@@ -1,0 +1,223 @@
+/** What the running cluster says of itself: through podman, kubectl and the stack's outputs. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { z } from "zod";
+import type { Context } from "./context.ts";
+import { revealOutputs } from "./deployment.ts";
+import { childEnvironment } from "./environment.ts";
+import { Failure, InputError, didYouMean } from "./errors.ts";
+import { writePrivate } from "./state.ts";
+
+const outputsSchema = z.object({
+  clusterName: z.string(),
+  nodes: z.array(
+    z.object({ name: z.string(), role: z.string(), site: z.string(), hostName: z.string(), pod: z.string() }),
+  ),
+  kubeconfig: z.string(),
+  apiUrl: z.string(),
+  expiresAt: z.string().nullish(),
+});
+
+/** The outputs every stack has. */
+export type Outputs = z.infer<typeof outputsSchema>;
+
+export const stageFileSchema = z.object({
+  node: z.string(),
+  stages: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(["waiting", "running", "done", "failed"]),
+      startedAt: z.string().nullish(),
+      finishedAt: z.string().nullish(),
+      attempts: z.number().default(0),
+      error: z.string().nullish(),
+    }),
+  ),
+});
+
+/** How far one node got; `problem` instead when it could not be asked. */
+export interface NodeStages {
+  readonly node: string;
+  readonly pod: string;
+  readonly stages: z.infer<typeof stageFileSchema>["stages"];
+  readonly problem?: string;
+}
+
+/** One Node of Kubernetes. */
+export interface KubernetesNode {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly address: string;
+  readonly version: string;
+}
+
+/**
+ * @throws Failure when the stack was never brought up completely.
+ */
+export async function clusterOutputs(context: Context, stack: string): Promise<Outputs> {
+  const parsed = outputsSchema.safeParse(await revealOutputs(context, stack));
+  if (!parsed.success) {
+    throw new Failure(
+      `stack ${stack} is not up: it has no complete outputs yet; run: ./homespan up ${stack}`,
+    );
+  }
+  return parsed.data;
+}
+
+/** Runs a tool with the project's environment and returns its standard output, or why there is none. */
+export async function capture(
+  context: Context,
+  command: string,
+  args: readonly string[],
+  timeoutMs = 10_000,
+): Promise<{ readonly ok: boolean; readonly text: string }> {
+  const result = await execa(command, args, {
+    env: childEnvironment(context.paths, context.environment),
+    extendEnv: false,
+    reject: false,
+    timeout: timeoutMs,
+    stdin: "ignore",
+  });
+  if (!result.failed) return { ok: true, text: result.stdout };
+  return { ok: false, text: (result.stderr || (result.shortMessage ?? "")).trim() };
+}
+
+/** Runs `work` with the kubeconfig in a file only its owner can read, and removes it. */
+export async function withKubeconfig<T>(
+  context: Context,
+  kubeconfig: string,
+  work: (file: string) => Promise<T>,
+): Promise<T> {
+  const file = join(context.paths.state, `kubeconfig.${String(process.pid)}`);
+  await writePrivate(file, kubeconfig);
+  try {
+    return await work(file);
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+const nodeListSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      status: z.object({
+        conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
+        addresses: z.array(z.object({ type: z.string(), address: z.string() })).default([]),
+        nodeInfo: z.object({ kubeletVersion: z.string() }).optional(),
+      }),
+    }),
+  ),
+});
+
+/** The cluster's Nodes, or why they could not be had. */
+export async function kubernetesNodes(
+  context: Context,
+  outputs: Outputs,
+): Promise<{ readonly nodes: readonly KubernetesNode[]; readonly problem?: string }> {
+  const answer = await withKubeconfig(context, outputs.kubeconfig, (file) =>
+    capture(context, "kubectl", ["--kubeconfig", file, "get", "nodes", "-o", "json", "--request-timeout=5s"]),
+  );
+  if (!answer.ok) return { nodes: [], problem: answer.text };
+  const list = nodeListSchema.parse(JSON.parse(answer.text));
+  return {
+    nodes: list.items.map(({ metadata, status }) => ({
+      name: metadata.name,
+      ready: status.conditions.some(({ type, status: state }) => type === "Ready" && state === "True"),
+      address: status.addresses.find(({ type }) => type === "InternalIP")?.address ?? "",
+      version: status.nodeInfo?.kubeletVersion ?? "",
+    })),
+  };
+}
+
+/** Nodes as Podman knows them, by label: also those of an `up` that did not end. */
+export async function podmanNodes(
+  context: Context,
+  cluster: string,
+): Promise<readonly { readonly node: string; readonly pod: string }[]> {
+  const format = '{{index .Labels "homespan.node"}} {{.Name}}';
+  const filter = ["--filter", `label=homespan.cluster=${cluster}`];
+  const answer = await capture(context, "podman", ["pod", "ps", ...filter, "--format", format]);
+  if (!answer.ok) return [];
+  return answer.text
+    .split("\n")
+    .map((line) => line.trim().split(" "))
+    .flatMap(([node, pod]) => (node && pod ? [{ node, pod }] : []))
+    .sort((a, b) => a.node.localeCompare(b.node));
+}
+
+/** The stage file of a node, asked through its steward. */
+export async function nodeStages(context: Context, node: string, pod: string): Promise<NodeStages> {
+  const steward = `${pod}-steward`;
+  const answer = await capture(context, "podman", ["exec", steward, "/usr/lib/homespan/stage"], 5_000);
+  if (answer.ok) {
+    try {
+      return { node, pod, stages: stageFileSchema.parse(JSON.parse(answer.text)).stages };
+    } catch {
+      return { node, pod, stages: [], problem: `its steward gives no readable stage file: ${answer.text}` };
+    }
+  }
+  const state = await capture(context, "podman", [
+    "inspect",
+    "--type",
+    "container",
+    "--format",
+    "{{.State.Status}}, exit code {{.State.ExitCode}}",
+    steward,
+  ]);
+  const problem = state.ok
+    ? `its steward does not answer (${state.text}); its log: podman logs ${steward}`
+    : `container ${steward} does not exist`;
+  return { node, pod, stages: [], problem };
+}
+
+/** How packets get from one node to each other: `direct 10.0.0.2:41641`, `relay`, `idle`, by tailnet host name. */
+export async function tailnetPaths(context: Context, pod: string): Promise<ReadonlyMap<string, string>> {
+  const answer = await capture(
+    context,
+    "podman",
+    ["exec", `${pod}-tailscale`, "tailscale", "status", "--json"],
+    5_000,
+  );
+  if (!answer.ok) return new Map();
+  const parsed = tailnetStatusSchema.safeParse(parseJson(answer.text));
+  if (!parsed.success) return new Map();
+  const { Self, Peer } = parsed.data;
+  const paths = Object.values(Peer ?? {}).map((peer): [string, string] => [peer.HostName, pathOf(peer)]);
+  return new Map([[Self.HostName, "self"], ...paths]);
+}
+
+const peerSchema = z.object({
+  HostName: z.string(),
+  CurAddr: z.string().default(""),
+  Relay: z.string().default(""),
+  Active: z.boolean().default(false),
+  Online: z.boolean().default(true),
+});
+const tailnetStatusSchema = z.object({
+  Self: z.object({ HostName: z.string() }),
+  Peer: z.record(z.string(), peerSchema).nullish(),
+});
+
+function pathOf(peer: z.infer<typeof peerSchema>): string {
+  if (!peer.Online) return "offline";
+  if (peer.CurAddr !== "") return `direct ${peer.CurAddr}`;
+  return peer.Active && peer.Relay !== "" ? `relay ${peer.Relay}` : "idle";
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws InputError naming the nodes there are. */
+export function findNode<T extends { readonly name: string }>(nodes: readonly T[], name: string): T {
+  const found = nodes.find((node) => node.name === name);
+  if (found !== undefined) return found;
+  const names = nodes.map((node) => node.name);
+  throw new InputError(`<node> must be one of ${names.join(", ")}, got "${name}"${didYouMean(name, names)}`);
+}

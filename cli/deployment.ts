@@ -1,0 +1,77 @@
+/** Pulumi's checkpoint of a stack, read from the file backend without starting pulumi: plain facts only, secrets stay encrypted. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Context } from "./context.ts";
+import type { Paths } from "./paths.ts";
+import { pulumi } from "./pulumi.ts";
+import { projectName } from "./stack.ts";
+import { checkpointFile } from "./state.ts";
+
+export interface Resource {
+  readonly urn: string;
+  readonly type: string;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+}
+
+interface Checkpoint {
+  readonly checkpoint?: {
+    readonly latest?: {
+      readonly resources?: readonly Resource[];
+      readonly pending_operations?: readonly { readonly type: string; readonly resource: Resource }[];
+    };
+  };
+}
+
+/** Undefined when there is no such stack. */
+export async function readCheckpoint(paths: Paths, stack: string): Promise<Checkpoint | undefined> {
+  const file = checkpointFile(paths, await projectName(paths), stack);
+  if (!existsSync(file)) return undefined;
+  return JSON.parse(await readFile(file, "utf8")) as Checkpoint;
+}
+
+export async function stackExists(paths: Paths, stack: string): Promise<boolean> {
+  return (await readCheckpoint(paths, stack)) !== undefined;
+}
+
+export async function readResources(paths: Paths, stack: string): Promise<readonly Resource[]> {
+  return (await readCheckpoint(paths, stack))?.checkpoint?.latest?.resources ?? [];
+}
+
+/** Outputs of the stack; secret ones are still encrypted. */
+export async function readOutputs(paths: Paths, stack: string): Promise<Readonly<Record<string, unknown>>> {
+  const resources = await readResources(paths, stack);
+  return resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+}
+
+/** All outputs of the stack, secrets in the clear. */
+export async function revealOutputs(
+  context: Context,
+  stack: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const text = await pulumi(context, ["stack", "output", "--json", "--show-secrets", "--stack", stack], {
+    cwd: context.paths.config,
+  });
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+/**
+ * Forgets the operations that a killed run left open, and says which.
+ *
+ * Whether they happened is found out by the next `up`: what exists is read by its refresh, and creating what exists
+ * already is no error in this project.
+ */
+export async function clearPendingOperations(context: Context, stack: string): Promise<readonly string[]> {
+  const pending = (await readCheckpoint(context.paths, stack))?.checkpoint?.latest?.pending_operations ?? [];
+  if (pending.length === 0) return [];
+  const cwd = context.paths.config;
+  const exported = JSON.parse(await pulumi(context, ["stack", "export", "--stack", stack], { cwd })) as {
+    deployment: Record<string, unknown>;
+  };
+  const { pending_operations: _dropped, ...deployment } = exported.deployment;
+  await pulumi(context, ["stack", "import", "--stack", stack], {
+    cwd,
+    input: JSON.stringify({ ...exported, deployment }),
+  });
+  return pending.map(({ type, resource }) => `${type} ${resource.urn}`);
+}

@@ -1,0 +1,172 @@
+/** Judges the facts of this machine. Pure. */
+import type { Facts } from "./probes.ts";
+
+export interface Check {
+  readonly name: string;
+  /** `problem` stops `up` before it starts; `notice` says what will be done about something unusual. */
+  readonly result: "ok" | "notice" | "problem";
+  readonly message: string;
+  readonly fix?: string;
+}
+
+const gibibyte = 2 ** 30;
+
+type Rule = (facts: Facts) => Check;
+
+const rules: readonly Rule[] = [
+  platform,
+  root,
+  podman,
+  packages,
+  tun,
+  cgroup,
+  sysResource,
+  disk,
+  nodeVersion,
+  npm,
+  ports,
+];
+
+/** Every check, in the order in which a user would fix them. */
+export function checkMachine(facts: Facts): Check[] {
+  return rules.map((rule) => rule(facts));
+}
+
+function platform({ platform: name, arch, system }: Facts): Check {
+  if (name === "linux") return ok("platform", `${system}, ${arch}`);
+  return problem(
+    "platform",
+    `nodes in containers need Linux, this is ${name}`,
+    "run it on a Linux machine; stacks of cloud or VM nodes work from here",
+  );
+}
+
+function root({ root: isRoot }: Facts): Check {
+  if (isRoot) return ok("root", "runs as root");
+  return problem(
+    "root",
+    "nodes need root: privileged containers, nftables, /dev/net/tun",
+    "sudo -E ./homespan up",
+  );
+}
+
+function podman({ podman: version, debian, system }: Facts): Check {
+  if (version === undefined) {
+    // There the next check says how it gets installed.
+    if (debian) return notice("podman", "Podman is not installed", "comes with the packages");
+    return problem(
+      "podman",
+      `Podman must be installed, got none on ${system}`,
+      "install podman 4.3 or newer: https://podman.io/docs/installation",
+    );
+  }
+  if (!atLeast(version, 4, 3)) {
+    return problem(
+      "podman",
+      `Podman must be 4.3 or newer, got ${version}`,
+      "upgrade the distribution, or install a newer podman: https://podman.io/docs/installation",
+    );
+  }
+  return ok("podman", `Podman ${version}`);
+}
+
+function packages({ missingPackages, installCommand, mayInstall }: Facts): Check {
+  if (missingPackages.length === 0) return ok("packages", "no package is missing");
+  const missing = `Debian packages are missing: ${missingPackages.join(", ")}`;
+  if (mayInstall) return notice("packages", missing, `will run: ${installCommand}`);
+  return problem("packages", missing, `${installCommand} (or give --yes)`);
+}
+
+function tun({ tun: present, platform: name }: Facts): Check {
+  if (present || name !== "linux") return ok("tun", "/dev/net/tun can be opened");
+  return problem(
+    "tun",
+    "/dev/net/tun cannot be opened, and every node's tailscaled needs it",
+    "modprobe tun; in a container: start it with --device /dev/net/tun",
+  );
+}
+
+function cgroup({ cgroup: version }: Facts): Check {
+  if (version === "v2") return ok("cgroup", "cgroup v2");
+  return notice(
+    "cgroup",
+    "cgroup v1, which kubelet and crun refuse by themselves",
+    "will use runc and kubelet's fail-cgroupv1=false; for v2: boot with systemd.unified_cgroup_hierarchy=1",
+  );
+}
+
+function sysResource({ sysResource: present }: Facts): Check {
+  if (present) return ok("capabilities", "CAP_SYS_RESOURCE is there");
+  return notice(
+    "capabilities",
+    "CAP_SYS_RESOURCE is missing: limits and oom scores cannot be raised",
+    "will start containers with ulimits this machine allows and containerd with restrict_oom_score_adj",
+  );
+}
+
+function disk({ cacheFree, storageFree, storagePath, mustBuild }: Facts): Check {
+  const needed = mustBuild ? 20 : 5;
+  const why = mustBuild ? "tools and images are still to be made" : "images and node data";
+  const [free, where] =
+    cacheFree < storageFree ? [cacheFree, "the cache folder"] : [storageFree, storagePath];
+  const gib = (free / gibibyte).toFixed(1);
+  if (free >= needed * gibibyte) return ok("disk", `${gib} GiB free`);
+  return problem(
+    "disk",
+    `${String(needed)} GiB must be free (${why}), got ${gib} GiB at ${where}`,
+    "free some, or set HOMESPAN_CACHE to a folder on a larger disk",
+  );
+}
+
+function nodeVersion({ nodeVersion: version }: Facts): Check {
+  if (atLeast(version, 24, 0)) return ok("node", `Node ${version}`);
+  return problem("node", `Node must be 24 or newer here, got ${version}`, "start it as ./homespan");
+}
+
+function npm({ npmVersion }: Facts): Check {
+  if (npmVersion !== undefined) return ok("npm", `npm ${npmVersion}`);
+  return notice(
+    "npm",
+    "npm is not on PATH",
+    "needed only when package-lock.json changes: install Node 20 or newer",
+  );
+}
+
+function ports({ takenPorts }: Facts): Check {
+  if (takenPorts.length === 0) return ok("apiPort", "the API's ports on 127.0.0.1 are free");
+  return problem(
+    "apiPort",
+    `\`apiPort\` must be free, got ${takenPorts.join(", ")} in use by another process`,
+    "choose another: --set apiPort=16443; who has it: ss -ltnp",
+  );
+}
+
+function ok(name: string, message: string): Check {
+  return { name, result: "ok", message };
+}
+
+function notice(name: string, message: string, fix: string): Check {
+  return { name, result: "notice", message, fix };
+}
+
+function problem(name: string, message: string, fix: string): Check {
+  return { name, result: "problem", message, fix };
+}
+
+function atLeast(version: string, major: number, minor: number): boolean {
+  const [foundMajor = 0, foundMinor = 0] = version.split(".").map(Number);
+  return foundMajor > major || (foundMajor === major && foundMinor >= minor);
+}
+
+/** One line per check, the fix on a second. */
+export function describeChecks(checks: readonly Check[]): string {
+  const marks = { ok: "ok     ", notice: "notice ", problem: "PROBLEM" } as const;
+  return checks
+    .map(({ name, result, message, fix }) => {
+      const line = `${marks[result]}  ${name.padEnd(12)} ${message}`;
+      return fix === undefined
+        ? line
+        : `${line}\n${" ".repeat(22)}${result === "problem" ? `fix: ${fix}` : fix}`;
+    })
+    .join("\n");
+}

@@ -1,0 +1,47 @@
+/** Doctor's machine part: probes, then checks. */
+import type { Context } from "../context.ts";
+import { readResources } from "../deployment.ts";
+import { InputError } from "../errors.ts";
+import { settingOf } from "../settings.ts";
+import type { StackFile } from "../settings.ts";
+import type { Check } from "./checks.ts";
+import { checkMachine, describeChecks } from "./checks.ts";
+
+const defaultApiPort = 6443;
+
+/** Ports of the API that this stack will publish and does not publish yet. */
+export async function portsToCheck(context: Context, stack: string, config: StackFile): Promise<number[]> {
+  const first = Number(settingOf(config, "apiPort") ?? defaultApiPort);
+  const servers = Number(settingOf(config, "servers") ?? 1);
+  // A value that is no number is config's to refuse, with its own words.
+  if (!Number.isInteger(first) || first < 1 || first > 65_000 || !Number.isInteger(servers)) return [];
+  const own = new Set<number>();
+  for (const { inputs } of await readResources(context.paths, stack)) {
+    const publish: unknown = inputs?.["publish"];
+    if (!Array.isArray(publish)) continue;
+    for (const { hostPort } of publish as readonly { hostPort?: unknown }[]) own.add(Number(hostPort));
+  }
+  return Array.from({ length: Math.min(servers, 9) }, (_, index) => first + index).filter(
+    (port) => !own.has(port),
+  );
+}
+
+export async function examineMachine(context: Context, stack: string, config: StackFile): Promise<Check[]> {
+  return checkMachine(await context.machine.probe(context, await portsToCheck(context, stack, config)));
+}
+
+/**
+ * Refuses to go on with a machine that cannot run the stack, naming all problems at once; says what it will do about the rest.
+ *
+ * @throws InputError
+ */
+export function requireHealthy(context: Context, checks: readonly Check[]): void {
+  const problems = checks.filter(({ result }) => result === "problem");
+  if (problems.length > 0) {
+    throw new InputError(
+      `this machine cannot run the stack yet; nothing was created:\n${describeChecks(problems)}`,
+    );
+  }
+  const notices = checks.filter(({ result }) => result === "notice");
+  if (context.console.verbose && notices.length > 0) context.console.info(describeChecks(notices));
+}

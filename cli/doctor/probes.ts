@@ -1,0 +1,128 @@
+/** What doctor finds out about this machine. Each fact is one probe, so that a test can state them. */
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { execa } from "execa";
+import type { Context } from "../context.ts";
+import { childEnvironment } from "../environment.ts";
+
+/** All facts that the checks judge. */
+export interface Facts {
+  readonly platform: string;
+  readonly arch: string;
+  readonly root: boolean;
+  /** Of the distribution: `Debian GNU/Linux 12 (bookworm)`. */
+  readonly system: string;
+  /** Undefined when there is no `podman` on PATH. */
+  readonly podman: string | undefined;
+  /** Debian packages that nodes need and that are not installed; empty on other systems. */
+  readonly missingPackages: readonly string[];
+  /** The command that installs them. */
+  readonly installCommand: string;
+  readonly debian: boolean;
+  /** True when they may be installed: on a terminal after a question, with --yes or CI=true without one. */
+  readonly mayInstall: boolean;
+  readonly tun: boolean;
+  readonly cgroup: "v1" | "v2";
+  readonly sysResource: boolean;
+  /** Bytes free where the cache, and where Podman's storage is. */
+  readonly cacheFree: number;
+  readonly storageFree: number;
+  readonly storagePath: string;
+  /** True when tools or images have still to be made. */
+  readonly mustBuild: boolean;
+  readonly nodeVersion: string;
+  readonly npmVersion: string | undefined;
+  /** Ports of the API that something else listens on. */
+  readonly takenPorts: readonly number[];
+}
+
+/** @param ports the API's ports to look at; those this stack publishes itself are not in it. */
+export async function probe(context: Context, ports: readonly number[]): Promise<Facts> {
+  const { commandExists, detectMachine, diskFreeBytes } = await import("../../toolchain/machine.ts");
+  const { installCommand } = await import("../../toolchain/debian.ts");
+  const machine = detectMachine();
+  const debian = commandExists("dpkg-query") && commandExists("apt-get");
+  const environment = childEnvironment(context.paths, context.environment);
+  const storagePath = machine.root
+    ? "/var/lib/containers"
+    : join(environment["HOME"] ?? "/", ".local/share/containers");
+  const [podman, npmVersion, taken, missingPackages] = await Promise.all([
+    versionOf("podman", ["--version"], environment),
+    versionOf("npm", ["--version"], environment),
+    Promise.all(ports.map(isTaken)),
+    debian ? findMissingPackages() : [],
+  ]);
+  return {
+    platform: machine.platform,
+    arch: machine.arch,
+    root: machine.root,
+    system: systemName(),
+    podman,
+    missingPackages,
+    installCommand: installCommand(missingPackages, machine.root),
+    debian,
+    mayInstall: context.yes || context.console.interactive,
+    tun: machine.tun,
+    cgroup: machine.cgroup,
+    sysResource: machine.sysResource,
+    cacheFree: diskFreeBytes(context.paths.cache),
+    storageFree: diskFreeBytes(storagePath),
+    storagePath,
+    mustBuild: !(
+      existsSync(join(context.paths.bin, "kubectl")) && existsSync(join(context.paths.cache, "images"))
+    ),
+    nodeVersion: process.versions.node,
+    npmVersion,
+    takenPorts: ports.filter((_, index) => taken[index]),
+  };
+}
+
+async function versionOf(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+  const result = await execa(command, [...args], {
+    env: environment,
+    extendEnv: false,
+    reject: false,
+    timeout: 10_000,
+  });
+  if (result.failed) return undefined;
+  return /\d+(\.\d+)+/.exec(result.stdout)?.[0] ?? result.stdout.trim();
+}
+
+/** True when something listens on the loopback port. */
+function isTaken(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      resolve(error.code === "EADDRINUSE");
+    });
+    server.listen(port, "127.0.0.1", () => {
+      server.close(() => {
+        resolve(false);
+      });
+    });
+  });
+}
+
+async function findMissingPackages(): Promise<string[]> {
+  const { packageNames, parseDpkg } = await import("../../toolchain/debian.ts");
+  const names = packageNames(["core"]);
+  // Exit code 1 only says that some names are unknown.
+  const { stdout } = await execa("dpkg-query", ["-W", "-f", "${db:Status-Abbrev} ${Package}\\n", ...names], {
+    reject: false,
+  });
+  const installed = new Set(parseDpkg(stdout));
+  return names.filter((name) => !installed.has(name));
+}
+
+function systemName(): string {
+  try {
+    return /^PRETTY_NAME="?(.*?)"?$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? process.platform;
+  } catch {
+    return process.platform;
+  }
+}

@@ -1,0 +1,46 @@
+/** The environment in which every tool runs; `./homespan env` prints the same. */
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import type { Paths } from "./paths.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What this project adds to the caller's environment. */
+export function toolEnvironment(paths: Paths, caller: Environment): Record<string, string> {
+  const containersConf = join(paths.cache, "containers.conf");
+  const images = join(paths.cache, "images", "cluster");
+  const ownPassphrase = caller["PULUMI_CONFIG_PASSPHRASE"] !== undefined;
+  return {
+    HOMESPAN_CACHE: paths.cache,
+    HOMESPAN_STATE: paths.state,
+    HOMESPAN_CONFIG: paths.config,
+    PULUMI_HOME: join(paths.cache, "pulumi-home"),
+    PULUMI_BACKEND_URL: `file://${paths.backend}`,
+    ...(ownPassphrase ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: paths.passphrase }),
+    PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...(existsSync(containersConf) ? { CONTAINERS_CONF: containersConf } : {}),
+    ...(existsSync(images) ? { HOMESPAN_CLUSTER_IMAGES: images } : {}),
+    PATH: frontOfPath([paths.bin, dirname(process.execPath)], caller["PATH"]),
+  };
+}
+
+/** The caller's environment with `toolEnvironment` over it. */
+export function childEnvironment(paths: Paths, caller: Environment): Record<string, string> {
+  const inherited = Object.entries(caller).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return { ...Object.fromEntries(inherited), ...toolEnvironment(paths, caller) };
+}
+
+/** POSIX `export` lines, safe for `eval`. */
+export function exportLines(environment: Readonly<Record<string, string>>): string {
+  return Object.entries(environment)
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`)
+    .join("\n");
+}
+
+export function frontOfPath(folders: readonly string[], path = ""): string {
+  const rest = path.split(delimiter).filter((folder) => folder !== "" && !folders.includes(folder));
+  return [...folders, ...rest].join(delimiter);
+}

@@ -1,0 +1,82 @@
+/** The node table of `up` and `status`. */
+import { kubernetesNodes, nodeStages, tailnetPaths } from "./cluster.ts";
+import type { Outputs } from "./cluster.ts";
+import { table } from "./console.ts";
+import type { Context } from "./context.ts";
+import { summarizeStages } from "./stages.ts";
+import type { StageSummary } from "./stages.ts";
+
+export interface NodeRow {
+  readonly name: string;
+  readonly role: string;
+  readonly site: string;
+  readonly address: string;
+  readonly ready: boolean;
+  readonly version: string;
+  readonly stage: StageSummary;
+  /** How the first server reaches it over the tailnet. */
+  readonly path: string;
+}
+
+export interface ClusterView {
+  readonly nodes: readonly NodeRow[];
+  /** Why the API did not answer. */
+  readonly problem?: string;
+}
+
+export async function viewCluster(context: Context, outputs: Outputs): Promise<ClusterView> {
+  const firstServer = outputs.nodes.find(({ role }) => role === "server");
+  const [kubernetes, paths, stages] = await Promise.all([
+    kubernetesNodes(context, outputs),
+    firstServer === undefined ? new Map<string, string>() : tailnetPaths(context, firstServer.pod),
+    Promise.all(outputs.nodes.map(({ name, pod }) => nodeStages(context, name, pod))),
+  ]);
+  const now = Date.now();
+  const nodes = outputs.nodes.map((node, index): NodeRow => {
+    const found = kubernetes.nodes.find(({ name }) => name === node.name);
+    const stage = stages[index];
+    return {
+      name: node.name,
+      role: node.role,
+      site: node.site,
+      address: found?.address ?? "",
+      ready: found?.ready ?? false,
+      version: found?.version ?? "",
+      stage:
+        stage === undefined
+          ? { node: node.name, stage: "none", state: "unknown" }
+          : summarizeStages(stage, now),
+      path: paths.get(node.hostName) ?? "unknown",
+    };
+  });
+  return { nodes, ...(kubernetes.problem === undefined ? {} : { problem: kubernetes.problem }) };
+}
+
+export function nodeTable(nodes: readonly NodeRow[]): string {
+  return table(
+    ["NODE", "ROLE", "SITE", "TAILNET ADDRESS", "STATUS", "VERSION"],
+    nodes.map(({ name, role, site, address, ready, version }) => [
+      name,
+      role,
+      site,
+      address || "-",
+      ready ? "Ready" : "NotReady",
+      version || "-",
+    ]),
+  );
+}
+
+export function statusTable(nodes: readonly NodeRow[]): string {
+  return table(
+    ["NODE", "ROLE", "SITE", "STAGE", "STATUS", "TAILNET ADDRESS", "PATH"],
+    nodes.map(({ name, role, site, stage, ready, address, path }) => [
+      name,
+      role,
+      site,
+      `${stage.stage} ${stage.state}`,
+      ready ? "Ready" : "NotReady",
+      address || "-",
+      path,
+    ]),
+  );
+}

@@ -1,0 +1,143 @@
+/** One `pulumi up` or `pulumi destroy`, from lock to report. */
+import { join } from "node:path";
+import { nodeStages, podmanNodes } from "./cluster.ts";
+import { duration, indent } from "./console.ts";
+import type { Context } from "./context.ts";
+import { clearPendingOperations, readOutputs } from "./deployment.ts";
+import { Failure, InputError } from "./errors.ts";
+import { releaseStalePulumiLocks, withLock } from "./locks.ts";
+import type { Changes } from "./progress.ts";
+import { Progress } from "./progress.ts";
+import type { OperationResult } from "./pulumi.ts";
+import { runOperation } from "./pulumi.ts";
+import { parseStackFile, settingOf } from "./settings.ts";
+import type { Stack } from "./stack.ts";
+import { projectName } from "./stack.ts";
+import type { StageSummary } from "./stages.ts";
+import { describeStage, summarizeStages } from "./stages.ts";
+import { configFile } from "./state.ts";
+
+/** Runs `work` as the only run on the stack. */
+export function withStack<T>(
+  context: Context,
+  stack: Stack,
+  verb: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  return withLock(join(context.paths.locks, `${stack.name}.lock`), `${verb} ${stack.name}`, 0, work);
+}
+
+/** Undoes what a killed run left: Pulumi's lock, and operations nobody saw the end of. */
+export async function recover(context: Context, stack: string): Promise<void> {
+  const project = await projectName(context.paths);
+  for (const holder of await releaseStalePulumiLocks(context.paths.backend, project, stack)) {
+    context.console.info(`released the lock of a run that was killed (${holder})`);
+  }
+  const cleared = await clearPendingOperations(context, stack);
+  if (cleared.length > 0) {
+    context.console.info(`${String(cleared.length)} operations of a killed run will be looked at again`);
+  }
+}
+
+export interface OperationOutcome {
+  readonly result: OperationResult;
+  readonly progress: Progress;
+}
+
+/** Runs pulumi with the stack's config and shows its progress. */
+export async function operate(
+  context: Context,
+  stack: string,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<OperationOutcome> {
+  const progress = new Progress(context.console.info, context.console.verbose);
+  const heartbeat = setInterval(() => {
+    progress.heartbeat();
+  }, 15_000);
+  try {
+    const result = await runOperation(
+      context,
+      stack,
+      [...args, "--stack", stack, "--config-file", configFile(context.paths, stack)],
+      {
+        timeoutMs,
+        onEvent: (event) => {
+          progress.handle(event);
+        },
+      },
+    );
+    return { result, progress };
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+/**
+ * @throws InputError when the program refused its config before it touched anything.
+ * @throws Failure with the last error of each resource and the stage of each node.
+ */
+export async function requireSuccess(
+  context: Context,
+  stack: string,
+  verb: string,
+  { result, progress }: OperationOutcome,
+): Promise<Changes> {
+  if (result.succeeded) return progress.changes;
+  const refused = configProblems(progress.programErrors);
+  if (refused !== undefined && progress.touchedNothing) {
+    throw new InputError(`${refused}\nnothing was created or changed`);
+  }
+  const cluster = await clusterName(context, stack);
+  const stages = await stagesOf(context, cluster);
+  const lines: string[] = [];
+  const title = result.timedOut
+    ? `${verb} ${stack} did not end within its --timeout and was stopped after ${duration(result.milliseconds)}`
+    : `${verb} ${stack} failed after ${duration(result.milliseconds)}`;
+  for (const { resource, message } of progress.resourceErrors) lines.push(`${resource}:\n${indent(message)}`);
+  lines.push(...progress.programErrors.filter((message) => !isFollowUp(message)));
+  if (lines.length === 0) lines.push(...result.remarks.slice(-15));
+  if (stages.length > 0) lines.push(`nodes:\n${indent(stages.map(describeStage).join("\n"))}`);
+  lines.push(`all events: ${result.logFile}`, `run the same command again to go on where it stopped`);
+  throw new Failure(`${title}\n${indent(lines.join("\n"))}`, {
+    timedOut: result.timedOut,
+    seconds: result.milliseconds / 1000,
+    errors: progress.resourceErrors,
+    programErrors: progress.programErrors,
+    stages,
+    logFile: result.logFile,
+  });
+}
+
+/** The stack's cluster: what its outputs say, else its config. */
+export async function clusterName(context: Context, stack: string): Promise<string> {
+  const output = (await readOutputs(context.paths, stack))["clusterName"];
+  if (typeof output === "string") return output;
+  const { readFile } = await import("node:fs/promises");
+  const file = configFile(context.paths, stack);
+  const text = await readFile(file, "utf8").catch(() => "");
+  const configured = settingOf(parseStackFile(text, file), "clusterName");
+  return typeof configured === "string" ? configured : stack;
+}
+
+export async function stagesOf(context: Context, cluster: string): Promise<StageSummary[]> {
+  const nodes = await podmanNodes(context, cluster);
+  const found = await Promise.all(nodes.map(({ node, pod }) => nodeStages(context, node, pod)));
+  return found.map((stages) => summarizeStages(stages, Date.now()));
+}
+
+/** Config and topology errors have one grammar: `` `field` must <rule>, got <value> ``. */
+const problemGrammar = /^\s*(?:[-*]\s+)?`[^`\n]+`.* (?:must|is|are|needs?|cannot) /;
+
+function configProblems(messages: readonly string[]): string | undefined {
+  const own = messages.filter((message) => !isFollowUp(message));
+  const text = own.join("\n");
+  return text.split("\n").some((line) => problemGrammar.test(line)) ? text : undefined;
+}
+
+/** What the engine says in addition when the program or a resource failed. */
+function isFollowUp(message: string): boolean {
+  return /^(update|destroy|refresh|preview) failed$|Program exited with non-zero exit code|one or more errors|an unhandled error occurred/.test(
+    message,
+  );
+}

@@ -1,0 +1,48 @@
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Where things are. Nothing is created here. */
+export interface Paths {
+  readonly checkout: string;
+  /** Tools, images, downloads: can be removed at any time. */
+  readonly cache: string;
+  /** Pulumi's state, passphrase and per-stack config: removing it loses the stacks. */
+  readonly state: string;
+  /** Pulumi's file backend. */
+  readonly backend: string;
+  /** A Pulumi project of the same name without a program: commands that need none run there, away from the committed files. */
+  readonly config: string;
+  readonly passphrase: string;
+  readonly locks: string;
+  readonly logs: string;
+  /** Tools the toolchain made. */
+  readonly bin: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export function resolvePaths(
+  environment: Environment,
+  checkout: string = dirname(dirname(fileURLToPath(import.meta.url))),
+): Paths {
+  const folder = (own: string, xdg: string, fallback: string): string => {
+    const given = environment[own];
+    if (given !== undefined && given !== "") return resolve(given);
+    const base = environment[xdg];
+    return join(base === undefined || base === "" ? join(homedir(), fallback) : resolve(base), "homespan");
+  };
+  const cache = folder("HOMESPAN_CACHE", "XDG_CACHE_HOME", ".cache");
+  const state = folder("HOMESPAN_STATE", "XDG_STATE_HOME", ".local/state");
+  return {
+    checkout,
+    cache,
+    state,
+    backend: join(state, "pulumi"),
+    config: join(state, "config"),
+    passphrase: join(state, "passphrase"),
+    locks: join(state, "locks"),
+    logs: join(state, "logs"),
+    bin: join(cache, "bin"),
+  };
+}

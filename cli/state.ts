@@ -1,0 +1,159 @@
+/** The state folder: Pulumi's backend, the passphrase and each stack's config file. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, link, mkdir, readFile, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Context } from "./context.ts";
+import { InputError } from "./errors.ts";
+import { withLock } from "./locks.ts";
+import type { Paths } from "./paths.ts";
+import { pulumi } from "./pulumi.ts";
+import { applySettings, describeDifferences, parseStackFile, renderStackFile } from "./settings.ts";
+import type { StackFile } from "./settings.ts";
+import type { Stack } from "./stack.ts";
+import { listStacks, projectName } from "./stack.ts";
+
+/** The config file a stack runs with. */
+export function configFile(paths: Paths, stack: string): string {
+  return join(paths.config, `Pulumi.${stack}.yaml`);
+}
+
+/** Pulumi's checkpoint of a stack. */
+export function checkpointFile(paths: Paths, project: string, stack: string): string {
+  return join(paths.backend, ".pulumi", "stacks", project, `${stack}.json`);
+}
+
+/**
+ * The stack's config: what is committed, the settings of this run over it, and the salt Pulumi gave this stack.
+ * Nothing is written.
+ *
+ * @throws InputError for a setting that is no `key=value`.
+ */
+export async function composeConfig(
+  paths: Paths,
+  stack: Stack,
+  settings: readonly string[],
+): Promise<StackFile> {
+  const committedName = `Pulumi.${stack.topology}.yaml`;
+  const committed = parseStackFile(
+    await readFile(join(paths.checkout, committedName), "utf8"),
+    committedName,
+  );
+  const named =
+    stack.name === stack.topology
+      ? committed
+      : { ...committed, config: { "homespan:topology": stack.topology, ...committed.config } };
+  const previous = await previousConfig(paths, stack.name);
+  const salt = previous?.encryptionsalt;
+  const composed = applySettings(named, settings);
+  return salt === undefined ? composed : { ...composed, encryptionsalt: salt };
+}
+
+async function previousConfig(paths: Paths, stack: string): Promise<StackFile | undefined> {
+  const file = configFile(paths, stack);
+  if (!existsSync(file)) return undefined;
+  return parseStackFile(await readFile(file, "utf8"), file);
+}
+
+/**
+ * Makes the stack ready to run: folder, passphrase, an empty stack in the backend, and its config file.
+ * Says what became different since the last run's config.
+ */
+export async function prepareStack(
+  context: Context,
+  stack: Stack,
+  settings: readonly string[],
+): Promise<StackFile> {
+  const { paths } = context;
+  return withLock(join(paths.state, "state.lock"), "prepare", 30_000, async () => {
+    await makeFolders(context);
+    const project = await projectName(paths);
+    const previous = await previousConfig(paths, stack.name);
+    await writePrivate(
+      join(paths.config, "Pulumi.yaml"),
+      `# Commands that need no program run here, so that Pulumi writes no file of the checkout.\nname: ${project}\nruntime: nodejs\n`,
+    );
+    const composed = await composeConfig(paths, stack, settings);
+    await writePrivate(configFile(paths, stack.name), renderStackFile(composed));
+    if (!existsSync(checkpointFile(paths, project, stack.name))) {
+      await pulumi(context, ["stack", "init", stack.name, "--no-select"], { cwd: paths.config });
+    }
+    if (previous !== undefined) {
+      for (const difference of describeDifferences(previous, composed)) {
+        context.console.info(`config since the last run: ${difference}`);
+      }
+    }
+    return composed;
+  });
+}
+
+async function makeFolders({ paths, environment }: Context): Promise<void> {
+  await mkdir(paths.state, { recursive: true, mode: 0o700 });
+  await chmod(paths.state, 0o700);
+  for (const folder of [paths.backend, paths.config, paths.logs, paths.locks]) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  }
+  if (environment["PULUMI_CONFIG_PASSPHRASE"] === undefined) await makePassphrase(paths);
+}
+
+async function makePassphrase(paths: Paths): Promise<void> {
+  if (existsSync(paths.passphrase)) return;
+  const stacks = listStacks(paths);
+  if (stacks.length > 0) {
+    throw new InputError(
+      `${paths.passphrase} is missing, but stacks encrypted with it exist: ${stacks.join(", ")}; put it back, or set PULUMI_CONFIG_PASSPHRASE`,
+    );
+  }
+  // Linked into place: two first runs agree on one passphrase.
+  const draft = `${paths.passphrase}.${String(process.pid)}`;
+  await writeFile(draft, randomBytes(32).toString("base64url"), { mode: 0o600 });
+  await link(draft, paths.passphrase).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  });
+  await rm(draft);
+}
+
+/** Replaces a file in one step, readable by its owner alone. */
+export async function writePrivate(file: string, content: string): Promise<void> {
+  const draft = `${file}.${String(process.pid)}`;
+  await writeFile(draft, content, { mode: 0o600 });
+  await rename(draft, file);
+}
+
+/** Removes all that is kept of a stack, and the whole folder with the last one. */
+export async function forgetStack(context: Context, stack: string): Promise<void> {
+  const { paths } = context;
+  const project = await projectName(paths);
+  await withLock(join(paths.state, "state.lock"), "destroy", 30_000, async () => {
+    const stacks = join(paths.backend, ".pulumi", "stacks", project);
+    await removeNamed(stacks, (name) => name === stack || name.startsWith(`${stack}.json`));
+    for (const kind of ["backups", "history"]) {
+      await rm(join(paths.backend, ".pulumi", kind, project, stack), { recursive: true, force: true });
+    }
+    await rm(join(paths.backend, ".pulumi", "locks", "organization", project, stack), {
+      recursive: true,
+      force: true,
+    });
+    await rm(configFile(paths, stack), { force: true });
+    await rm(join(paths.logs, stack), { recursive: true, force: true });
+  });
+}
+
+/** Removes the state folder when no stack is left in it. Call it after the stack's lock was given back. */
+export async function removeEmptyState(paths: Paths): Promise<boolean> {
+  if (!existsSync(paths.state) || listStacks(paths).length > 0) return false;
+  for (const path of [paths.backend, paths.config, paths.logs, paths.locks, paths.passphrase]) {
+    await rm(path, { recursive: true, force: true });
+  }
+  await rm(join(paths.state, "state.lock"), { force: true });
+  // Anything else in there is not ours to remove.
+  return rmdir(paths.state).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function removeNamed(folder: string, matches: (name: string) => boolean): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(matches)) await rm(join(folder, name), { recursive: true, force: true });
+}

@@ -1,0 +1,60 @@
+/** The toolchain as the verbs use it. It is loaded when needed: most verbs work with what is installed. */
+import type { Group, Prepared, Reporter, Task, ToolRow } from "../toolchain/types.ts";
+import { duration } from "./console.ts";
+import type { Context } from "./context.ts";
+import { Failure } from "./errors.ts";
+
+/** Makes or finds the tools and images of the groups. Slow the first time, instant afterwards. */
+export async function prepareTools(context: Context, groups: readonly Group[]): Promise<Prepared> {
+  const { prepare } = await import("../toolchain/index.ts");
+  try {
+    return await prepare({ groups, yes: context.yes, reporter: lineReporter(context) });
+  } catch (error) {
+    throw new Failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+export async function toolRows(): Promise<readonly ToolRow[]> {
+  const { listTools } = await import("../toolchain/index.ts");
+  return listTools();
+}
+
+/** A line when a piece of work starts, every 30 s while it runs, and when it ended. */
+function lineReporter(context: Context): Reporter {
+  const { info } = context.console;
+  return {
+    start(label, expectedSeconds): Task {
+      const started = Date.now();
+      let detail = "";
+      const elapsed = (): string => duration(Date.now() - started);
+      const expected =
+        expectedSeconds === undefined ? "" : `, about ${duration(expectedSeconds * 1000)} in all`;
+      const first = setTimeout(() => {
+        info(`  ${label} ...${expected === "" ? "" : ` (${expected.slice(2)})`}`);
+      }, 1000);
+      const timer = setInterval(() => {
+        info(`  ${label}: ${elapsed()}${expected}${detail === "" ? "" : `: ${detail}`}`);
+      }, 30_000);
+      const end = (text: string): void => {
+        clearTimeout(first);
+        clearInterval(timer);
+        if (text !== "") info(`  ${text}`);
+      };
+      return {
+        detail(text) {
+          detail = text;
+        },
+        done(text) {
+          const slow = Date.now() - started > 1000;
+          end(slow || context.console.verbose ? `${label}: ${text ?? "done"} (${elapsed()})` : "");
+        },
+        fail(text) {
+          end(`${label}: FAILED after ${elapsed()}: ${text}`);
+        },
+      };
+    },
+    note(text) {
+      info(`  ${text}`);
+    },
+  };
+}

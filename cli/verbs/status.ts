@@ -1,0 +1,50 @@
+import { clusterOutputs } from "../cluster.ts";
+import type { Context } from "../context.ts";
+import { readOutputs, stackExists } from "../deployment.ts";
+import { Failure } from "../errors.ts";
+import { statusTable, viewCluster } from "../nodes.ts";
+import { clusterName, stagesOf } from "../operation.ts";
+import type { Stack } from "../stack.ts";
+import { describeStage } from "../stages.ts";
+
+/** Shows each node: how far it got, whether Kubernetes calls it Ready, and how it is reached. */
+export async function status(context: Context, stack: Stack): Promise<void> {
+  const { console } = context;
+  if (!(await stackExists(context.paths, stack.name))) {
+    throw new Failure(`stack ${stack.name} does not exist; make it with: ./homespan up ${stack.name}`);
+  }
+  if ((await readOutputs(context.paths, stack.name))["nodes"] === undefined) {
+    await unfinished(context, stack);
+    return;
+  }
+  const outputs = await clusterOutputs(context, stack.name);
+  const view = await viewCluster(context, outputs);
+  const expiresAt = outputs.expiresAt ?? null;
+  if (console.json) {
+    console.out(
+      JSON.stringify({
+        stack: stack.name,
+        clusterName: outputs.clusterName,
+        apiUrl: outputs.apiUrl,
+        expiresAt,
+        ...view,
+      }),
+    );
+  } else {
+    console.out(statusTable(view.nodes));
+    console.out(`\n${outputs.apiUrl}${expiresAt === null ? "" : `, expires at ${expiresAt}`}`);
+    for (const { stage } of view.nodes) if (stage.state !== "done") console.out(describeStage(stage));
+    if (view.problem !== undefined) console.warn(`the API did not answer: ${view.problem}`);
+  }
+  if (view.nodes.some(({ ready }) => !ready)) throw new Failure("not all nodes are Ready");
+}
+
+async function unfinished(context: Context, stack: Stack): Promise<void> {
+  const stages = await stagesOf(context, await clusterName(context, stack.name));
+  if (context.console.json)
+    context.console.out(JSON.stringify({ stack: stack.name, complete: false, stages }));
+  else if (stages.length > 0) context.console.out(stages.map(describeStage).join("\n"));
+  throw new Failure(
+    `stack ${stack.name} was not brought up completely; go on with: ./homespan up ${stack.name}`,
+  );
+}

@@ -1,0 +1,184 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { duration } from "../console.ts";
+import type { Context } from "../context.ts";
+import { examineMachine, requireHealthy } from "../doctor/machine.ts";
+import { childEnvironment } from "../environment.ts";
+import { Failure, InputError, didYouMean } from "../errors.ts";
+import { composeConfig } from "../state.ts";
+
+export interface TestOptions {
+  /** Only what needs no cluster. */
+  readonly quick?: boolean;
+  /** A named long suite instead: `test/long/<name>`. */
+  readonly long?: string;
+  /** Arguments for vitest. */
+  readonly vitest: readonly string[];
+}
+
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+interface Part {
+  readonly name: string;
+  readonly run: () => Promise<Counts & { readonly ok: boolean }>;
+}
+
+const nothing: Counts = { passed: 0, failed: 0 };
+
+/** Runs the project's tests and prints one line per part, and at the very end `N passed, N failed`. */
+export async function test(context: Context, options: TestOptions): Promise<void> {
+  const reports = await mkdtemp(join(tmpdir(), "homespan-test-"));
+  const results: { name: string; ok: boolean; seconds: string; counts: Counts }[] = [];
+  try {
+    for (const part of await parts(context, options, reports)) {
+      context.console.info(`\n== ${part.name}`);
+      const started = Date.now();
+      const { ok, ...counts } = await part.run();
+      results.push({ name: part.name, ok, seconds: duration(Date.now() - started), counts });
+      // Without the machine or the tools the rest can only fail for that reason.
+      if (!ok && part.name === "machine") break;
+    }
+  } finally {
+    await rm(reports, { recursive: true, force: true });
+  }
+  const sum = (key: keyof Counts): number => results.reduce((total, { counts }) => total + counts[key], 0);
+  context.console.out("");
+  for (const { name, ok, seconds } of results) {
+    context.console.out(`${ok ? "ok    " : "FAILED"}  ${name.padEnd(12)} ${seconds}`);
+  }
+  const allOk = results.every(({ ok }) => ok);
+  // A part that failed without a single failed test (lint, a file that does not load) still counts as a failure.
+  const broken = results.filter(({ ok, counts }) => !ok && counts.failed === 0).length;
+  context.console.out(`${String(sum("passed"))} passed, ${String(sum("failed") + broken)} failed`);
+  if (!allOk)
+    throw new Failure(
+      `failed: ${results
+        .filter(({ ok }) => !ok)
+        .map(({ name }) => name)
+        .join(", ")}`,
+    );
+}
+
+async function parts(context: Context, options: TestOptions, reports: string): Promise<Part[]> {
+  const { checkout } = context.paths;
+  const bin = (name: string): string => join(checkout, "node_modules", ".bin", name);
+  const vitest = (project: string, filters: readonly string[] = []): Part => ({
+    name: project,
+    run: () => runVitest(context, project, [...filters, ...options.vitest], join(reports, `${project}.json`)),
+  });
+  if (options.long !== undefined) {
+    await requireLongSuite(checkout, options.long);
+    return [machine(context), vitest("long", [`test/long/${options.long}`])];
+  }
+  const quick: Part[] = [
+    command(context, "eslint", [bin("eslint"), "."]),
+    command(context, "prettier", [bin("prettier"), "--check", "--log-level=warn", "."]),
+    command(context, "tsc", [bin("tsc"), "--noEmit", "-p", "."]),
+    shellcheck(context),
+    vitest("unit"),
+  ];
+  return options.quick === true ? quick : [machine(context), ...quick, vitest("real"), vitest("e2e")];
+}
+
+/** Doctor's blocking checks and the toolchain: what the tests of real nodes need. */
+function machine(context: Context): Part {
+  return {
+    name: "machine",
+    run: async () => {
+      const stack = { name: "ci", topology: "ci" };
+      const config = await composeConfig(context.paths, stack, []);
+      try {
+        requireHealthy(context, await examineMachine(context, stack.name, config));
+        await context.machine.prepare(context, ["core", "test"]);
+      } catch (error) {
+        context.console.warn(error instanceof Error ? error.message : String(error));
+        return { ...nothing, ok: false };
+      }
+      return { ...nothing, ok: true };
+    },
+  };
+}
+
+function command(context: Context, name: string, [file = "", ...args]: readonly string[]): Part {
+  return {
+    name,
+    run: async () => ({ ...nothing, ok: await succeeds(context, file, args) }),
+  };
+}
+
+/** Every POSIX sh file of the project: those with its first line, wherever they are. */
+function shellcheck(context: Context): Part {
+  return {
+    name: "shellcheck",
+    run: async () => {
+      const files = await shellFiles(context.paths.checkout);
+      return { ...nothing, ok: await succeeds(context, "shellcheck", ["-s", "sh", "-x", ...files]) };
+    },
+  };
+}
+
+async function succeeds(context: Context, file: string, args: readonly string[]): Promise<boolean> {
+  const result = await execa(file, [...args], {
+    cwd: context.paths.checkout,
+    env: childEnvironment(context.paths, context.environment),
+    extendEnv: false,
+    stdio: ["ignore", "inherit", "inherit"],
+    reject: false,
+  });
+  if (result.code === "ENOENT") context.console.warn(`${file} is not installed`);
+  return !result.failed;
+}
+
+const skippedFolders = new Set(["node_modules", ".git", "sdks", "golden"]);
+
+async function shellFiles(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && !skippedFolders.has(entry.name)) found.push(...(await shellFiles(path)));
+    else if (entry.isFile() && (entry.name.endsWith(".sh") || !entry.name.includes(".", 1))) {
+      const [first = ""] = (await readFile(path, "utf8")).split("\n", 1);
+      if (entry.name.endsWith(".sh") || /^#!\/bin\/sh/.test(first)) found.push(path);
+    }
+  }
+  return found.sort();
+}
+
+async function runVitest(
+  context: Context,
+  project: string,
+  args: readonly string[],
+  report: string,
+): Promise<Counts & { ok: boolean }> {
+  const vitest = join(context.paths.checkout, "node_modules", ".bin", "vitest");
+  const ok = await succeeds(context, vitest, [
+    "run",
+    "--project",
+    project,
+    "--passWithNoTests",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+    ...args,
+  ]);
+  if (!existsSync(report)) return { ...nothing, ok };
+  const counts = JSON.parse(await readFile(report, "utf8")) as {
+    numPassedTests: number;
+    numFailedTests: number;
+  };
+  return { passed: counts.numPassedTests, failed: counts.numFailedTests, ok };
+}
+
+async function requireLongSuite(checkout: string, name: string): Promise<void> {
+  const entries = await readdir(join(checkout, "test", "long")).catch(() => []);
+  const names = [...new Set(entries.map((entry) => entry.replace(/(\.test)?\.ts$/, "")))];
+  if (names.includes(name)) return;
+  const known = names.length === 0 ? "a suite below test/long, which is empty" : `one of ${names.join(", ")}`;
+  throw new InputError(`\`--long\` must be ${known}, got "${name}"${didYouMean(name, names)}`);
+}

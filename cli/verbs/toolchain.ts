@@ -1,0 +1,44 @@
+import type { Group } from "../../toolchain/types.ts";
+import { table } from "../console.ts";
+import type { Context } from "../context.ts";
+import { InputError, didYouMean } from "../errors.ts";
+import { toolRows } from "../tools.ts";
+
+export interface ToolchainOptions {
+  readonly prepare?: boolean;
+  readonly group?: readonly string[];
+}
+
+const groups: readonly Group[] = ["core", "bench", "test"];
+
+/** Lists every tool with version, source, path and size; makes what is missing when asked to. */
+export async function toolchain(context: Context, options: ToolchainOptions): Promise<void> {
+  const wanted = (options.group ?? ["core"]).map(parseGroup);
+  if (options.prepare === true) await context.machine.prepare(context, wanted);
+  const rows = await toolRows();
+  if (context.console.json) {
+    context.console.out(JSON.stringify(rows));
+    return;
+  }
+  context.console.out(
+    table(
+      ["TOOL", "GROUP", "VERSION", "SOURCE", "SIZE", "PATH"],
+      rows.map(({ tool, group, version, source, path, size }) => [
+        tool,
+        group,
+        version,
+        source ?? "not installed",
+        size === null ? "-" : `${(size / 2 ** 20).toFixed(1)} MiB`,
+        path ?? "-",
+      ]),
+    ),
+  );
+}
+
+function parseGroup(name: string): Group {
+  const group = groups.find((candidate) => candidate === name);
+  if (group !== undefined) return group;
+  throw new InputError(
+    `\`--group\` must be one of ${groups.join(", ")}, got "${name}"${didYouMean(name, groups)}`,
+  );
+}

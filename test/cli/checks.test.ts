@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import { checkMachine, describeChecks } from "../../cli/doctor/checks.ts";
+import { portsToCheck } from "../../cli/doctor/machine.ts";
+import type { Facts } from "../../cli/doctor/probes.ts";
+import { prepareStack } from "../../cli/state.ts";
+import { healthy, makeBed, withCluster } from "./bed.ts";
+
+const gibibyte = 2 ** 30;
+
+const cases: readonly (readonly [string, Partial<Facts>, "notice" | "problem", RegExp, RegExp])[] = [
+  ["platform", { platform: "darwin" }, "problem", /need Linux, this is darwin/, /Linux machine/],
+  ["root", { root: false }, "problem", /need root/, /sudo/],
+  ["podman", { podman: undefined, debian: false }, "problem", /got none on Debian/, /podman\.io/],
+  ["podman", { podman: undefined }, "notice", /not installed/, /packages/],
+  ["podman", { podman: "3.4.4" }, "problem", /4\.3 or newer, got 3\.4\.4/, /upgrade/],
+  ["packages", { missingPackages: ["aardvark-dns"] }, "notice", /missing: aardvark-dns/, /will run: apt-get/],
+  ["packages", { missingPackages: ["runc"], mayInstall: false }, "problem", /missing: runc/, /--yes/],
+  ["tun", { tun: false }, "problem", /\/dev\/net\/tun/, /modprobe tun/],
+  ["cgroup", { cgroup: "v1" }, "notice", /cgroup v1/, /runc.*fail-cgroupv1=false/],
+  ["capabilities", { sysResource: false }, "notice", /CAP_SYS_RESOURCE/, /ulimits/],
+  [
+    "disk",
+    { cacheFree: 19 * gibibyte, mustBuild: true },
+    "problem",
+    /20 GiB.*got 19\.0 GiB/,
+    /HOMESPAN_CACHE/,
+  ],
+  [
+    "disk",
+    { storageFree: 4 * gibibyte },
+    "problem",
+    /5 GiB.*got 4\.0 GiB at \/var\/lib\/containers/,
+    /free some/,
+  ],
+  ["node", { nodeVersion: "20.20.2" }, "problem", /24 or newer here, got 20\.20\.2/, /\.\/homespan/],
+  ["npm", { npmVersion: undefined }, "notice", /not on PATH/, /Node 20/],
+  ["apiPort", { takenPorts: [6443, 6444] }, "problem", /`apiPort`.*6443, 6444 in use/, /--set apiPort/],
+];
+
+describe("every check", () => {
+  test.each(cases)("%s %o", (name, facts, result, message, fix) => {
+    const checks = checkMachine({ ...healthy, ...facts });
+    const others = checks.filter((check) => check.name !== name);
+    expect(others.every((check) => check.result === "ok")).toBe(true);
+    const check = checks.find((candidate) => candidate.name === name);
+    expect(check?.result).toBe(result);
+    expect(check?.message).toMatch(message);
+    expect(check?.fix).toMatch(fix);
+    expect(describeChecks(checks)).toMatch(result === "problem" ? /PROBLEM .*\n +fix: / : /notice /);
+  });
+
+  test("is silent about a healthy machine", () => {
+    expect(checkMachine(healthy).filter(({ result }) => result !== "ok")).toEqual([]);
+  });
+
+  test("enough disk when nothing is to be built", () => {
+    const facts = { ...healthy, cacheFree: 6 * gibibyte };
+    expect(checkMachine(facts).every(({ result }) => result === "ok")).toBe(true);
+  });
+});
+
+test("the ports of all servers are looked at, but not those the stack has", async () => {
+  const bed = withCluster(makeBed());
+  try {
+    const config = { config: { "homespan:servers": 3 } };
+    expect(await portsToCheck(bed.context, "ci", config)).toEqual([6443, 6444, 6445]);
+    await prepareStack(bed.context, { name: "ci", topology: "ci" }, []);
+    expect(await portsToCheck(bed.context, "ci", config)).toEqual([6444, 6445]);
+    expect(await portsToCheck(bed.context, "ci", { config: { "homespan:apiPort": "none" } })).toEqual([]);
+  } finally {
+    bed.remove();
+  }
+});

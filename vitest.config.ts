@@ -1,0 +1,48 @@
+import { defineConfig } from "vitest/config";
+
+const minute = 60_000;
+
+/** Tests that share one machine's Podman: one after another, never repeated. */
+const serial = { fileParallelism: false, maxWorkers: 1, retry: 0, sequence: { concurrent: false } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/provider-real/**", "test/long/**"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          ...serial,
+          name: "real",
+          include: ["test/provider-real/**/*.test.ts"],
+          testTimeout: 3 * minute,
+          hookTimeout: 3 * minute,
+        },
+      },
+      {
+        test: {
+          ...serial,
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 20 * minute,
+          hookTimeout: 20 * minute,
+        },
+      },
+      {
+        test: {
+          ...serial,
+          name: "long",
+          include: ["test/long/**/*.test.ts"],
+          testTimeout: 180 * minute,
+          hookTimeout: 60 * minute,
+        },
+      },
+    ],
+  },
+});
