@@ -67,6 +67,9 @@ export function membership(
       role: node.role,
       kubeconfig: pulumi.secret(access.kubeconfig.kubeconfig),
       endpoints: [...access.endpoints],
+      ...(node.role === "server" && host.publishedApi !== undefined
+        ? { ownEndpoint: host.publishedApi.url }
+        : {}),
       transport: host.transport,
       identity: host.identity,
       etcd: node.etcd,

@@ -24,7 +24,8 @@ export class StewardVolume extends HomespanResource {
       name,
       { inputs: stewardVolumeInputs, outputs: stewardVolumeOutputs },
       args,
-      options,
+      // The new volume bears the old one's name.
+      { ...options, deleteBeforeReplace: true },
     );
   }
 }
@@ -32,6 +33,7 @@ export class StewardVolume extends HomespanResource {
 /** The pod of a steward node with the steward in it; disposable, all state is on the volume. */
 export class StewardMachine extends HomespanResource {
   declare readonly podName: pulumi.Output<string>;
+  declare readonly identity: pulumi.Output<string>;
   declare readonly transport: pulumi.Output<Transport>;
   declare readonly running: pulumi.Output<boolean>;
 

@@ -75,7 +75,6 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
     this.publishedApi = publishedApi(args.apiPort);
 
     const volume = new StewardVolume(`${name}-volume`, { clusterName, nodeName }, { parent: this });
-    this.identity = volume.volumeId;
     const key = new HeadscaleKey(
       `${name}-key`,
       {
@@ -83,7 +82,7 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
         user: tailnet.user,
         hostName: this.hostName,
         tags: [this.tag],
-        identity: this.identity,
+        identity: volume.volumeId,
       },
       { parent: this, deletedWith: tailnet.server },
     );
@@ -91,6 +90,8 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
       parent: this,
     });
 
+    // The machine's output, not the volume's: what depends on it is then known to go before the machine goes.
+    this.identity = this.machine.identity;
     this.transport = this.machine.transport;
     this.podName = this.machine.podName;
     this.registerOutputs({ nodeName, hostName: this.hostName });
@@ -122,7 +123,7 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
       networkName: args.networkName,
       hostAliases: args.tailnet.hostAliases,
       volumeName: volume.volumeName,
-      identity: this.identity,
+      identity: volume.volumeId,
       stewardImage: args.images.steward,
       socketDirectory: args.socketDirectory,
       publish:

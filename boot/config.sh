@@ -1,0 +1,142 @@
+# shellcheck shell=sh disable=SC2034 # variables are read by the other boot files
+# What the boot sequence adds to the join layer's config.yaml: addresses, and the server to join. Sourced by sequence.sh's carrier.
+
+CONFIG_PING_SECONDS=2
+
+# Every file k3s needs before its first start. join.conf comes last in a delivery, so it being there means all is there.
+config_present() {
+  config_role=
+  config_k3s=$BOOT_DATA/etc/rancher/k3s
+  boot_value "$BOOT_DATA/join.conf" ROLE || {
+    BOOT_ERROR='join.conf is missing: the join layer has not written it yet'
+    return 1
+  }
+  config_role=$BOOT_VALUE
+  case $config_role in
+    server | agent) ;;
+    *)
+      BOOT_ERROR="\`ROLE\` in join.conf must be server or agent, got \"$config_role\""
+      return 1
+      ;;
+  esac
+  for config_file in etc/rancher/k3s/config.yaml "secrets/$config_role-token"; do
+    [ -s "$BOOT_DATA/$config_file" ] || {
+      BOOT_ERROR="$config_file is missing: the join layer has not written it yet"
+      return 1
+    }
+  done
+}
+
+# True when this node has been a member before: it then comes back by itself, whether a server answers now or not.
+# (k3s ignores `cluster-init` and an unreachable `server` once its datastore exists: pkg/cluster/bootstrap.go, shouldBootstrapLoad.)
+config_member_before() {
+  case $config_role in
+    server) [ -e "$BOOT_DATA/rancher/k3s/server/db/etcd/name" ] || [ -e "$BOOT_DATA/rancher/k3s/server/db/state.db" ] ;;
+    agent) [ -e "$BOOT_DATA/rancher/k3s/agent/kubelet.kubeconfig" ] ;;
+  esac
+}
+
+config_write() {
+  boot_value "$BOOT_DATA/join.conf" MODE
+  config_mode=$BOOT_VALUE
+  boot_value "$BOOT_DATA/join.conf" SERVERS
+  config_servers=$BOOT_VALUE
+  boot_value "$BOOT_DATA/join.conf" SAN
+  config_san=$BOOT_VALUE
+  config_file=$config_k3s/config.yaml.d/10-address.yaml
+  config_former=$(sed -n 's/^server: "\(.*\)"$/\1/p' "$config_file" 2>/dev/null)
+  config_membership || return 1
+  mkdir -p "$config_k3s/config.yaml.d" "$BOOT_DATA/boot"
+  printf '%s\n' "$config_role" | boot_replace "$BOOT_DATA/boot/role" || return 1
+  config_text | boot_replace "$config_file" || {
+    BOOT_ERROR="cannot write $config_file"
+    return 1
+  }
+}
+
+# CONFIG_MEMBERSHIP is the one line that says how this node enters the cluster.
+config_membership() {
+  CONFIG_MEMBERSHIP=
+  case $config_mode in
+    single) return 0 ;;
+    init)
+      CONFIG_MEMBERSHIP='cluster-init: true'
+      return 0
+      ;;
+    join) ;;
+    *)
+      BOOT_ERROR="\`MODE\` in join.conf must be init, join or single, got \"$config_mode\""
+      return 1
+      ;;
+  esac
+  if config_member_before; then
+    # A line that changed would restart k3s for nothing: the present one stays while it names a server of this cluster.
+    if grep -q '^cluster-init: true$' "$config_file" 2>/dev/null; then
+      CONFIG_MEMBERSHIP='cluster-init: true'
+      return 0
+    fi
+    config_host=${config_former#https://}
+    config_host=${config_host%:6443}
+    case " $config_servers " in
+      *" ${config_host:-none} "*) CONFIG_SERVER=$config_former ;;
+      *) config_any_answers || CONFIG_SERVER=${config_former:-https://${config_servers%% *}:6443} ;;
+    esac
+  else
+    boot_until "$BOOT_BOUND_JOIN" "$BOOT_CAP_REMOTE" config_any_answers || return 1
+  fi
+  CONFIG_MEMBERSHIP="server: \"$CONFIG_SERVER\""
+}
+
+# One round over all servers; CONFIG_SERVER is the first that answers and is ready to be joined. A k3s that starts earlier is told
+# to come back, and does so only after 10 to 20 s. First contact happens inside the tailnet and before the cluster's CA is known
+# here, hence --insecure; k3s's own first contact has the same trust.
+config_any_answers() {
+  BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; if all servers are lost, use restore"
+  for config_candidate in $config_servers; do
+    if [ "$(curl -s --insecure --max-time "$CONFIG_PING_SECONDS" "https://$config_candidate:6443/ping" 2>/dev/null)" = pong ]; then
+      CONFIG_SERVER=https://$config_candidate:6443
+      config_server_ready && return 0
+    fi
+  done
+  stage_note config "$BOOT_ERROR"
+  return 1
+}
+
+# The token goes to curl on standard input, never as an argument.
+config_server_ready() {
+  [ -s "$BOOT_DATA/secrets/agent-token" ] || return 0
+  IFS= read -r config_token <"$BOOT_DATA/secrets/agent-token" || [ -n "$config_token" ]
+  config_answer=$(printf 'user = "node:%s"\n' "${config_token##*:}" |
+    curl -s --insecure --max-time "$CONFIG_PING_SECONDS" --config - "$CONFIG_SERVER/v1-k3s/readyz" 2>/dev/null)
+  case $config_answer in
+    ok) return 0 ;;
+    *nauthorized* | *orbidden* | *"not authorized"*) BOOT_ERROR="$CONFIG_SERVER does not accept this cluster's agent token (yet)" ;;
+    *) BOOT_ERROR="$CONFIG_SERVER answers, but is not ready to be joined" ;;
+  esac
+  # It will be within seconds: asked more often from here on.
+  boot_cap=50
+  return 1
+}
+
+config_text() {
+  printf '# Written by the boot sequence alone.\n'
+  printf 'node-ip: "%s"\n' "$BOOT_ADDRESS"
+  printf 'node-external-ip: "%s"\n' "$BOOT_ADDRESS"
+  if [ "$config_role" = server ]; then
+    printf 'advertise-address: "%s"\n' "$BOOT_ADDRESS"
+    # "+": added to the tls-san of config.yaml instead of replacing it.
+    printf 'tls-san+:\n'
+    for config_name in "$BOOT_ADDRESS" $config_san; do
+      printf '  - "%s"\n' "$config_name"
+    done
+  fi
+  [ -z "$CONFIG_MEMBERSHIP" ] || printf '%s\n' "$CONFIG_MEMBERSHIP"
+}
+
+# CONFIG_CHECKSUM covers what k3s must be restarted for: not the labels a node registers with once (05-registration.yaml), and
+# not `server:`, which matters for the first contact only.
+config_checksum() {
+  config_k3s=$BOOT_DATA/etc/rancher/k3s
+  CONFIG_CHECKSUM=$(sed '/^server: /d' "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" 2>/dev/null | sha256sum)
+  CONFIG_CHECKSUM=${CONFIG_CHECKSUM%% *}
+}
