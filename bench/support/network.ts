@@ -1,0 +1,79 @@
+/** Networks of nodes and pods, entered from this machine, and the measurement between two of them. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { run } from "./command.ts";
+import type { HomespanCluster } from "./homespan.ts";
+
+/** A network namespace and the address it is reached at. */
+export interface Network {
+  readonly namespace: string;
+  readonly address: string;
+}
+
+export interface Measured {
+  readonly megabitsPerSecond: number;
+  readonly roundTripMilliseconds: number;
+}
+
+const program = new URL("link.ts", import.meta.url).pathname;
+
+async function pidOf(container: string): Promise<string> {
+  return (await run("podman", ["inspect", "--format", "{{.State.Pid}}", container])).stdout.trim();
+}
+
+/** A node's own network, reached at its tailnet address. */
+export async function nodeNetwork(cluster: HomespanCluster, node: string): Promise<Network> {
+  const pid = await pidOf(cluster.container(node, "k3s"));
+  const path = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}";
+  const address = await cluster.kubectl(["get", "node", node, "-o", path]);
+  return { namespace: `/proc/${pid}/ns/net`, address: address.trim() };
+}
+
+interface Sandboxes {
+  readonly items: readonly { readonly id: string }[];
+}
+
+interface Sandbox {
+  readonly status: { readonly network: { readonly ip: string } };
+  readonly info: {
+    readonly runtimeSpec: {
+      readonly linux: { readonly namespaces: readonly { readonly type: string; readonly path?: string }[] };
+    };
+  };
+}
+
+/** The network of the first pod of a Kubernetes namespace on a node. */
+export async function podNetwork(
+  cluster: HomespanCluster,
+  node: string,
+  kubernetesNamespace: string,
+): Promise<Network> {
+  const crictl = async (args: readonly string[]): Promise<string> =>
+    cluster.inNode(node, ["k3s", "crictl", ...args]);
+  const listed = await crictl(["pods", "--namespace", kubernetesNamespace, "--state", "ready", "-o", "json"]);
+  const [first] = (JSON.parse(listed) as Sandboxes).items;
+  if (first === undefined) throw new Error(`no pod of ${kubernetesNamespace} on ${node}`);
+  const { status, info } = JSON.parse(await crictl(["inspectp", "-o", "json", first.id])) as Sandbox;
+  const path = info.runtimeSpec.linux.namespaces.find(({ type }) => type === "network")?.path;
+  if (path === undefined) throw new Error(`the pod on ${node} has no network of its own`);
+  // The path is one of the node's file system, which this machine sees below the node's process.
+  const pid = await pidOf(cluster.container(node, "k3s"));
+  return { namespace: `/proc/${pid}/root${path}`, address: status.network.ip };
+}
+
+function inside(network: Network, args: readonly string[]): string[] {
+  return [`--net=${network.namespace}`, "--", process.execPath, program, ...args];
+}
+
+/** One TCP connection: ten seconds of bytes one way, then 500 round trips of one byte, of which the median counts. */
+export async function measure(from: Network, to: Network): Promise<Measured> {
+  const server = spawn("nsenter", inside(to, ["serve"]), { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const [announced] = (await once(server.stdout, "data")) as [Buffer];
+    const port = announced.toString().trim();
+    const { stdout } = await run("nsenter", inside(from, ["measure", to.address, port, "10"]));
+    return JSON.parse(stdout) as Measured;
+  } finally {
+    server.kill("SIGKILL");
+  }
+}

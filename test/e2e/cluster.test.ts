@@ -1,0 +1,3 @@
+import { clusterSuite } from "./suites/cluster.ts";
+
+clusterSuite(3);

@@ -1,0 +1,3 @@
+import { etcdSuite } from "./suites/etcd.ts";
+
+etcdSuite(1);

@@ -1,0 +1,180 @@
+/** One cluster of the ci topology, driven the way a user does: through the wrapper, and through plain Pulumi. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { plainEnvironment, repository, run } from "./command.ts";
+import type { Finished, RunOptions } from "./command.ts";
+import { killTree } from "./processes.ts";
+import { exec, objectsOf, stateOf } from "./podman.ts";
+import { note } from "./report.ts";
+import { pause } from "./wait.ts";
+
+export type Settings = Readonly<Record<string, string | number>>;
+
+export interface ClusterOptions {
+  readonly name: string;
+  readonly apiPort: number;
+  readonly settings?: Settings;
+}
+
+/** How often each kind of change happened in one operation of Pulumi: `same`, `create`, `replace` ... */
+export type Changes = Readonly<Record<string, number>>;
+
+interface HistoryEntry {
+  readonly resourceChanges?: Changes;
+}
+
+interface Preview {
+  readonly changeSummary?: Changes;
+}
+
+export class Cluster {
+  readonly name: string;
+  readonly apiPort: number;
+  /** HOMESPAN_STATE of this run: its own, below the system's folder for temporary files. */
+  readonly state: string;
+  /** False until an `up` was seen to bring the cluster up: steps that need one are skipped. */
+  usable = false;
+  #settings: Settings;
+  #environment: Readonly<Record<string, string>> | undefined;
+
+  constructor(options: ClusterOptions) {
+    this.name = options.name;
+    this.apiPort = options.apiPort;
+    this.#settings = { apiPort: options.apiPort, ...options.settings };
+    this.state = mkdtempSync(join(tmpdir(), `homespan-${options.name}-`));
+  }
+
+  pod(node: string): string {
+    return `homespan-${this.name}-${node}`;
+  }
+
+  container(node: string, child: "infra" | "steward" | "tailscale" | "k3s" | "bootstrapper"): string {
+    return `${this.pod(node)}-${child}`;
+  }
+
+  volume(node: string): string {
+    return `${this.pod(node)}-data`;
+  }
+
+  /** `./homespan VERB ci --name NAME ...`. */
+  async homespan(verb: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
+    return run(join(repository, "homespan"), [verb, "ci", "--name", this.name, ...args], {
+      timeoutSeconds: 300,
+      ...options,
+      env: { HOMESPAN_STATE: this.state, CI: "true", ...options.env },
+    });
+  }
+
+  #upArguments(): string[] {
+    return Object.entries(this.#settings).flatMap(([key, value]) => ["--set", `${key}=${value.toString()}`]);
+  }
+
+  /** `./homespan kubectl --stack NAME ...`. */
+  async userKubectl(args: readonly string[]): Promise<Finished> {
+    const env = { HOMESPAN_STATE: this.state, CI: "true" };
+    return run(join(repository, "homespan"), ["kubectl", "--stack", this.name, ...args], { env });
+  }
+
+  /** Brings the cluster to the settings so far and these. */
+  async up(step: string, changed: Settings = {}): Promise<Finished> {
+    this.#settings = { ...this.#settings, ...changed };
+    const done = await this.homespan("up", this.#upArguments());
+    note(`up: ${step}`, done.seconds);
+    return done;
+  }
+
+  /** Starts `up` and kills Pulumi and all it started, but no container, after `seconds`. True when it was still running. */
+  async interruptedUp(seconds: number, changed: Settings = {}): Promise<boolean> {
+    this.#settings = { ...this.#settings, ...changed };
+    const child = spawn(
+      join(repository, "homespan"),
+      ["up", "ci", "--name", this.name, ...this.#upArguments()],
+      {
+        cwd: repository,
+        env: { ...plainEnvironment(), HOMESPAN_STATE: this.state, CI: "true" },
+        stdio: "ignore",
+        detached: true,
+      },
+    );
+    const ended = once(child, "exit");
+    await Promise.race([ended, pause(seconds)]);
+    const running = child.exitCode === null && child.signalCode === null;
+    if (running && child.pid !== undefined) killTree(child.pid);
+    await ended;
+    return running;
+  }
+
+  async destroy(step: string): Promise<Finished> {
+    const done = await this.homespan("destroy", ["--yes"]);
+    note(`destroy: ${step}`, done.seconds);
+    return done;
+  }
+
+  /** What `eval "$(./homespan env)"` sets. */
+  async environment(): Promise<Readonly<Record<string, string>>> {
+    if (this.#environment === undefined) {
+      const script = 'vars=$(./homespan env ci "$@") && eval "$vars" && exec env -0';
+      const args = ["--name", this.name, ...this.#upArguments()];
+      const env = { HOMESPAN_STATE: this.state, CI: "true" };
+      const done = await run("sh", ["-c", script, "sh", ...args], { env });
+      const entries = done.stdout.split("\0").filter((entry) => entry.includes("="));
+      this.#environment = Object.fromEntries(
+        entries.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
+      );
+    }
+    return this.#environment;
+  }
+
+  /** Plain Pulumi, from the checkout, on this stack. */
+  async pulumi(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return run("pulumi", [...args, "--stack", this.name, "--non-interactive"], {
+      timeoutSeconds: 180,
+      ...options,
+      env: { ...(await this.environment()), ...options.env },
+    });
+  }
+
+  /** What a plain `pulumi preview`, which reads first, would change. */
+  async preview(): Promise<Changes> {
+    const done = await this.pulumi(["preview", "--json"]);
+    return (JSON.parse(done.stdout) as Preview).changeSummary ?? {};
+  }
+
+  /** What the last operation on the stack changed. */
+  async lastChanges(): Promise<Changes> {
+    const done = await this.pulumi(["stack", "history", "--json", "--page-size", "1"]);
+    const [last] = JSON.parse(done.stdout) as HistoryEntry[];
+    return last?.resourceChanges ?? {};
+  }
+
+  async output(name: string): Promise<unknown> {
+    const done = await this.pulumi(["stack", "output", name, "--json", "--show-secrets"]);
+    return JSON.parse(done.stdout);
+  }
+
+  /** kubectl inside a server, so that nothing but Podman is needed on this machine. */
+  async kubectl(args: readonly string[], options: { input?: string; server?: string } = {}): Promise<string> {
+    const container = this.container(options.server ?? "server-1", "k3s");
+    return exec(container, ["k3s", "kubectl", ...args], options.input);
+  }
+
+  /** Process id in whose namespaces the node's network can be entered. */
+  async networkPid(node: string): Promise<number> {
+    return (await stateOf(this.container(node, "infra"))).pid;
+  }
+
+  /** After the tests, passed or not: nothing of the cluster stays. */
+  async cleanUp(): Promise<void> {
+    const left = await objectsOf(this.name).catch(() => ["unknown"]);
+    if (left.length > 0) await this.homespan("destroy", ["--yes"], { mayFail: true });
+    rmSync(this.state, { recursive: true, force: true });
+  }
+}
+
+/** True when nothing was created, updated, replaced or deleted. */
+export function changesNothing(changes: Changes): boolean {
+  return Object.entries(changes).every(([kind, count]) => kind === "same" || count === 0);
+}

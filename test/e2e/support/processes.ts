@@ -1,0 +1,66 @@
+/** Processes of this machine, from /proc. */
+import { readFileSync, readdirSync } from "node:fs";
+
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly command: string;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // ended meanwhile, or a kernel thread
+  }
+}
+
+export function processes(): Process[] {
+  const found: Process[] = [];
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const stat = read(`/proc/${entry}/stat`);
+    if (stat === "") continue;
+    // pid (comm) state ppid ...: comm may hold spaces and parentheses.
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    const command = read(`/proc/${entry}/cmdline`).split("\0").join(" ").trim();
+    found.push({ pid: Number(entry), parent, command });
+  }
+  return found;
+}
+
+/** The environment of a process as one text, "" when it may not be read. */
+export function environmentOf(pid: number): string {
+  return read(`/proc/${pid.toString()}/environ`).split("\0").join("\n");
+}
+
+export function cgroupOf(pid: number): string {
+  return read(`/proc/${pid.toString()}/cgroup`);
+}
+
+export function kill(pid: number): void {
+  if (pid <= 1) throw new Error(`refusing to kill process ${pid.toString()}`);
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/**
+ * Kills a process and its descendants at once, as a cancelled job does. Podman and its conmon stay: killing
+ * containers and the API service are faults of their own.
+ */
+export function killTree(root: number): void {
+  const all = processes();
+  const doomed = new Set([root]);
+  for (let grown = true; grown;) {
+    grown = false;
+    for (const { pid, parent, command } of all) {
+      if (!doomed.has(parent) || doomed.has(pid) || /^\S*(podman|conmon)\b/.test(command)) continue;
+      doomed.add(pid);
+      grown = true;
+    }
+  }
+  for (const pid of doomed) kill(pid);
+}
