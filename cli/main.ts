@@ -3,6 +3,14 @@ import { CommanderError } from "commander";
 import { Failure, InputError, exitCode } from "./errors.ts";
 import { makeProgram } from "./program.ts";
 
+// The reader of a pipe may stop reading (`./homespan ... | head`): nobody is left to tell.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(exitCode.ok);
+  });
+}
+
 process.exitCode = await main(process.argv.slice(2));
 
 /** Runs a command line; returns its exit code. Only a defect of this program shows a stack trace. */

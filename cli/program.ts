@@ -206,7 +206,8 @@ function addNodeVerbs(program: Command, exit: (code: number) => void): void {
 
 /** Verbs about the project and this machine. */
 function addProjectVerbs(program: Command): void {
-  common(program.command("toolchain"))
+  const tools = common(program.command("toolchain"));
+  tools
     .description("list the tools: version, source, path, size")
     .option("--prepare", "download or build what is missing")
     .option("--group <group>", "core, bench or test; may be repeated (default: core)", collect)
@@ -214,6 +215,15 @@ function addProjectVerbs(program: Command): void {
     .action(async (options: CommonOptions & { prepare?: boolean; group?: string[] }) => {
       const { toolchain } = await import("./verbs/toolchain.ts");
       await toolchain(makeContext(options), options);
+    });
+  tools
+    .command("clean")
+    .description("free the disk of what building the tools left (some 20 GB); the tools stay")
+    .option("--all", "the tools and image archives too")
+    .addHelpText("after", help(["toolchain clean", "toolchain clean --all"]))
+    .action(async (options: { all?: boolean }) => {
+      const { cleanToolchain } = await import("./verbs/toolchain.ts");
+      await cleanToolchain(makeContext({}), options);
     });
   common(program.command("test"))
     .description("run the project's tests; the last line is: N passed, N failed")

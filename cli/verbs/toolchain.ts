@@ -11,6 +11,17 @@ export interface ToolchainOptions {
 
 const groups: readonly Group[] = ["core", "bench", "test"];
 
+/** Drops what Go downloaded and compiled, or with `all` every tool and image archive; stacks stay as they are. */
+export async function cleanToolchain(context: Context, options: { readonly all?: boolean }): Promise<void> {
+  const { clean } = await import("../../toolchain/index.ts");
+  await clean(options.all === true ? "all" : "go");
+  context.console.out(
+    options.all === true
+      ? "removed all tools and image archives; the next run makes them again"
+      : "removed the Go caches; tools and images stay",
+  );
+}
+
 /** Lists every tool with version, source, path and size; makes what is missing when asked to. */
 export async function toolchain(context: Context, options: ToolchainOptions): Promise<void> {
   const wanted = (options.group ?? ["core"]).map(parseGroup);
