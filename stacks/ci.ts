@@ -76,7 +76,12 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
   const provider = clusterProvider("cluster", { clusterName, kubeconfig });
   new SmokeTest(
     "smoke",
-    { image: images.busybox, nodes: nodes.length, deletedWith: cluster.anchor },
+    {
+      image: images.busybox,
+      nodes: nodes.length,
+      members: cluster.memberships,
+      deletedWith: cluster.anchor,
+    },
     { providers: [provider] },
   );
 

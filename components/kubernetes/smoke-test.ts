@@ -11,6 +11,11 @@ export interface SmokeTestArgs {
   readonly image: string;
   /** One pod runs on each node: the number of nodes. */
   readonly nodes: number;
+  /**
+   * The nodes' memberships. Pods are asked for once every node is Ready: one that lands on a node whose flannel is
+   * still coming up fails its first start and then waits out the kubelet's back-off of ten seconds.
+   */
+  readonly members: readonly pulumi.Resource[];
   /** The pods live in the cluster, and go with it. */
   readonly deletedWith: pulumi.Resource;
 }
@@ -36,7 +41,7 @@ export class SmokeTest extends pulumi.ComponentResource {
     this.deployment = new Deployment(
       `${name}-deployment`,
       { metadata, spec: deploymentSpec(args) },
-      { ...inCluster, customTimeouts: { create: "5m", update: "5m" } },
+      { ...inCluster, dependsOn: [...args.members], customTimeouts: { create: "5m", update: "5m" } },
     );
     this.service = new Service(
       `${name}-service`,
@@ -57,8 +62,7 @@ const namespaceMetadata = {
 };
 
 /**
- * Anti-affinity holds a pod back until a node without one is there, so the Deployment can be created while nodes still
- * join; the spread over sites decides which pods go first when there are fewer nodes than pods. A rollout frees a node
+ * Anti-affinity holds a pod back until a node without one is there; the spread over sites decides which pods go first when there are fewer nodes than pods. A rollout frees a node
  * before it takes it again, because there is none to spare.
  */
 function deploymentSpec(args: SmokeTestArgs): types.input.apps.v1.DeploymentSpec {

@@ -1,12 +1,19 @@
 /** Nodes of a cluster, as far as memberships need them. */
 import { type Answer, type ClusterAccess, type Kubernetes, type KubernetesApi } from "./kubernetes.ts";
 
+/**
+ * Set by flannel when it has this node's subnet (flannel, pkg/subnet/kube). A node can be Ready a moment before: a pod that
+ * starts in between fails and waits out the kubelet's back-off of ten seconds.
+ */
+const FLANNEL_ADDRESS = "flannel.alpha.coreos.com/public-ip";
+
 /** A Node object. */
 export interface ClusterNode {
   readonly name: string;
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** The kubelet says Ready, and pods get a network. */
   readonly ready: boolean;
   /** Why it is not Ready, in the kubelet's words; "" when it is. */
   readonly reason: string;
@@ -37,7 +44,9 @@ export function clusterNode(raw: unknown): ClusterNode {
   const node = raw as RawNode;
   const condition = (type: string): RawCondition | undefined =>
     node.status?.conditions?.find((candidate) => candidate.type === type);
-  const ready = condition("Ready");
+  const kubelet = condition("Ready");
+  const network = node.metadata?.annotations?.[FLANNEL_ADDRESS] !== undefined;
+  const ready = kubelet?.status === "True" && network;
   // pkg/etcd of k3s sets this condition on every node that runs a member.
   const voter = condition("EtcdIsVoter");
   return {
@@ -45,12 +54,17 @@ export function clusterNode(raw: unknown): ClusterNode {
     uid: node.metadata?.uid ?? "",
     labels: node.metadata?.labels ?? {},
     annotations: node.metadata?.annotations ?? {},
-    ready: ready?.status === "True",
-    reason: ready?.status === "True" ? "" : (ready?.message ?? "the kubelet has not reported yet"),
+    ready,
+    reason: ready ? "" : reasonOf(kubelet),
     unschedulable: node.spec?.unschedulable ?? false,
     addresses: (node.status?.addresses ?? []).flatMap((entry) => entry.address ?? []),
     etcdVoter: voter === undefined ? undefined : voter.status === "True",
   };
+}
+
+function reasonOf(kubelet: RawCondition | undefined): string {
+  if (kubelet?.status === "True") return "flannel has not started";
+  return kubelet?.message ?? "the kubelet has not reported yet";
 }
 
 /** The answer's body, or an error that names what was asked for. */

@@ -12,7 +12,7 @@ const recording = record(prepared, () => {
   const provider = clusterProvider("cluster", { clusterName: "ci", kubeconfig: pulumi.output("kubeconfig") });
   return new SmokeTest(
     "smoke",
-    { image: "busybox:1", nodes: 3, deletedWith: anchor },
+    { image: "busybox:1", nodes: 3, members: [], deletedWith: anchor },
     { providers: [provider] },
   );
 });

@@ -43,7 +43,10 @@ export function fakeNode(
       name,
       uid: `uid-${name}`,
       labels: etcd ? { "node-role.kubernetes.io/etcd": "true" } : {},
-      annotations: etcd ? { "etcd.k3s.cattle.io/node-name": `${name}-1234` } : {},
+      annotations: {
+        "flannel.alpha.coreos.com/public-ip": "100.64.0.1",
+        ...(etcd ? { "etcd.k3s.cattle.io/node-name": `${name}-1234` } : {}),
+      },
     },
     spec: {},
     status: {

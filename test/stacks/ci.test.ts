@@ -100,6 +100,14 @@ test("what waits for what", async () => {
   expect(waits("Membership", "agent-1-membership")).toContain(urn("NodeConfig", "agent-1-config"));
 });
 
+test("pods are asked for once every node is a member", async () => {
+  const recording = await run({ servers: "3" });
+  const deployment = recording.find("kubernetes:apps/v1:Deployment", "smoke-deployment");
+  for (const membership of recording.ofType("homespan:index:Membership")) {
+    expect(deployment.dependencies).toContain(membership.urn);
+  }
+});
+
 test("no machine waits for another machine: all boot at the same time", async () => {
   const recording = await run({ servers: "3" });
   const machines = recording.ofType("homespan:index:StewardNode");
