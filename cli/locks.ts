@@ -129,7 +129,7 @@ export async function releaseStalePulumiLocks(
         `the stack is locked from another machine (${lock.hostname ?? "unknown"}, pid ${String(lock.pid)}); when nothing runs there any more: rm ${file}`,
       );
     }
-    if (lock.pid !== undefined && isAlive(lock.pid)) {
+    if (lock.pid !== undefined && !(await endsSoon(lock.pid))) {
       throw new Failure(
         `pulumi (pid ${String(lock.pid)}) is at work on this stack; wait for it, or stop it with: kill -INT ${String(lock.pid)}`,
       );
@@ -139,6 +139,16 @@ export async function releaseStalePulumiLocks(
     released.push(`pid ${String(lock.pid ?? "unknown")}`);
   }
   return released;
+}
+
+/** A process that was killed takes a moment to end. */
+async function endsSoon(pid: number): Promise<boolean> {
+  const deadline = Date.now() + 3000;
+  while (isAlive(pid)) {
+    if (Date.now() >= deadline) return false;
+    await sleep(100);
+  }
+  return true;
 }
 
 async function readPulumiLock(file: string): Promise<{ pid?: number; hostname?: string } | undefined> {

@@ -1,14 +1,14 @@
 /** Facts about processes. */
 import { readFileSync, readdirSync } from "node:fs";
 
-/** True while a process of that id runs, whoever owns it. */
+/** True while a process of that id runs, whoever owns it. One that has ended and waits for its parent does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+  return !/^[ZX]/.test(statFields(pid)?.[0] ?? "");
 }
 
 /**
@@ -16,10 +16,15 @@ export function isAlive(pid: number): boolean {
  * Undefined where the system does not say.
  */
 export function startTime(pid: number): string | undefined {
+  return statFields(pid)?.[19];
+}
+
+/** What /proc says of a process from its state on; undefined where there is no /proc, or no such process any more. */
+function statFields(pid: number): readonly string[] | undefined {
   try {
-    // The command, in parentheses, may contain spaces; the start time is the 20th field after it.
+    // The command, in parentheses, may contain spaces.
     const stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }

@@ -5,7 +5,8 @@ import * as pulumi from "@pulumi/pulumi";
  * The Kubernetes provider of one cluster.
  *
  * The identifier is constant: another endpoint or certificate in the kubeconfig is an update, never a reason to
- * replace every object. When the cluster is gone its objects are gone too, so a destroy or a refresh drops them.
+ * replace every object. A server that does not answer says nothing about the objects: they stay in the state until another
+ * endpoint is known. Destroying the stack asks for none of them, as they are `deletedWith` the cluster.
  */
 export function clusterProvider(
   name: string,
@@ -17,7 +18,7 @@ export function clusterProvider(
     {
       kubeconfig: pulumi.secret(args.kubeconfig),
       clusterIdentifier: `homespan-${args.clusterName}`,
-      deleteUnreachable: true,
+      skipUpdateUnreachable: true,
     },
     options,
   );

@@ -17,6 +17,10 @@ export interface NodeAccess {
   /** Path -> sha256 as found, "" for a missing file. `undefined` when the node cannot be asked. */
   checksums(transport: Transport, paths: readonly string[]): Promise<Record<string, string> | undefined>;
   remove(transport: Transport, paths: readonly string[]): Promise<void>;
+  /** True while commands can be run on the node. */
+  reachable(transport: Transport): Promise<boolean>;
+  /** True when nothing of the machine runs any more. */
+  gone(transport: Transport): Promise<boolean>;
   /** The stages the boot sequence went through; `undefined` when the node cannot be asked or has none yet. */
   stages(transport: Transport): Promise<readonly Stage[] | undefined>;
   /** A file's content, or `undefined`. */
@@ -63,6 +67,17 @@ export class PodmanNodeAccess implements NodeAccess {
     if (paths.length === 0) return;
     const finished = await this.#call(transport, "remove", paths);
     if (finished.code !== 0) throw new CommandError(`removing files on ${transport.container}`, finished);
+  }
+
+  async reachable(transport: Transport): Promise<boolean> {
+    const { containers } = await this.#podman.snapshot();
+    return containers.some((container) => container.name === transport.container && container.running);
+  }
+
+  async gone(transport: Transport): Promise<boolean> {
+    const { containers } = await this.#podman.snapshot();
+    const pod = transport.container.replace(/-steward$/, "");
+    return !containers.some((container) => container.pod === pod && container.running);
   }
 
   async stages(transport: Transport): Promise<readonly Stage[] | undefined> {

@@ -1,4 +1,4 @@
-/** The orderly way out of a cluster for one node: cordon, drain, etcd member, Node object, node password. */
+/** The orderly way out of a cluster for one node: cordon, drain, etcd member, Node object, its last pods, node password. */
 import { type Voter, removalRefusal } from "../logic/quorum.ts";
 import { bodyOf, getNode, listNodes, patchNode } from "./cluster-nodes.ts";
 import type { KubernetesApi } from "./kubernetes.ts";
@@ -8,6 +8,8 @@ export interface RemovalOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly drainSeconds: number;
+  /** Nothing of the machine runs any more, whatever the cluster still believes of its node. */
+  readonly gone: boolean;
 }
 
 /** How long Kubernetes and k3s may take for what they do by themselves (etcd change, finalizers). */
@@ -19,6 +21,11 @@ const ETCD_REMOVED = "etcd.k3s.cattle.io/removed-node-name";
 const ETCD_MEMBER = "etcd.k3s.cattle.io/node-name";
 const ETCD_ROLE = "node-role.kubernetes.io/etcd";
 
+interface RawLease {
+  metadata?: { name?: string; resourceVersion?: string };
+  spec?: { holderIdentity?: string };
+}
+
 interface RawPod {
   metadata?: {
     name?: string;
@@ -29,11 +36,15 @@ interface RawPod {
   status?: { phase?: string };
 }
 
-/** Pods a drain moves away: not those of daemon sets, static pods, or finished ones. */
-async function podsToMove(api: KubernetesApi, node: string): Promise<readonly RawPod[]> {
+async function podsOn(api: KubernetesApi, node: string): Promise<readonly RawPod[]> {
   const path = `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}`;
   const body = bodyOf(await api.call("GET", path), `listing pods of ${node}`) as { items?: RawPod[] };
-  return (body.items ?? []).filter(
+  return body.items ?? [];
+}
+
+/** Pods a drain moves away: not those of daemon sets, static pods, or finished ones. */
+async function podsToMove(api: KubernetesApi, node: string): Promise<readonly RawPod[]> {
+  return (await podsOn(api, node)).filter(
     (pod) =>
       pod.metadata?.annotations?.["kubernetes.io/config.mirror"] === undefined &&
       !(pod.metadata?.ownerReferences ?? []).some((owner) => owner.kind === "DaemonSet") &&
@@ -63,10 +74,11 @@ export async function drain(api: KubernetesApi, node: string, options: RemovalOp
     },
     { seconds: options.drainSeconds, signal: options.signal, clock: options.clock, firstMilliseconds: 300 },
   );
-  if (empty === true) return;
-  for (const pod of await podsToMove(api, node)) {
-    await api.call("DELETE", podPath(pod), { gracePeriodSeconds: 0 });
-  }
+  if (empty !== true) await deletePods(api, await podsToMove(api, node));
+}
+
+async function deletePods(api: KubernetesApi, pods: readonly RawPod[]): Promise<void> {
+  for (const pod of pods) await api.call("DELETE", podPath(pod), { gracePeriodSeconds: 0 });
 }
 
 /**
@@ -80,6 +92,23 @@ export async function checkQuorum(api: KubernetesApi, node: string): Promise<voi
     .map((found): Voter => ({ name: found.name, healthy: found.ready, voting: found.etcdVoter ?? true }));
   const refusal = removalRefusal(members, node);
   if (refusal !== undefined) throw new Error(refusal);
+}
+
+/**
+ * Gives up what a dead server leads. k3s's own controllers, one of which removes etcd members, wait 45 s for a leader
+ * that went without a word (pkg/leader of rancher/wrangler).
+ */
+async function releaseLeases(api: KubernetesApi, node: string): Promise<void> {
+  const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+  const body = bodyOf(await api.call("GET", leases), "listing leases") as { items?: RawLease[] };
+  for (const { metadata, spec } of body.items ?? []) {
+    const holder = spec?.holderIdentity ?? "";
+    if (holder !== node && !holder.startsWith(`${node}_`)) continue;
+    await api.call("PATCH", `${leases}/${metadata?.name ?? ""}`, {
+      metadata: { resourceVersion: metadata?.resourceVersion },
+      spec: { holderIdentity: "", leaseDurationSeconds: 1 },
+    });
+  }
 }
 
 async function removeMember(api: KubernetesApi, name: string, options: RemovalOptions): Promise<void> {
@@ -114,7 +143,8 @@ export async function removeNode(
     if (etcd) await checkQuorum(api, name);
     if (!node.unschedulable) await patchNode(api, name, { spec: { unschedulable: true } });
     // A node that is not Ready cannot stop its pods: waiting for them would be in vain.
-    if (node.ready) await drain(api, name, options);
+    if (node.ready && !options.gone) await drain(api, name, options);
+    if (etcd && options.gone) await releaseLeases(api, name);
     if (etcd) await removeMember(api, name, options);
     const deleted = await api.call("DELETE", `/api/v1/nodes/${name}`);
     if (deleted.status !== 404) bodyOf(deleted, `deleting node ${name}`);
@@ -127,6 +157,8 @@ export async function removeNode(
       throw new Error(`node ${name} still has finalizers ${String(SETTLE_SECONDS)} s after its deletion`);
     }
   }
+  // Kubernetes takes a minute to find that they belong to no node; a new node of the same name would start them before that.
+  await deletePods(api, await podsOn(api, name));
   // Without this the next node of the same name is rejected (k3s#802).
   const secret = await api.call("DELETE", `/api/v1/namespaces/kube-system/secrets/${name}.node-password.k3s`);
   if (secret.status !== 404) bodyOf(secret, `deleting the node password of ${name}`);

@@ -1,4 +1,5 @@
 /** Podman on this machine, through its command line: it is there wherever nodes are, with no service to be started. */
+import { existsSync, readFileSync } from "node:fs";
 import { type Finished, CommandError, type Run, type RunOptions } from "./process.ts";
 
 export const CLUSTER_LABEL = "homespan.cluster";
@@ -52,6 +53,7 @@ export interface Podman {
 interface RawContainer {
   Names?: string[];
   State?: string;
+  Pid?: number;
   Labels?: Record<string, string> | null;
   PodName?: string;
   Networks?: string[] | null;
@@ -73,15 +75,27 @@ interface RawNetwork {
 
 const SHARED_MILLISECONDS = 1000;
 
+/** False for a process that has ended, also when nobody has waited for it yet. True where there is no /proc to ask. */
+function processExists(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8");
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return !existsSync("/proc/self/stat");
+  }
+}
+
 /** {@link Podman} by the `podman` program. */
 export class PodmanProgram implements Podman {
   readonly #run: Run;
   readonly #now: () => number;
+  readonly #exists: (pid: number) => boolean;
   #shared: { readonly at: number; readonly snapshot: Promise<Snapshot> } | undefined;
 
-  constructor(run: Run, now: () => number = Date.now) {
+  constructor(run: Run, now: () => number = Date.now, exists = processExists) {
     this.#run = run;
     this.#now = now;
+    this.#exists = exists;
   }
 
   snapshot(): Promise<Snapshot> {
@@ -113,7 +127,7 @@ export class PodmanProgram implements Podman {
 
   async #take(): Promise<Snapshot> {
     const [containers, pods, volumes, networks] = await Promise.all([
-      this.#list<RawContainer>(["ps", "--all"]),
+      this.#list<RawContainer>(["ps", "--all", "--pod"]),
       this.#list<RawPod>(["pod", "ps"]),
       this.#list<RawVolume>(["volume", "ls"]),
       this.#list<RawNetwork>(["network", "ls"]),
@@ -121,7 +135,8 @@ export class PodmanProgram implements Podman {
     return {
       containers: containers.map((c) => ({
         name: c.Names?.[0] ?? "",
-        running: c.State === "running",
+        // Podman hears of an end from conmon: a container that was killed together with its conmon stays "running".
+        running: c.State === "running" && this.#exists(c.Pid ?? 0),
         labels: c.Labels ?? {},
         pod: c.PodName ?? "",
         networks: c.Networks ?? [],

@@ -38,15 +38,21 @@ export function membership(effects: Effects) {
     nodeUid: node?.uid ?? "",
   });
 
-  /** Waits for the Node, in one loop that also gets a node back whose Node object was deleted by hand. */
+  /**
+   * Waits for the Node, in one loop that also gets a node back whose Node object was deleted by hand.
+   *
+   * @param confirm - ask the node itself too: the cluster calls a node Ready for most of a minute after its end.
+   */
   const waitReady = async (
     api: KubernetesApi,
     inputs: Settings,
+    confirm: boolean,
     context: CallContext,
   ): Promise<ClusterNode> => {
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : inputs.waitSeconds;
-    const begun = clock.now();
     let last: ClusterNode | undefined;
+    // Asking a node costs more than asking the API, so it is done at this pace alone.
+    let askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
     let restarted = false;
     let reach = "";
     const ready = await waitFor(
@@ -59,8 +65,11 @@ export function membership(effects: Effects) {
           reach = error.message;
           return undefined;
         }
-        if (last?.ready === true) return last;
-        if (last === undefined && !restarted && clock.now() - begun > REGISTER_AGAIN_SECONDS * 1000) {
+        if (last?.ready === true) {
+          return !confirm || isReady(await nodes.stages(inputs.transport)) ? last : undefined;
+        }
+        if (last === undefined && !restarted && clock.now() > askAt) {
+          askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
           restarted = isReady(await nodes.stages(inputs.transport));
           if (restarted) await nodes.restartK3s(inputs.transport);
         }
@@ -85,9 +94,13 @@ export function membership(effects: Effects) {
     return { id: device?.id ?? "", address };
   };
 
-  const ensure = async (inputs: Settings, owned: NodeLabels, context: CallContext): Promise<State> => {
+  const ensure = async (
+    inputs: Settings,
+    { owned, confirm }: { readonly owned: NodeLabels; readonly confirm: boolean },
+    context: CallContext,
+  ): Promise<State> => {
     const api = await kubernetes.connect(inputs);
-    let node = await waitReady(api, inputs, context);
+    let node = await waitReady(api, inputs, confirm, context);
     const labels = labelPatch(owned, inputs.labels, node.labels);
     if (Object.keys(labels).length > 0 || node.unschedulable) {
       // A cordon that is left here comes from a removal that was interrupted.
@@ -107,7 +120,8 @@ export function membership(effects: Effects) {
       );
     }
     const api = await kubernetes.connect({ kubeconfig: state.kubeconfig, endpoints: others });
-    const options = { clock, signal, drainSeconds: state.drainSeconds };
+    const gone = await nodes.gone(state.transport);
+    const options = { clock, signal, drainSeconds: state.drainSeconds, gone };
     const work = (): Promise<void> => removeNode(api, state.nodeName, state.etcd, options);
     if (state.role === "agent") {
       await work();
@@ -139,7 +153,7 @@ export function membership(effects: Effects) {
         .map((name) => pathText(["foundLabels", name])),
     ],
     async create(inputs, context) {
-      return { id: idOf(inputs), outputs: await ensure(inputs, {}, context) };
+      return { id: idOf(inputs), outputs: await ensure(inputs, { owned: {}, confirm: false }, context) };
     },
     async read(state) {
       try {
@@ -147,14 +161,16 @@ export function membership(effects: Effects) {
         const node = list.find((candidate) => candidate.name === state.nodeName);
         if (node === undefined) return undefined;
         const foundLabels = ownedLabels(state.labels, node.labels);
-        return { ...state, ready: node.ready, foundLabels, nodeUid: node.uid };
+        const ready = node.ready && (await nodes.reachable(state.transport));
+        return { ...state, ready, foundLabels, nodeUid: node.uid };
       } catch (error) {
         // No server answers: that says nothing about this node, except that it has to be looked at again.
         if (error instanceof Unreachable) return { ...state, ready: false };
         throw error;
       }
     },
-    update: (state, inputs, context) => ensure(inputs, state.labels, context),
+    update: (state, inputs, context) =>
+      ensure(inputs, { owned: state.labels, confirm: !state.ready }, context),
     async delete(state, _id, context) {
       try {
         await remove(state, context);

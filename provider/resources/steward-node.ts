@@ -87,7 +87,9 @@ export function stewardNode({ podman, nodes, clock }: Effects) {
     },
     async read(state) {
       const { pods, containers } = await podman.snapshot();
-      if (ownObject("pod", pods, state.podName, state.clusterName) === undefined) return undefined;
+      // A pod that is gone is one that does not run: were it missing from the state, nothing would tell that a node
+      // whose volume was lost as well has to leave the cluster before the next of its name is made.
+      ownObject("pod", pods, state.podName, state.clusterName);
       const runs = (name: string): boolean => containers.some((c) => c.name === name && c.running);
       const infra = objectNames.infra(state.clusterName, state.nodeName);
       return { ...state, running: runs(infra) && runs(state.transport.container) };

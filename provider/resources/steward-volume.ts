@@ -1,7 +1,7 @@
 /** A node's data volume. Its random id is the node's identity: another volume is another node. */
 import type { Effects } from "../effects/effects.ts";
 import { CLUSTER_LABEL, NODE_LABEL, type VolumeFound } from "../effects/podman.ts";
-import { removeVolume } from "../effects/removal.ts";
+import { removePod, removeVolume } from "../effects/removal.ts";
 import { objectNames, ownObject } from "../logic/ownership.ts";
 import { stewardVolumeInputs, stewardVolumeOutputs } from "../schema/resources.ts";
 import { resource } from "../server/resource.ts";
@@ -42,6 +42,10 @@ export function stewardVolume({ podman, random }: Effects) {
       return { ...state, volumeId: found.labels[VOLUME_ID_LABEL] ?? "" };
     },
     update: (state, inputs) => Promise.resolve({ ...state, ...inputs }),
-    delete: (state) => removeVolume(podman, state.clusterName, state.volumeName),
+    async delete(state) {
+      // A run that was killed may have left a pod that no resource stands for.
+      await removePod(podman, state.clusterName, objectNames.pod(state.clusterName, state.nodeName));
+      await removeVolume(podman, state.clusterName, state.volumeName);
+    },
   });
 }

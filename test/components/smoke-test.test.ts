@@ -22,7 +22,7 @@ test("the provider stays the same one whatever its kubeconfig says, and lets go 
   expect(find("pulumi:providers:kubernetes", "cluster").inputs).toMatchObject({
     kubeconfig: "[secret]",
     clusterIdentifier: "homespan-ci",
-    deleteUnreachable: "true",
+    skipUpdateUnreachable: "true",
   });
 });
 

@@ -145,6 +145,7 @@ export class FakeKubernetes implements Kubernetes {
     const name =
       verb === "POST" ? (body as { metadata: Meta }).metadata.name : (path.split("/").at(-1) ?? "");
     const lease = body as { metadata: Meta; spec: Record<string, unknown> };
+    if (verb === "GET" && name === "leases") return ok({ items: [...this.leases.values()] });
     const found = this.leases.get(name);
     if (verb === "POST") {
       if (found !== undefined) return { status: 409, body: {} };
@@ -153,6 +154,7 @@ export class FakeKubernetes implements Kubernetes {
     }
     if (found === undefined) return notFound;
     if (verb === "DELETE") this.leases.delete(name);
+    if (verb === "PATCH") found.spec = { ...found.spec, ...lease.spec };
     if (verb === "PUT") {
       if (lease.metadata.resourceVersion !== found.metadata.resourceVersion) return { status: 409, body: {} };
       this.leases.set(name, lease);

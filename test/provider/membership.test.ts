@@ -124,6 +124,20 @@ describe("Membership", () => {
     expect(h.podman.commands).toEqual(["restart homespan-ci-agent-1-k3s"]);
   });
 
+  it("does not believe the cluster that a node without its steward is Ready", async () => {
+    const { state } = await h.create("Membership", agent);
+    h.podman.containers.delete(stewardOf("agent-1"));
+    const found = (await h.read("Membership", state)) ?? {};
+    expect(await h.diff("Membership", found, agent)).toEqual({ ready: "update" });
+    await expect(h.update("Membership", found, agent)).rejects.toThrow("its steward does not answer");
+    runSteward("agent-1");
+    h.podman.stageFiles.set(
+      stewardOf("agent-1"),
+      JSON.stringify({ stages: [{ name: "ready", state: "done", attempts: 1 }] }),
+    );
+    expect(await h.update("Membership", found, agent)).toMatchObject({ ready: true });
+  });
+
   it("keeps a Node that never became Ready, so that it is removed later", async () => {
     h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { ready: false }));
     const error: unknown = await h.create("Membership", agent).catch((caught: unknown) => caught);
@@ -134,6 +148,13 @@ describe("Membership", () => {
     expect(message).not.toContain("    at ");
     expect(kept).toMatchObject({ ready: false, nodeUid: "uid-agent-1" });
     expect(isSecret(kept?.["kubeconfig"])).toBe(true);
+  });
+
+  it("waits for the pod network of a node whose kubelet is Ready", async () => {
+    const node = fakeNode("agent-1", {});
+    delete node.metadata.annotations;
+    h.kubernetes.nodes.set("agent-1", node);
+    await expect(h.create("Membership", agent)).rejects.toThrow("its Node says: flannel has not started");
   });
 
   it("is replaced with the identity alone", async () => {
@@ -150,7 +171,7 @@ describe("Membership", () => {
     expect(await h.diff("Membership", state, { ...agent, waitSeconds: 1 })).toEqual({});
   });
 
-  it("leaves in order: cordon, drain, Node, node password, device", async () => {
+  it("leaves in order: cordon, drain, Node, its last pods, node password, device", async () => {
     const { state } = await h.create("Membership", agent);
     h.kubernetes.secrets.add("agent-1.node-password.k3s");
     const pod = (name: string, owner: string, held = false) => ({
@@ -169,12 +190,13 @@ describe("Membership", () => {
     const order = h.kubernetes.calls.filter((call) => !call.startsWith("GET"));
     expect(order[0]).toBe("PATCH /api/v1/nodes/agent-1");
     expect(order[1]).toBe("POST /api/v1/namespaces/default/pods/web/eviction");
-    expect(order.slice(-3)).toEqual([
+    expect(order.slice(-4)).toEqual([
       "DELETE /api/v1/namespaces/default/pods/held",
       "DELETE /api/v1/nodes/agent-1",
+      "DELETE /api/v1/namespaces/default/pods/log",
       "DELETE /api/v1/namespaces/kube-system/secrets/agent-1.node-password.k3s",
     ]);
-    expect(h.kubernetes.pods.map((left) => left.metadata.name)).toEqual(["log"]);
+    expect(h.kubernetes.pods).toEqual([]);
     expect(h.headscale.devices).toEqual([]);
     await h.delete("Membership", state);
   });
@@ -184,7 +206,7 @@ describe("Membership", () => {
     h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { ready: false }));
     h.kubernetes.calls.length = 0;
     await h.delete("Membership", state);
-    expect(h.kubernetes.calls.some((call) => call.includes("/pods"))).toBe(false);
+    expect(h.kubernetes.calls.some((call) => call.endsWith("/eviction"))).toBe(false);
     expect(h.kubernetes.nodes.has("agent-1")).toBe(false);
   });
 
@@ -197,6 +219,25 @@ describe("Membership", () => {
     expect(at("POST /apis/coordination")).toBeLessThan(at("DELETE /api/v1/nodes/server-1"));
     expect(h.kubernetes.leases.size).toBe(0);
     expect(h.kubernetes.nodes.has("server-1")).toBe(false);
+  });
+
+  it("takes from a dead server what it led, so that nobody waits for it, and from a living one nothing", async () => {
+    const led = (name: string, holderIdentity: string): void => {
+      h.kubernetes.leases.set(name, { metadata: { name, resourceVersion: "1" }, spec: { holderIdentity } });
+    };
+    const holders = (): unknown[] =>
+      [...h.kubernetes.leases.values()].map(({ spec }) => spec["holderIdentity"]);
+    const { state } = await h.create("Membership", server);
+    led("k3s-etcd", "server-1");
+    led("kube-scheduler", "server-1_5f0c");
+    led("k3s", "server-2");
+    runSteward("server-1");
+    await h.delete("Membership", state);
+    expect(holders()).toEqual(["server-1", "server-1_5f0c", "server-2"]);
+    h.podman.containers.delete(stewardOf("server-1"));
+    h.kubernetes.nodes.set("server-1", fakeNode("server-1", { etcd: true }));
+    await h.delete("Membership", state);
+    expect(holders()).toEqual(["", "", "server-2"]);
   });
 
   it("refuses what would cost etcd its quorum, naming the voters", async () => {

@@ -160,6 +160,15 @@ describe("StewardVolume", () => {
     await h.delete("StewardVolume", state);
   });
 
+  it("takes a pod along that an interrupted run left", async () => {
+    const { state } = await h.create("StewardVolume", inputs);
+    const name = "homespan-ci-agent-1";
+    h.podman.pods.set(name, { name, status: "Running", labels: { "homespan.cluster": "ci" } });
+    await h.delete("StewardVolume", state);
+    expect(h.podman.pods.has(name)).toBe(false);
+    expect(h.podman.volumes.size).toBe(0);
+  });
+
   it("fails when podman does", async () => {
     h.podman.failing = "volume create";
     await expect(h.create("StewardVolume", inputs)).rejects.toThrow("podman volume create");

@@ -45,6 +45,6 @@ export function recreation(cluster: Cluster, rounds: number): void {
       await everythingOnce(cluster);
       expect((await nodeOf(cluster, "agent-1")).metadata.uid).not.toBe(uid);
     }
-    await allPairsTalk(cluster, nodes, 90);
+    await timed("a new node's pods reach all others", () => allPairsTalk(cluster, nodes, 90));
   });
 }

@@ -158,7 +158,7 @@ export class Cluster {
   /** kubectl inside a server, so that nothing but Podman is needed on this machine. */
   async kubectl(args: readonly string[], options: { input?: string; server?: string } = {}): Promise<string> {
     const container = this.container(options.server ?? "server-1", "k3s");
-    return exec(container, ["k3s", "kubectl", ...args], options.input);
+    return exec(container, ["kubectl", ...args], options.input);
   }
 
   /** Process id in whose namespaces the node's network can be entered. */

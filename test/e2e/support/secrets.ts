@@ -1,6 +1,6 @@
 /** Collects every secret value of a running cluster and looks for them where none may be. */
 import { Buffer } from "node:buffer";
-import { globSync, readFileSync, statSync } from "node:fs";
+import { globSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Cluster } from "./cluster.ts";
 import { exec, mountpointOf, objectsOf, podman } from "./podman.ts";
@@ -83,7 +83,8 @@ export async function collectSecrets(cluster: Cluster, nodes: readonly string[])
     ];
     for (const pattern of patterns) {
       for (const path of globSync(pattern, { cwd: data })) {
-        if (statSync(join(data, path)).isFile()) fromFile(secrets, join(data, path));
+        // Links (node-token) lead to files that are found by their own name.
+        if (lstatSync(join(data, path)).isFile()) fromFile(secrets, join(data, path));
       }
     }
   }

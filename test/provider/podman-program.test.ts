@@ -1,0 +1,25 @@
+/** What the real `podman` says, and what is made of it. */
+import { describe, expect, it } from "vitest";
+import { PodmanProgram } from "../../provider/effects/podman.ts";
+import type { Run } from "../../provider/effects/process.ts";
+
+const run: Run = (_program, args) => {
+  const list = [
+    { Names: ["alive"], State: "running", Pid: 10 },
+    { Names: ["killed with its conmon"], State: "running", Pid: 11 },
+    { Names: ["stopped"], State: "exited", Pid: 0 },
+  ];
+  return Promise.resolve({ code: 0, stdout: args[0] === "ps" ? JSON.stringify(list) : "", stderr: "" });
+};
+
+describe("PodmanProgram", () => {
+  it("takes a container for running while its process exists", async () => {
+    const podman = new PodmanProgram(run, Date.now, (pid) => pid === 10);
+    const { containers } = await podman.snapshot();
+    expect(containers.map(({ name, running }) => [name, running])).toEqual([
+      ["alive", true],
+      ["killed with its conmon", false],
+      ["stopped", false],
+    ]);
+  });
+});
