@@ -14,7 +14,7 @@ export interface EngineEvent {
   readonly diagnosticEvent?: {
     readonly urn?: string;
     readonly message: string;
-    /** `info`, `info#err`, `warning` or `error`. */
+    /** `debug`, `info`, `info#err`, `warning` or `error`. */
     readonly severity: string;
     readonly ephemeral?: boolean;
   };
@@ -37,6 +37,15 @@ export function parseEvent(line: string): EngineEvent | undefined {
 
 function isEvent(value: unknown): value is EngineEvent {
   return typeof value === "object" && value !== null && "sequence" in value;
+}
+
+/**
+ * The event as a line of the log file, which is kept; undefined for one that does not belong there.
+ *
+ * Secrets are blinded in all events but those of severity `debug`, where the Node.js SDK tells every value it handles.
+ */
+export function logLine(event: EngineEvent): string | undefined {
+  return event.diagnosticEvent?.severity === "debug" ? undefined : JSON.stringify(event);
 }
 
 /** The last part of a URN, and of its type: `StewardNode agent-1`. */

@@ -7,7 +7,7 @@ import type { Context } from "./context.ts";
 import { childEnvironment } from "./environment.ts";
 import { Failure, Interrupted } from "./errors.ts";
 import type { EngineEvent } from "./events.ts";
-import { parseEvent } from "./events.ts";
+import { logLine, parseEvent } from "./events.ts";
 
 /**
  * Runs a short command of pulumi and returns its standard output.
@@ -71,8 +71,9 @@ export async function runOperation(
   const remarks: string[] = [];
   const read = async (lines: AsyncIterable<string>): Promise<void> => {
     for await (const line of lines) {
-      log.write(`${line}\n`);
       const event = parseEvent(line);
+      const kept = event === undefined ? line : logLine(event);
+      if (kept !== undefined) log.write(`${kept}\n`);
       if (event !== undefined) options.onEvent(event);
       else if (line.trim() !== "") remarks.push(line);
     }

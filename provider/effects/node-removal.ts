@@ -57,11 +57,17 @@ function podPath(pod: RawPod): string {
   return `/api/v1/namespaces/${pod.metadata?.namespace ?? ""}/pods/${pod.metadata?.name ?? ""}`;
 }
 
-/** Asks all pods to leave; what a disruption budget still holds when the time is over is deleted. */
+/**
+ * Asks the pods that are there to leave; what a disruption budget still holds when the time is over is deleted. Pods
+ * that come meanwhile, because they tolerate the cordon, would come again and again: they end with the node.
+ */
 export async function drain(api: KubernetesApi, node: string, options: RemovalOptions): Promise<void> {
+  const first = new Set((await podsToMove(api, node)).map(podPath));
+  const left = async (): Promise<readonly RawPod[]> =>
+    (await podsToMove(api, node)).filter((pod) => first.has(podPath(pod)));
   const empty = await waitFor(
     async () => {
-      const pods = await podsToMove(api, node);
+      const pods = await left();
       for (const pod of pods) {
         // 429: a disruption budget says "not now"; asked again in the next round. 404: gone meanwhile.
         await api.call("POST", `${podPath(pod)}/eviction`, {
@@ -74,7 +80,7 @@ export async function drain(api: KubernetesApi, node: string, options: RemovalOp
     },
     { seconds: options.drainSeconds, signal: options.signal, clock: options.clock, firstMilliseconds: 300 },
   );
-  if (empty !== true) await deletePods(api, await podsToMove(api, node));
+  if (empty !== true) await deletePods(api, await left());
 }
 
 async function deletePods(api: KubernetesApi, pods: readonly RawPod[]): Promise<void> {

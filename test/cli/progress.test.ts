@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseEvent, plainText, shortName } from "../../cli/events.ts";
+import { logLine, parseEvent, plainText, shortName } from "../../cli/events.ts";
 import { Progress } from "../../cli/progress.ts";
 import { describeStage, summarizeStages } from "../../cli/stages.ts";
 import { diagnostic, step, urn } from "./bed.ts";
@@ -57,6 +57,13 @@ test("a failed resource without a message of its own still counts", () => {
     { resource: "SiteNetwork cloud", message: "could not update it" },
   ]);
   expect(progress.touchedNothing).toBe(false);
+});
+
+test("debug messages of the SDK, which hold secrets, do not reach the log file", () => {
+  const line = (severity: string): string | undefined =>
+    logLine({ diagnosticEvent: { severity, message: "resp: token,,,s3cret" } });
+  expect(line("debug")).toBeUndefined();
+  expect(JSON.parse(line("error") ?? "{}")).toMatchObject({ diagnosticEvent: { severity: "error" } });
 });
 
 test("lines that are no events, and names", () => {

@@ -1,3 +1,3 @@
 import { clusterSuite } from "./suites/cluster.ts";
 
-clusterSuite(3);
+clusterSuite(2);

@@ -76,6 +76,8 @@ export class FakeKubernetes implements Kubernetes {
   answering: ReadonlySet<string> | undefined;
   /** False: k3s never confirms that a member left. */
   etcdAnswers = true;
+  /** Called after each eviction. */
+  evicted: () => void = () => undefined;
   /** Endpoints the last call could have used. */
   usedEndpoints: readonly string[] = [];
 
@@ -111,6 +113,7 @@ export class FakeKubernetes implements Kubernetes {
       if (index < 0) return notFound;
       if (pod[2] !== undefined && this.pods[index]?.held === true) return { status: 429, body: {} };
       this.pods.splice(index, 1);
+      if (pod[2] !== undefined) this.evicted();
       return ok({});
     }
     const secret = /\/secrets\/([^/]+)$/.exec(path)?.[1];

@@ -201,6 +201,25 @@ describe("Membership", () => {
     await h.delete("Membership", state);
   });
 
+  it("does not wait for pods that come back to the node although it is cordoned", async () => {
+    const { state } = await h.create("Membership", agent);
+    const pods = h.kubernetes.pods;
+    const web = (name: string) => ({
+      metadata: { name, namespace: "default", ownerReferences: [{ kind: "ReplicaSet" }] },
+      spec: { nodeName: "agent-1" },
+      status: { phase: "Running" },
+      held: false,
+    });
+    pods.push(web("web-1"));
+    h.kubernetes.evicted = () => {
+      pods.push(web(`web-${String(h.kubernetes.calls.length)}`));
+    };
+    const begun = h.clock.now();
+    await h.delete("Membership", state);
+    expect(h.clock.now() - begun).toBeLessThan(agent.drainSeconds * 1000);
+    expect(pods).toEqual([]);
+  });
+
   it("does not wait for the pods of a node that is down", async () => {
     const { state } = await h.create("Membership", agent);
     h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { ready: false }));

@@ -14,8 +14,15 @@ const run: Run = (_program, args) => {
 
 describe("PodmanProgram", () => {
   it("takes a container for running while its process exists", async () => {
-    const podman = new PodmanProgram(run, Date.now, (pid) => pid === 10);
+    const commands: string[] = [];
+    const recorded: Run = (program, args) => {
+      commands.push(args.join(" "));
+      return run(program, args);
+    };
+    const podman = new PodmanProgram(recorded, Date.now, (pid) => pid === 10);
     const { containers } = await podman.snapshot();
+    // Without --pod Podman leaves the names of pods out.
+    expect(commands).toContain("ps --all --pod --format json");
     expect(containers.map(({ name, running }) => [name, running])).toEqual([
       ["alive", true],
       ["killed with its conmon", false],

@@ -47,4 +47,11 @@ export function recreation(cluster: Cluster, rounds: number): void {
     }
     await timed("a new node's pods reach all others", () => allPairsTalk(cluster, nodes, 90));
   });
+
+  test("a running node is drained and made again when asked for", async () => {
+    const { uid } = (await nodeOf(cluster, "agent-2")).metadata;
+    await cluster.recreateNode("agent-2");
+    await everythingOnce(cluster);
+    expect((await nodeOf(cluster, "agent-2")).metadata.uid).not.toBe(uid);
+  });
 }

@@ -57,7 +57,7 @@ export function secrecy(cluster: Cluster): void {
 
   test("finds none of the cluster's", async () => {
     await timed("search for all secret values", async () => {
-      expect(findings(secrets, await placesToSearch(cluster, nodes))).toEqual([]);
+      expect(findings(secrets, await placesToSearch(cluster, nodes)).join("\n")).toBe("");
     });
   });
 }

@@ -86,6 +86,13 @@ export class Cluster {
     return done;
   }
 
+  /** `./homespan recreate --node`, with the settings so far. */
+  async recreateNode(node: string): Promise<Finished> {
+    const done = await this.homespan("recreate", [...this.#upArguments(), "--node", node, "--yes"]);
+    note(`recreate: ${node}`, done.seconds);
+    return done;
+  }
+
   /** Starts `up` and kills Pulumi and all it started, but no container, after `seconds`. True when it was still running. */
   async interruptedUp(seconds: number, changed: Settings = {}): Promise<boolean> {
     this.#settings = { ...this.#settings, ...changed };

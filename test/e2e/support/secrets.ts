@@ -6,7 +6,7 @@ import type { Cluster } from "./cluster.ts";
 import { exec, mountpointOf, objectsOf, podman } from "./podman.ts";
 import { environmentOf, processes } from "./processes.ts";
 
-/** Value -> where it came from. Values are never printed. */
+/** Value -> all places it came from, in one line. Values are never printed. */
 export type Secrets = Map<string, string>;
 
 export interface Place {
@@ -42,7 +42,11 @@ export function essence(text: string): string[] {
 }
 
 function add(secrets: Secrets, text: string, origin: string): void {
-  for (const value of essence(text)) if (value.length >= shortest) secrets.set(value, origin);
+  for (const value of essence(text)) {
+    if (value.length < shortest) continue;
+    const known = secrets.get(value);
+    secrets.set(value, known === undefined ? origin : `${known}, ${origin}`);
+  }
 }
 
 function fromState(secrets: Secrets, value: unknown, origin: string): void {
