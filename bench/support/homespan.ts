@@ -43,7 +43,7 @@ export class HomespanCluster {
   async kubectl(args: readonly string[], input?: string): Promise<string> {
     const container = this.container("server-1", "k3s");
     const flags = input === undefined ? [] : ["--interactive"];
-    const command = ["exec", ...flags, container, "k3s", "kubectl", ...args];
+    const command = ["exec", ...flags, container, "kubectl", ...args];
     return (await run("podman", command, input === undefined ? {} : { input })).stdout;
   }
 
