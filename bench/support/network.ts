@@ -49,7 +49,7 @@ export async function podNetwork(
   kubernetesNamespace: string,
 ): Promise<Network> {
   const crictl = async (args: readonly string[]): Promise<string> =>
-    cluster.inNode(node, ["k3s", "crictl", ...args]);
+    cluster.inNode(node, ["crictl", ...args]);
   const listed = await crictl(["pods", "--namespace", kubernetesNamespace, "--state", "ready", "-o", "json"]);
   const [first] = (JSON.parse(listed) as Sandboxes).items;
   if (first === undefined) throw new Error(`no pod of ${kubernetesNamespace} on ${node}`);
