@@ -1,6 +1,6 @@
-import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder, type Environment, stateFolder } from "../toolchain/folders.ts";
 
 /** Where things are. Nothing is created here. */
 export interface Paths {
@@ -20,20 +20,12 @@ export interface Paths {
   readonly bin: string;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 export function resolvePaths(
   environment: Environment,
   checkout: string = dirname(dirname(fileURLToPath(import.meta.url))),
 ): Paths {
-  const folder = (own: string, xdg: string, fallback: string): string => {
-    const given = environment[own];
-    if (given !== undefined && given !== "") return resolve(given);
-    const base = environment[xdg];
-    return join(base === undefined || base === "" ? join(homedir(), fallback) : resolve(base), "homespan");
-  };
-  const cache = folder("HOMESPAN_CACHE", "XDG_CACHE_HOME", ".cache");
-  const state = folder("HOMESPAN_STATE", "XDG_STATE_HOME", ".local/state");
+  const cache = cacheFolder(environment);
+  const state = stateFolder(environment);
   return {
     checkout,
     cache,

@@ -1,4 +1,5 @@
 /** Which objects are this cluster's. Names alone do not say: someone else may have used ours. */
+import { clusterObjectName, podName } from "../../components/render/names.ts";
 import { CLUSTER_LABEL, type Labels } from "../effects/podman.ts";
 
 export interface Labelled {
@@ -30,13 +31,13 @@ export function ownObject<T extends Labelled>(
 
 /** Names of everything Podman makes for a cluster. */
 export const objectNames = {
-  network: (cluster: string, site: string): string => `homespan-${cluster}-${site}`,
-  volume: (cluster: string, node: string): string => `homespan-${cluster}-${node}-data`,
-  pod: (cluster: string, node: string): string => `homespan-${cluster}-${node}`,
-  infra: (cluster: string, node: string): string => `homespan-${cluster}-${node}-infra`,
-  steward: (cluster: string, node: string): string => `homespan-${cluster}-${node}-steward`,
-  headscale: (cluster: string): string => `homespan-${cluster}-headscale`,
-  headscaleVolume: (cluster: string): string => `homespan-${cluster}-headscale-data`,
+  network: (cluster: string, site: string): string => clusterObjectName(cluster, site),
+  volume: (cluster: string, node: string): string => `${podName(cluster, node)}-data`,
+  pod: podName,
+  infra: (cluster: string, node: string): string => `${podName(cluster, node)}-infra`,
+  steward: (cluster: string, node: string): string => `${podName(cluster, node)}-steward`,
+  headscale: (cluster: string): string => clusterObjectName(cluster, "headscale"),
+  headscaleVolume: (cluster: string): string => clusterObjectName(cluster, "headscale-data"),
   firewallTable: (cluster: string, site: string): string =>
     `homespan_${cluster}_${site}`.replaceAll(/[^a-zA-Z0-9]/g, "_"),
 } as const;

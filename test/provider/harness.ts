@@ -86,3 +86,18 @@ export class Harness extends ProviderClient {
     await this.serve(effects);
   }
 }
+
+/** The steward container of a node of cluster `ci`. */
+export const stewardOf = (node: string): string => `homespan-ci-${node}-steward`;
+export const transportOf = (node: string) => ({ kind: "podman", container: stewardOf(node) });
+
+/** Has that steward run in its pod. */
+export function runSteward(h: Harness, node: string): void {
+  h.podman.containers.set(stewardOf(node), {
+    name: stewardOf(node),
+    running: true,
+    labels: { "homespan.cluster": "ci" },
+    pod: `homespan-ci-${node}`,
+    networks: [],
+  });
+}

@@ -1,6 +1,6 @@
 /** Kubeconfig. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Harness, isSecret, plain } from "./harness.ts";
+import { Harness, isSecret, plain, runSteward, stewardOf, transportOf } from "./harness.ts";
 
 let h: Harness;
 beforeEach(async () => {
@@ -13,23 +13,11 @@ afterEach(() => {
 
 const one = "https://127.0.0.1:6443";
 const two = "https://127.0.0.1:6444";
-const stewardOf = (node: string): string => `homespan-ci-${node}-steward`;
-const transportOf = (node: string) => ({ kind: "podman", container: stewardOf(node) });
 
 const K3S_YAML = `
 clusters: [{name: default, cluster: {certificate-authority-data: Y2E=, server: "https://127.0.0.1:6443"}}]
 users: [{name: default, user: {client-certificate-data: Y2VydA==, client-key-data: a2V5}}]
 `;
-
-function runSteward(node: string): void {
-  h.podman.containers.set(stewardOf(node), {
-    name: stewardOf(node),
-    running: true,
-    labels: { "homespan.cluster": "ci" },
-    pod: `homespan-ci-${node}`,
-    networks: [],
-  });
-}
 
 describe("Kubeconfig", () => {
   const inputs = {
@@ -44,7 +32,7 @@ describe("Kubeconfig", () => {
   };
   beforeEach(() => {
     for (const node of ["server-1", "server-2"]) {
-      runSteward(node);
+      runSteward(h, node);
       h.podman.files.set(stewardOf(node), new Map([["etc/rancher/k3s/k3s.yaml", K3S_YAML]]));
     }
   });

@@ -1,7 +1,7 @@
 /** Membership. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UNKNOWN } from "../../provider/server/values.ts";
-import { CallError, Harness, isSecret, secret } from "./harness.ts";
+import { CallError, Harness, isSecret, secret, runSteward, stewardOf, transportOf } from "./harness.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
 
 let h: Harness;
@@ -16,18 +16,6 @@ afterEach(() => {
 const one = "https://127.0.0.1:6443";
 const two = "https://127.0.0.1:6444";
 const three = "https://127.0.0.1:6445";
-const stewardOf = (node: string): string => `homespan-ci-${node}-steward`;
-const transportOf = (node: string) => ({ kind: "podman", container: stewardOf(node) });
-
-function runSteward(node: string): void {
-  h.podman.containers.set(stewardOf(node), {
-    name: stewardOf(node),
-    running: true,
-    labels: { "homespan.cluster": "ci" },
-    pod: `homespan-ci-${node}`,
-    networks: [],
-  });
-}
 
 describe("Membership", () => {
   const agent = {
@@ -65,7 +53,7 @@ describe("Membership", () => {
       pod: "",
       networks: [],
     });
-    runSteward("agent-1");
+    runSteward(h, "agent-1");
     h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { address: "100.64.0.2" }));
     for (const name of ["server-1", "server-2", "server-3"]) {
       h.kubernetes.nodes.set(name, fakeNode(name, { etcd: true }));
@@ -130,7 +118,7 @@ describe("Membership", () => {
     const found = (await h.read("Membership", state)) ?? {};
     expect(await h.diff("Membership", found, agent)).toEqual({ ready: "update" });
     await expect(h.update("Membership", found, agent)).rejects.toThrow("its steward does not answer");
-    runSteward("agent-1");
+    runSteward(h, "agent-1");
     h.podman.stageFiles.set(
       stewardOf("agent-1"),
       JSON.stringify({ stages: [{ name: "ready", state: "done", attempts: 1 }] }),
@@ -250,7 +238,7 @@ describe("Membership", () => {
     led("k3s-etcd", "server-1");
     led("kube-scheduler", "server-1_5f0c");
     led("k3s", "server-2");
-    runSteward("server-1");
+    runSteward(h, "server-1");
     await h.delete("Membership", state);
     expect(holders()).toEqual(["server-1", "server-1_5f0c", "server-2"]);
     h.podman.containers.delete(stewardOf("server-1"));
