@@ -4,7 +4,7 @@
  */
 import { HomespanCluster } from "./support/homespan.ts";
 import { memoryOfNode } from "./support/memory.ts";
-import { measure, nodeNetwork, podNetwork } from "./support/network.ts";
+import { measure, nodeNetwork, openTailnet, podNetwork } from "./support/network.ts";
 import type { Measured, Network } from "./support/network.ts";
 import { smoke } from "./support/workload.ts";
 import { median, progress, publish, roundsAsked, spread, table } from "./support/table.ts";
@@ -50,6 +50,7 @@ async function compare(
 
 try {
   await cluster.up();
+  await openTailnet(cluster);
   for (const { label, from, to } of pairs) {
     const nodes = [await nodeNetwork(cluster, from), await nodeNetwork(cluster, to)] as const;
     const pods = [

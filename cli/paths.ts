@@ -16,6 +16,8 @@ export interface Paths {
   readonly passphrase: string;
   readonly locks: string;
   readonly logs: string;
+  /** Temporary files of pulumi and its plugins. */
+  readonly temporary: string;
   /** Tools the toolchain made. */
   readonly bin: string;
 }
@@ -35,6 +37,7 @@ export function resolvePaths(
     passphrase: join(state, "passphrase"),
     locks: join(state, "locks"),
     logs: join(state, "logs"),
+    temporary: join(state, "tmp"),
     bin: join(cache, "bin"),
   };
 }

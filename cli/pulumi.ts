@@ -8,6 +8,7 @@ import { childEnvironment } from "./environment.ts";
 import { Failure, Interrupted } from "./errors.ts";
 import type { EngineEvent } from "./events.ts";
 import { logLine, parseEvent } from "./events.ts";
+import { withPulumiEnvironment } from "./pulumi-environment.ts";
 
 /**
  * Runs a short command of pulumi and returns its standard output.
@@ -17,11 +18,16 @@ import { logLine, parseEvent } from "./events.ts";
 export async function pulumi(
   context: Context,
   args: readonly string[],
-  options: { readonly cwd: string; readonly input?: string },
+  options: {
+    readonly cwd: string;
+    readonly input?: string;
+    /** Of {@link withPulumiEnvironment}, for commands that start plugins. */
+    readonly environment?: Readonly<Record<string, string>>;
+  },
 ): Promise<string> {
   const result = await execa("pulumi", [...args, "--non-interactive", "--color=never"], {
     cwd: options.cwd,
-    env: childEnvironment(context.paths, context.environment),
+    env: options.environment ?? childEnvironment(context.paths, context.environment),
     extendEnv: false,
     reject: false,
     ...(options.input === undefined ? {} : { input: options.input }),
@@ -44,23 +50,38 @@ export interface OperationResult {
   readonly logFile: string;
 }
 
+export interface OperationOptions {
+  readonly timeoutMs: number;
+  readonly onEvent: (event: EngineEvent) => void;
+}
+
 /**
  * Runs `pulumi up` or `destroy` and hands over its events as they come.
  *
  * After `timeoutMs` pulumi is asked to stop (SIGINT), after 30 s more told to (a second one), and killed after 45 s.
  */
-export async function runOperation(
+export function runOperation(
   context: Context,
   stack: string,
   args: readonly string[],
-  options: { readonly timeoutMs: number; readonly onEvent: (event: EngineEvent) => void },
+  options: OperationOptions,
+): Promise<OperationResult> {
+  return withPulumiEnvironment(context, (environment) => runIn(environment, context, stack, args, options));
+}
+
+async function runIn(
+  environment: Readonly<Record<string, string>>,
+  context: Context,
+  stack: string,
+  args: readonly string[],
+  options: OperationOptions,
 ): Promise<OperationResult> {
   const started = Date.now();
   const logFile = await newLog(context, stack, args[0] ?? "pulumi");
   const log = createWriteStream(logFile, { mode: 0o600 });
   const child = execa("pulumi", [...args, "--json", "--non-interactive", "--color=never"], {
     cwd: context.paths.checkout,
-    env: childEnvironment(context.paths, context.environment),
+    env: environment,
     extendEnv: false,
     reject: false,
     buffer: false,

@@ -1,6 +1,7 @@
 /** Networks of nodes and pods, entered from this machine, and the measurement between two of them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { clusterObjectName, nodeTag } from "../../components/render/names.ts";
 import { run } from "./command.ts";
 import type { HomespanCluster } from "./homespan.ts";
 
@@ -27,6 +28,21 @@ export async function nodeNetwork(cluster: HomespanCluster, node: string): Promi
   const path = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}";
   const address = await cluster.kubectl(["get", "node", node, "-o", path]);
   return { namespace: `/proc/${pid}/ns/net`, address: address.trim() };
+}
+
+/**
+ * Lets every node reach every port of every other, until the next `up`: the cluster's own policy opens exactly what a
+ * cluster needs, and the plain end of the comparison listens elsewhere.
+ */
+export async function openTailnet(cluster: HomespanCluster): Promise<void> {
+  const tags = (["server", "agent"] as const).map((role) => nodeTag(cluster.name, role));
+  const policy = {
+    tagOwners: Object.fromEntries(tags.map((tag) => [tag, ["homespan@"]])),
+    grants: [{ src: tags, dst: tags, ip: ["*"] }],
+  };
+  const container = clusterObjectName(cluster.name, "headscale");
+  const command = ["headscale", "policy", "set", "--file", "/dev/stdin"];
+  await run("podman", ["exec", "--interactive", container, ...command], { input: JSON.stringify(policy) });
 }
 
 interface Sandboxes {

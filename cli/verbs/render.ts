@@ -4,6 +4,7 @@ import type { Context } from "../context.ts";
 import { Failure } from "../errors.ts";
 import { withStack } from "../operation.ts";
 import { pulumi } from "../pulumi.ts";
+import { withPulumiEnvironment } from "../pulumi-environment.ts";
 import type { NodeFile } from "../node-files.ts";
 import { nodeFiles } from "../node-files.ts";
 import type { Stack } from "../stack.ts";
@@ -34,7 +35,9 @@ export async function render(
       "--config-file",
       config,
     ];
-    return pulumi(context, ["preview", ...args], { cwd: context.paths.checkout });
+    return withPulumiEnvironment(context, (environment) =>
+      pulumi(context, ["preview", ...args], { cwd: context.paths.checkout, environment }),
+    );
   });
   const files = nodeFiles(text, node);
   if (options.out !== undefined) await writeFiles(context, files, options.out);

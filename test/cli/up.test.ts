@@ -41,6 +41,15 @@ describe("up", () => {
     expect(said).toContain("config since the last run: agents: 3 -> 2");
   });
 
+  test("leaves no temporary file of a plugin, not even one of a run that was killed", async () => {
+    const { context, folder } = withCluster(bed());
+    mkdirSync(join(context.paths.temporary, "4000001"), { recursive: true });
+    await up(context, ci, once);
+    const made = readFileSync(join(folder, "calls.temporary"), "utf8").trim();
+    expect(made).toMatch(new RegExp(`^${context.paths.temporary}/\\d+/kubeconfig`));
+    expect(readdirSync(context.paths.temporary)).toEqual([]);
+  });
+
   test("prints the node table and how to use kubectl", async () => {
     const { context, printed } = withCluster(bed());
     await up(context, ci, once);

@@ -63,7 +63,8 @@ export async function marksOf(cluster: string, state: string): Promise<readonly 
       return `link ${done.stdout.trim()}:`;
     }),
   );
-  const names = [`homespan-${cluster}-`, `homespan_${cluster}_`, `/run/homespan/${cluster}`, state];
+  // The last one is what the Kubernetes plugin leaves.
+  const names = [`homespan-${cluster}-`, `homespan_${cluster}_`, `/run/homespan/${cluster}`, state, "file /tmp/kubeconfig"];
   return [...names, ...ids, ...bridges];
 }
 
