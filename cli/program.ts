@@ -153,6 +153,23 @@ ${exitCodes}`,
       },
     ),
   );
+  settable(
+    stackVerb<StackOptions & { readonly watts?: number; readonly kwhPrice?: number }>(
+      "cost",
+      "show what a stack costs a month, resource by resource",
+      ["cost lightsail", "cost lightsail --watts 85 --kwh-price 0.31 --json"],
+      async (context, stack, { set, watts, kwhPrice }) => {
+        const { cost } = await import("./verbs/cost.ts");
+        const power = {
+          ...(watts === undefined ? {} : { watts }),
+          ...(kwhPrice === undefined ? {} : { kwhPrice }),
+        };
+        await cost(context, stack, { settings: set, ...power });
+      },
+    ),
+  )
+    .option("--watts <number>", "mean draw of the machines at home", parsePositive)
+    .option("--kwh-price <dollars>", "price of a kilowatt-hour in US dollars", parsePositive);
   addNodeVerbs(program, exit);
   addProjectVerbs(program);
   return program;
@@ -275,6 +292,12 @@ function parseMinutes(text: string): number {
   const minutes = Number(text);
   if (Number.isFinite(minutes) && minutes > 0) return minutes;
   throw new InvalidArgumentError("It must be a number of minutes above 0.");
+}
+
+function parsePositive(text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw new InvalidArgumentError("It must be a number above 0.");
 }
 
 function help(examples: readonly string[]): string {

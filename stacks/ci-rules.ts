@@ -1,23 +1,17 @@
 /** Rules of the ci stack that join several fields. */
-import { labelKeys } from "../components/render/labels.ts";
 import { nodeNames } from "../components/render/names.ts";
-import { ownedKubeletArguments, ownedOptions } from "../components/upstream/k3s.ts";
 import type { CiFields } from "./ci-schema.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
+import { freeKubeletArguments, freeLabels, freeOptions } from "./node-rules.ts";
+import type { Rule } from "./schema-check.ts";
 
-interface Rule {
-  /** Fields that must be right by themselves before this rule says anything. */
-  readonly needs: readonly (keyof CiFields)[];
-  readonly check: (fields: CiFields) => Problem[];
-}
-
-export const ciRules: readonly Rule[] = [
+export const ciRules: readonly Rule<CiFields>[] = [
   { needs: ["servers", "datastore"], check: datastoreForServers },
   { needs: ["apiPort", "servers"], check: apiPortsInRange },
   { needs: ["nodes", "servers", "agents"], check: knownNodes },
-  { needs: ["nodes"], check: freeLabels },
-  { needs: ["nodes"], check: freeKubeletArguments },
-  { needs: ["extraConfig"], check: freeOptions },
+  { needs: ["nodes"], check: eachNode(freeLabels) },
+  { needs: ["nodes"], check: eachNode(freeKubeletArguments) },
+  { needs: ["extraConfig"], check: ({ extraConfig }) => freeOptions(extraConfig) },
 ];
 
 function datastoreForServers({ servers, datastore }: CiFields): Problem[] {
@@ -51,47 +45,8 @@ function knownNodes({ nodes, servers, agents }: CiFields): Problem[] {
     }));
 }
 
-function freeLabels({ nodes }: CiFields): Problem[] {
-  const owned: readonly string[] = Object.values(labelKeys);
-  const isOwned = (key: string): boolean =>
-    owned.includes(key) || key.startsWith("homespan.dev/") || key === "kubernetes.io/hostname";
-  return Object.entries(nodes).flatMap(([name, node]) =>
-    Object.keys(node.labels)
-      .filter(isOwned)
-      .map((key) => ({
-        field: fieldPath(["nodes", name, "labels"]),
-        rule: "not set a label the topology owns",
-        got: key,
-      })),
-  );
-}
-
-function freeKubeletArguments({ nodes }: CiFields): Problem[] {
-  return Object.entries(nodes).flatMap(([name, node]) =>
-    node.kubeletArgs
-      .filter((argument) => ownedKubeletArguments.includes(argument.split("=")[0] ?? ""))
-      .map((argument) => ({
-        field: fieldPath(["nodes", name, "kubeletArgs"]),
-        rule: "not set an argument the topology owns",
-        got: argument,
-      })),
-  );
-}
-
-function freeOptions({ extraConfig }: CiFields): Problem[] {
-  return Object.entries(extraConfig).flatMap(([role, options]) =>
-    Object.entries(options).flatMap(([key, value]) => {
-      const option = key.replace(/\+$/, "");
-      const reason = ownedOptions[option];
-      return reason === undefined
-        ? []
-        : [
-            {
-              field: fieldPath(["extraConfig", role, key]),
-              rule: `be left to the topology (${reason})`,
-              got: value,
-            },
-          ];
-    }),
-  );
+function eachNode(
+  check: (path: readonly PropertyKey[], node: CiFields["nodes"][string]) => Problem[],
+): (fields: CiFields) => Problem[] {
+  return ({ nodes }) => Object.entries(nodes).flatMap(([name, node]) => check(["nodes", name], node));
 }

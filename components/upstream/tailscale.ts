@@ -11,3 +11,6 @@ export const tailscalePaths = {
   stateDirectory: "/var/lib/tailscale",
   tunDevice: "/dev/net/tun",
 } as const;
+
+/** Where `tailscaled` listens for other nodes, UDP. https://tailscale.com/kb/1082/firewall-ports */
+export const tailscalePort = 41641;

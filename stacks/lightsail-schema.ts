@@ -1,0 +1,218 @@
+/** The configuration of the lightsail stack, field by field; every message completes "`field` must". */
+import { z } from "zod";
+import { lightsailBucketBundleIds } from "../components/upstream/lightsail-prices.ts";
+import {
+  lightsailBlueprintIds,
+  lightsailQuotas,
+  lightsailRegionNames,
+  snapshotTimePattern,
+} from "../components/upstream/lightsail.ts";
+import { isCronSchedule } from "./cron.ts";
+import { alternatives } from "./grammar.ts";
+import {
+  disable,
+  extraConfig,
+  k3sVersion,
+  kubeletArgs,
+  labels,
+  name,
+  taints,
+  text,
+  timeToLive,
+  wholeNumber,
+} from "./schema-pieces.ts";
+
+const { diskGiB } = lightsailQuotas;
+const domain = /^(?=.{1,200}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
+
+const node = {
+  /** Its name in the cluster; a node without one is named by its place, `server-1` or `agent-1`. */
+  name: name().optional(),
+  /** Size, and with it the price. Another one replaces the instance. */
+  bundleId: text("be the id of a Lightsail bundle such as large_3_0"),
+  /** Operating system. Another one replaces the instance. */
+  blueprintId: z
+    .enum(lightsailBlueprintIds, { error: `be ${alternatives(lightsailBlueprintIds)}` })
+    .default("debian_12"),
+  /** @default the stack's `availabilityZone` */
+  availabilityZone: text("be an Availability Zone such as eu-central-1a").optional(),
+  labels,
+  taints,
+  kubeletArgs,
+  /** Size of an extra disk for /data, which outlives the instance. @default no extra disk */
+  diskGiB: wholeNumber(
+    diskGiB.min,
+    diskGiB.max,
+    `be a whole number of GiB from ${String(diskGiB.min)} to ${String(diskGiB.max)}`,
+  ).optional(),
+  /** Hour of the daily snapshot of the whole instance, UTC. @default none */
+  snapshotTime: text("be text: put quotes around it")
+    .regex(snapshotTimePattern, { error: "be a full hour such as 03:00" })
+    .optional(),
+};
+const nodeKeys = Object.keys(node);
+const nodes = (role: string): z.ZodArray<z.ZodObject<typeof node>> =>
+  z.array(z.strictObject(node, { error: "be a mapping with bundleId" }), {
+    error: `be a list of ${role}, each with its bundleId`,
+  });
+
+const tailscale = {
+  kind: z.literal("tailscale"),
+  /** MagicDNS suffix of the tailnet, as the DNS page of its admin console shows it. */
+  domain: text("be the tailnet's MagicDNS suffix such as tail0a1b2c.ts.net").refine(
+    (it) => domain.test(it) && it.endsWith(".ts.net"),
+    { error: "be the tailnet's MagicDNS suffix such as tail0a1b2c.ts.net" },
+  ),
+  /** Who may give the cluster's tags to a device. */
+  tagOwners: members(),
+  /** Who reaches the API and SSH of the nodes over the tailnet. */
+  admins: members(),
+  /** Take over a policy that was not written here. @default false: the fragment to merge is printed instead */
+  adopt: z.boolean({ error: "be true or false" }).default(false),
+};
+const headscale = {
+  kind: z.literal("headscale"),
+  url: text("be the URL of a Headscale server such as https://headscale.example.com").regex(
+    /^https:\/\/[a-z0-9][-a-z0-9.]*[a-z0-9](:\d+)?\/?$/,
+    { error: "be the URL of a Headscale server such as https://headscale.example.com" },
+  ),
+  /** Its `dns.base_domain`. */
+  domain: text("be Headscale's base domain such as tailnet.example.com").regex(domain, {
+    error: "be Headscale's base domain such as tailnet.example.com",
+  }),
+  /** The Headscale user that owns the nodes. @default the cluster's name */
+  user: name().optional(),
+  admins: members([]),
+  adopt: z.boolean({ error: "be true or false" }).default(false),
+};
+
+function members(initial: string[] = ["autogroup:admin"]): z.ZodDefault<z.ZodArray<z.ZodString>> {
+  const rule = "be a user, group: or autogroup: such as alice@example.com";
+  const member = text(rule).regex(/^((auto)?group:[-a-z0-9]+|[^\s@:]+@[^\s@:]*)$/i, { error: rule });
+  return z.array(member, { error: "be a list of users and groups" }).default(initial);
+}
+
+const s3 = {
+  endpoint: text("be a host name without scheme").regex(/^[a-z0-9][-a-z0-9.]*(:\d+)?$/i, {
+    error: "be a host name without scheme such as s3.eu-central-1.amazonaws.com",
+  }),
+  bucket: text("be the name of a bucket").regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+    error: "be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
+  }),
+  region: text("be text").min(1, { error: "be the bucket's region" }),
+  /** @default the cluster's name */
+  folder: text("be text").min(1, { error: "be a folder in the bucket" }).optional(),
+};
+
+const snapshots = {
+  /** When etcd is snapshotted; UTC. */
+  schedule: text("be a cron schedule such as 0 */12 * * *")
+    .refine(isCronSchedule, {
+      error: "be a cron schedule of minute, hour, day, month and weekday such as 0 */12 * * *",
+    })
+    .default("0 */12 * * *"),
+  /** How many are kept. */
+  keep: wholeNumber(1, 100, "be a whole number from 1 to 100").default(5),
+  /** `lightsail` makes one; or one that exists elsewhere. */
+  bucket: z
+    .union([z.literal("lightsail"), z.strictObject(s3)], {
+      error: "be lightsail or a mapping with endpoint, bucket and region",
+    })
+    .default("lightsail"),
+  /** Plan of the bucket that is made. @default small_1_0 */
+  bucketBundleId: z
+    .enum(lightsailBucketBundleIds, { error: `be ${alternatives(lightsailBucketBundleIds)}` })
+    .optional(),
+};
+
+const port = "be a port from 1 to 65535";
+const extraPort = {
+  fromPort: wholeNumber(1, 65535, port),
+  /** @default fromPort */
+  toPort: wholeNumber(1, 65535, port).optional(),
+  protocol: z.enum(["tcp", "udp"], { error: "be tcp or udp" }),
+  /** Who may connect. */
+  cidrs: z
+    .array(text("be an IPv4 network such as 203.0.113.0/24"), { error: "be a list of networks" })
+    .min(1, { error: "be a list of at least one network" })
+    .default(["0.0.0.0/0"]),
+};
+
+/** One entry per key of the namespace; a key that is none of these is an error. */
+export const lightsailFields = {
+  /** Which program to run. @default the stack's name */
+  topology: z.string().optional(),
+  /** Prefix of everything the cluster owns. @default the stack's name */
+  clusterName: name(),
+  /** Where all instances stand. */
+  region: z.enum(lightsailRegionNames, {
+    error: `be a region that offers Lightsail (${lightsailRegionNames.join(", ")})`,
+  }),
+  /** Of nodes that name none. @default the region's first */
+  availabilityZone: text("be an Availability Zone such as eu-central-1a").optional(),
+  servers: nodes("servers"),
+  agents: nodes("agents").default([]),
+  /** Who may reach SSH on the public addresses; nobody when empty, the tailnet's admins always. */
+  sshAllowedCidrs: z.array(text("be an IPv4 network such as 203.0.113.7/32"), {
+    error: "be a list of networks that may connect by SSH, [] for none",
+  }),
+  /** Why SSH is open to everyone. */
+  sshOpenReason: text("be text")
+    .refine((it) => it.trim().length >= 10, { error: "be a sentence that says why" })
+    .optional(),
+  /** Opens 80 and 443 and lets only servers answer there. */
+  ingress: z.boolean({ error: "be true or false" }).default(false),
+  /** Opened on every instance beside SSH, Tailscale and the ingress. */
+  extraPorts: z
+    .array(z.strictObject(extraPort, { error: "be a mapping with fromPort and protocol" }), {
+      error: "be a list of ports",
+    })
+    .default([]),
+  k3sVersion,
+  tailnet: z.discriminatedUnion("kind", [z.strictObject(tailscale), z.strictObject(headscale)], {
+    // Said of a mapping with another kind, and of what is no mapping.
+    error: ({ input }) =>
+      typeof input === "object"
+        ? "be tailscale or headscale"
+        : "be a mapping with kind, tailscale or headscale",
+  }),
+  snapshots: z.strictObject(snapshots, { error: "be a mapping with schedule, keep or bucket" }).prefault({}),
+  /** @default nothing with `ingress`, else traefik and servicelb */
+  disable: disable.optional(),
+  timeToLive,
+  extraConfig,
+} as const;
+
+/** Keys whose text is taken as it is; the others hold JSON. */
+export const lightsailTextKeys: readonly string[] = [
+  "topology",
+  "clusterName",
+  "region",
+  "availabilityZone",
+  "sshOpenReason",
+  "k3sVersion",
+  "timeToLive",
+];
+
+export type LightsailFields = {
+  readonly [Key in keyof typeof lightsailFields]: z.output<(typeof lightsailFields)[Key]>;
+};
+export type LightsailNodeFields = LightsailFields["servers"][number];
+export type LightsailTailnet = LightsailFields["tailnet"];
+
+/** Keys of the strict objects below the top level. */
+export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): readonly string[] {
+  switch (path[0]) {
+    case "servers":
+    case "agents":
+      return nodeKeys;
+    case "extraPorts":
+      return Object.keys(extraPort);
+    case "snapshots":
+      return Object.keys(path.length === 1 ? snapshots : s3);
+    case "tailnet":
+      return Object.keys((value as { kind?: unknown }).kind === "headscale" ? headscale : tailscale);
+    default:
+      return ["server", "agent"];
+  }
+}

@@ -1,0 +1,59 @@
+/** Rules about what the topology owns on a node, the same in every stack. */
+import { labelKeys } from "../components/render/labels.ts";
+import { ownedKubeletArguments, ownedOptions } from "../components/upstream/k3s.ts";
+import { fieldPath, type Problem } from "./grammar.ts";
+
+/** What one node may set. */
+interface NodeSettings {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly kubeletArgs: readonly string[];
+}
+
+/** @param path of the node in the configuration */
+export function freeLabels(path: readonly PropertyKey[], { labels }: NodeSettings): Problem[] {
+  const owned: readonly string[] = Object.values(labelKeys);
+  const isOwned = (key: string): boolean =>
+    owned.includes(key) || key.startsWith("homespan.dev/") || key === "kubernetes.io/hostname";
+  return Object.keys(labels)
+    .filter(isOwned)
+    .map((key) => ({
+      field: fieldPath([...path, "labels"]),
+      rule: "not set a label the topology owns",
+      got: key,
+    }));
+}
+
+/** @param path of the node in the configuration */
+export function freeKubeletArguments(path: readonly PropertyKey[], { kubeletArgs }: NodeSettings): Problem[] {
+  return kubeletArgs
+    .filter((argument) => ownedKubeletArguments.includes(argument.split("=")[0] ?? ""))
+    .map((argument) => ({
+      field: fieldPath([...path, "kubeletArgs"]),
+      rule: "not set an argument the topology owns",
+      got: argument,
+    }));
+}
+
+/**
+ * @param reasons what the stack says of its own options, before what holds for all stacks
+ */
+export function freeOptions(
+  extraConfig: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  reasons: Readonly<Record<string, string>> = {},
+): Problem[] {
+  return Object.entries(extraConfig).flatMap(([role, options]) =>
+    Object.entries(options).flatMap(([key, value]) => {
+      const option = key.replace(/\+$/, "");
+      const reason = reasons[option] ?? ownedOptions[option];
+      return reason === undefined
+        ? []
+        : [
+            {
+              field: fieldPath(["extraConfig", role, key]),
+              rule: `be left to the topology (${reason})`,
+              got: value,
+            },
+          ];
+    }),
+  );
+}

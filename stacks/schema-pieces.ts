@@ -1,0 +1,92 @@
+/** Fields that several stacks' configurations share; every message completes "`field` must". */
+import { z } from "zod";
+import { packagedComponents, type PackagedComponent } from "../components/upstream/k3s.ts";
+import { nameSchema } from "../provider/schema/common.ts";
+import { durationPattern } from "./duration.ts";
+import { alternatives } from "./grammar.ts";
+
+const labelName = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const labelPrefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+function isLabelKey(key: string): boolean {
+  const [name, prefix, ...rest] = key.split("/").reverse();
+  const prefixOk = prefix === undefined || (labelPrefix.test(prefix) && prefix.length <= 253);
+  return rest.length === 0 && prefixOk && labelName.test(name ?? "");
+}
+
+function isTaint(text: string): boolean {
+  const match = /^([^=:]+)(?:=([^=:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  const value = match?.[2] ?? "";
+  return match !== null && isLabelKey(match[1] ?? "") && (value === "" || labelName.test(value));
+}
+
+export const text = (rule: string): z.ZodString => z.string({ error: rule });
+
+export const wholeNumber = (from: number, to: number, rule: string): z.ZodNumber =>
+  z.number({ error: rule }).int({ error: rule }).min(from, { error: rule }).max(to, { error: rule });
+
+/** Name of a cluster or a node. */
+export const name = (): z.ZodString => {
+  const rule = "be at most 40 lower-case letters, digits and inner hyphens";
+  return text(rule).refine((it) => nameSchema.safeParse(it).success, { error: rule });
+};
+
+/** Labels beside those of the topology; a change reaches the Node without a restart. */
+export const labels = z
+  .record(
+    z.string().refine(isLabelKey, { error: "be a Kubernetes label key such as example.com/rack" }),
+    text("be text: put quotes around it").refine((value) => value === "" || labelName.test(value), {
+      error: "be a Kubernetes label value: at most 63 letters, digits, '-', '_' or '.'",
+    }),
+    { error: "be a mapping of labels" },
+  )
+  .default({});
+
+/** Set when the node registers. */
+export const taints = z
+  .array(
+    text("be text").refine(isTaint, {
+      error: "be key=value:Effect with NoSchedule, PreferNoSchedule or NoExecute",
+    }),
+    { error: "be a list of taints" },
+  )
+  .default([]);
+
+/** A change restarts k3s on the node. */
+export const kubeletArgs = z
+  .array(text("be text").regex(/^[a-z][a-z0-9-]*=.+$/s, { error: "be name=value, without leading dashes" }), {
+    error: "be a list of kubelet arguments",
+  })
+  .default([]);
+
+const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "be text, a number or true/false" });
+const options = z
+  .record(
+    z
+      .string()
+      .regex(/^[a-z][a-z0-9-]*\+?$/, { error: "be a k3s option by its long name, without leading dashes" }),
+    z.union([scalar, z.array(scalar)], { error: "be text, a number, true/false or a list of these" }),
+    { error: "be a mapping of k3s options" },
+  )
+  .default({});
+
+/** Any k3s option the topology does not own. */
+export const extraConfig = z
+  .strictObject({ server: options, agent: options }, { error: "be a mapping with server or agent" })
+  .default({ server: {}, agent: {} });
+
+/** Release of k3s. */
+export const k3sVersion = text("be text")
+  .regex(/^v\d+\.\d+\.\d+(-rc\d+)?\+k3s\d+$/, { error: "be a k3s release such as v1.35.1+k3s1" })
+  .optional();
+
+/** Packaged components k3s leaves out. */
+export const disable = z.array(
+  z.enum(packagedComponents, { error: `be ${alternatives(packagedComponents)}` }),
+  { error: "be a list of k3s's packaged components" },
+) satisfies z.ZodType<PackagedComponent[]>;
+
+/** Life of the cluster from its creation; outputs name the end. @default without end */
+export const timeToLive = text("be text")
+  .regex(durationPattern, { error: "be a number of minutes, hours or days such as 90m, 2h or 7d" })
+  .optional();
