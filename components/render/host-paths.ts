@@ -24,6 +24,16 @@ export const stewardPaths: HostPaths = {
   joinConf: "join.conf",
 };
 
+/** A machine with systemd: k3s runs beside its data directory, and its own paths are mounted from there. */
+export const machinePaths: HostPaths = {
+  secretsSeen: "/data/secrets",
+  resolvConfSeen: "/data/etc/resolv.conf.upstream",
+  etcRancher: "etc/rancher",
+  varLibRancher: "rancher",
+  secrets: "secrets",
+  joinConf: "join.conf",
+};
+
 /**
  * An absolute path as k3s sees it, as a path below the node's data directory.
  *

@@ -1,0 +1,100 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "vitest";
+import { Machine, sha256 } from "./machine.ts";
+
+const k3s = `#!/bin/sh\n# ${"k3s ".repeat(100)}\n`;
+
+/** Has k3s to fetch from `urls`. */
+function fetching(urls = "http://mirror/k3s", sum = sha256(k3s)): Machine {
+  return new Machine()
+    .put("fake/mirror/k3s", k3s)
+    .put(
+      "data/artifacts.conf",
+      `K3S_AMD64_URL=${urls}\nK3S_AMD64_SHA256=${sum}\nK3S_PATH=/usr/local/bin/k3s\n`,
+    );
+}
+
+const script = `
+BOOT_DATA=$HOMESPAN_ROOT/data MACHINE_ROOT=$HOMESPAN_ROOT MACHINE_ETC=$HOMESPAN_ROOT/etc/homespan MACHINE_STATE=$HOMESPAN_ROOT/var/lib/homespan
+. "$HOMESPAN_ROOT/usr/lib/homespan/boot/wait.sh"
+. "$HOMESPAN_ROOT/usr/lib/homespan/machine/artifacts.sh"
+for name in "$@"; do
+  if artifact_ensure "$name"; then echo "$ARTIFACT_INSTALLED"; else echo "$BOOT_ERROR"; fi
+done
+`;
+
+async function ensure(node: Machine, ...names: readonly string[]): Promise<string> {
+  node.put("ensure", script);
+  return (await node.sh(join(node.root, "ensure"), names)).stdout;
+}
+
+function leftovers(node: Machine): string[] {
+  return readdirSync(join(node.root, "usr/local/bin")).filter((name) => name.startsWith("."));
+}
+
+describe.concurrent("artifacts", () => {
+  test("are fetched, checked and installed once", async ({ expect }) => {
+    using node = fetching();
+    expect(await ensure(node, "K3S", "K3S")).toBe("yes\nno");
+    expect(node.read("usr/local/bin/k3s")).toBe(k3s);
+    expect(statSync(join(node.root, "usr/local/bin/k3s")).mode & 0o777).toBe(0o755);
+    expect(leftovers(node)).toEqual([]);
+    expect(node.log().filter((line) => line.startsWith("curl"))).toHaveLength(1);
+
+    // What was changed on the machine is put right.
+    node.put("usr/local/bin/k3s", "changed");
+    expect(await ensure(node, "K3S")).toBe("yes");
+    expect(node.read("usr/local/bin/k3s")).toBe(k3s);
+  });
+
+  test("one that came with the machine is used", async ({ expect }) => {
+    using node = fetching().put("usr/local/bin/k3s", k3s, 0o755);
+    expect(await ensure(node, "K3S")).toBe("no");
+    expect(node.log().filter((line) => line.startsWith("curl"))).toEqual([]);
+  });
+
+  test("a wrong sum is refused, and names both", async ({ expect }) => {
+    using node = fetching("http://mirror/k3s", sha256("other")).put("usr/local/bin/k3s", "former", 0o755);
+    expect(await ensure(node, "K3S")).toBe(
+      `http://mirror/k3s must have the SHA-256 sum ${sha256("other")}, got ${sha256(k3s)}`,
+    );
+    expect(node.read("usr/local/bin/k3s")).toBe("former");
+    expect(leftovers(node)).toEqual([]);
+  });
+
+  test("a cut-off download is continued where it ended", async ({ expect }) => {
+    using node = fetching().put("fake/cut/k3s", "100\n");
+    expect(await ensure(node, "K3S", "K3S")).toBe(
+      "http://mirror/k3s: curl: (18) transfer closed with outstanding read data remaining\nyes",
+    );
+    expect(node.log().filter((line) => line.startsWith("given"))).toEqual(["given from 100"]);
+    expect(node.read("usr/local/bin/k3s")).toBe(k3s);
+  });
+
+  test("places are tried in turn", async ({ expect }) => {
+    using node = fetching("http://mirror/missing http://mirror/k3s");
+    expect(await ensure(node, "K3S")).toBe("yes");
+    using none = fetching("http://mirror/missing file:///etc/passwd");
+    expect(await ensure(none, "K3S")).toBe(
+      "http://mirror/missing: curl: (22) The requested URL returned error: 404; " +
+        'a URL in artifacts.conf must begin with https:// or http://, got "file:///etc/passwd"',
+    );
+  });
+
+  test("what artifacts.conf lacks is named", async ({ expect }) => {
+    using node = fetching("http://mirror/k3s", "abc");
+    expect(await ensure(node, "K3S", "TAILSCALE")).toBe(
+      '`K3S_AMD64_SHA256` must be 64 hexadecimal digits, got "abc"\n`TAILSCALE_AMD64_URL` must be set in artifacts.conf',
+    );
+  });
+
+  test("of an archive the named files alone are installed", async ({ expect }) => {
+    using node = await new Machine().seeded().tailscale();
+    expect(await ensure(node, "TAILSCALE", "TAILSCALE")).toBe("yes\nno");
+    expect(readdirSync(join(node.root, "usr/local/bin")).sort()).toEqual(["tailscale", "tailscaled"]);
+    node.put("usr/local/bin/tailscaled", "changed");
+    expect(await ensure(node, "TAILSCALE")).toBe("yes");
+    expect(node.read("usr/local/bin/tailscaled")).toBe("#!/bin/sh\n");
+  });
+});

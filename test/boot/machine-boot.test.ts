@@ -1,0 +1,116 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "vitest";
+import { renderArtifacts } from "../../components/render/machine-files.ts";
+import { Machine } from "./machine.ts";
+
+const order = ["start tailscaled", "up", "start k3s", "start homespan-bootstrapper"];
+
+async function machine(): Promise<Machine> {
+  return new Machine().seeded().tailscale();
+}
+
+describe.concurrent("the boot sequence with systemd", () => {
+  test("takes a new machine through every stage, in order, and does again what has changed", async ({
+    expect,
+  }) => {
+    using node = (await machine()).joinFiles();
+    const result = await node.boot();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(Object.values(node.stages()).map(({ name, state }) => `${name} ${state}`)).toEqual(
+      ["tailnet", "address", "artifacts", "config", "k3s", "ready"].map((stage) => `${stage} done`),
+    );
+    expect(node.acts()).toEqual(["start homespan-boot", ...order]);
+    expect(node.read("data/etc/rancher/k3s/config.yaml.d/10-address.yaml")).toContain(
+      'node-ip: "100.64.0.7"\n',
+    );
+    expect(node.read("data/etc/resolv.conf.upstream")).toBe("nameserver 192.0.2.53\n");
+    // The machine's own paths show the data directory.
+    expect(node.read("fake/mounts").split("\n").slice(0, 4)).toEqual(
+      ["etc/rancher", "var/lib/rancher", "var/lib/kubelet", "var/lib/tailscale"].map((it) =>
+        join(node.root, it),
+      ),
+    );
+    expect(node.log().filter((line) => line.startsWith("mount --make-shared"))).toHaveLength(4);
+
+    // The key went over standard input, and is nowhere any more.
+    expect(node.read("fake/key-seen")).toBe("hskey-auth-secret\n");
+    expect(node.has("data/secrets/authkey") || node.has("etc/homespan/seed/authkey")).toBe(false);
+    expect(node.log().join("\n") + result.stderr).not.toContain("hskey-auth-secret");
+    expect(statSync(join(node.data, "secrets")).mode & 0o777).toBe(0o700);
+
+    // Once more: everything is in place.
+    await node.boot();
+    expect(node.acts()).toEqual(["start homespan-boot", ...order.filter((act) => act !== "up")]);
+    expect(node.log().filter((line) => line.startsWith("given"))).toEqual([]);
+    expect(node.unit("k3s.service")).toBe("active");
+
+    // k3s is restarted for another run of tailscaled, and for another k3s.
+    node.put("fake/units/tailscaled.service", "active 7\n");
+    await node.boot();
+    expect(node.acts()).toContain("restart k3s");
+    node.put("fake/mirror/k3s", "#!/bin/sh\necho another k3s\n");
+    node.put("data/artifacts.conf", renderArtifacts([node.artifact("K3S", node.read("fake/mirror/k3s"))]));
+    await node.boot();
+    expect(node.acts()).toContain("restart k3s");
+    expect(node.read("usr/local/bin/k3s")).toContain("another");
+  });
+
+  test("leaves a stopped k3s alone, by whomever it was stopped, until it is started", async ({ expect }) => {
+    using node = (await machine()).joinFiles();
+    node.put("fake/units/k3s.service", "inactive 1\n");
+    await node.boot();
+    expect(node.acts().filter((act) => act === "start k3s" || act === "restart k3s")).toEqual([]);
+    expect(node.unit("k3s.service")).toBe("inactive");
+    expect(node.stages()["k3s"]).toMatchObject({
+      state: "waiting",
+      error: expect.stringContaining("k3s-start") as unknown,
+    });
+  });
+
+  test("names what it waits for, and ends when told to", async ({ expect }) => {
+    using node = (await machine()).put("fake/fast", "");
+    await node.boot(125);
+    expect(node.stages()["config"]).toMatchObject({
+      state: "failed",
+      error: "join.conf is missing: the join layer has not written it yet",
+    });
+    expect(node.acts()).not.toContain("start k3s");
+  });
+
+  test("a k3s that ends at once is visible with its last words", async ({ expect }) => {
+    using node = (await machine()).joinFiles().put("fake/dies/k3s.service", "");
+    await node.boot(8);
+    expect(node.stages()["k3s"]).toMatchObject({
+      state: "failed",
+      error: "k3s ended with exit code 1: last words",
+    });
+  });
+
+  test("takes the resolvers behind systemd-resolved, delivered firewall rules, and another CA of the control server", async ({
+    expect,
+  }) => {
+    using node = (await machine()).joinFiles();
+    node.put("etc/resolv.conf", "nameserver 127.0.0.53\n");
+    node.put("run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n");
+    node.put("data/firewall.nft", "table inet homespan {}\n").put("etc/homespan/seed/ca.pem", "one\n");
+    node.put("fake/units/tailscaled.service", "active 1\n");
+    await node.boot();
+    expect(node.read("data/etc/resolv.conf.upstream")).toBe("nameserver 192.0.2.1\n");
+    expect(node.read("etc/homespan/firewall.nft")).toBe("table inet homespan {}\n");
+    expect(node.log()).toContain(`nft --file ${join(node.data, "firewall.nft")}`);
+    expect(node.read("data/boot/tailscaled.env")).toMatch(
+      /^# [0-9a-f]{64}\nSSL_CERT_FILE=.*\/data\/boot\/ca.pem\n$/,
+    );
+    expect(node.acts().slice(0, 2)).toEqual(["start homespan-boot", "restart tailscaled"]);
+  });
+
+  test("refuses a machine on which another installation lives", async ({ expect }) => {
+    using node = (await machine()).joinFiles().put("var/lib/rancher/k3s/server/token", "theirs");
+    await node.boot(0);
+    expect(node.stages()["tailnet"]?.error).toBe(
+      "/var/lib/rancher must be empty, this machine is in use by another installation: it holds k3s ",
+    );
+    expect(node.acts()).toEqual([]);
+  });
+});

@@ -1,0 +1,139 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "vitest";
+import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
+import { renderUserData } from "../../components/render/user-data.ts";
+import { writeArchive } from "../../provider/effects/archive.ts";
+import { Machine, sha256, sourceText, userDataTexts } from "./machine.ts";
+
+const userData = renderUserData({
+  sources: userDataTexts(),
+  dataDisk: "none",
+  firewall: { outside: "closed", sshPorts: [22], ingress: false },
+  artifacts: [],
+  node: {
+    nodeName: "agent-1",
+    tailnetHostName: "ci-agent-1",
+    loginServer: "",
+    caCertificate: "",
+    authKey: "tskey-auth-secret",
+  },
+});
+
+/** A machine that has run its user-data. */
+async function fresh(): Promise<Machine> {
+  const node = new Machine("bare").put("user-data", userData);
+  await node.sh(join(node.root, "user-data"));
+  return node;
+}
+
+function delivery(): Promise<Uint8Array> {
+  return writeArchive(
+    bootFiles.map(({ source, path, mode }) => ({ path, mode, content: sourceText(source) })),
+  );
+}
+
+describe.concurrent("a machine's commands", () => {
+  test("user-data brings firewall and commands; the boot files come byte for byte, and are started", async ({
+    expect,
+  }) => {
+    using node = await fresh();
+    expect(node.log().slice(-4, -1)).toEqual([
+      "systemctl daemon-reload",
+      "systemctl enable --quiet homespan-firewall.service",
+      "systemctl reload-or-restart homespan-firewall.service",
+    ]);
+    expect(statSync(join(node.root, "etc/homespan/seed/authkey")).mode & 0o777).toBe(0o600);
+    expect(node.read("etc/homespan/machine.conf")).toBe("DATA_DISK=none\n");
+
+    const sums = bootFiles.map(({ source, path }) => `${sha256(sourceText(source))}  ${path}`);
+    const received = await node.call("boot-files", ["receive"], await delivery());
+    expect(received.stdout.split("\n").sort()).toEqual([...sums].sort());
+    const checked = await node.call("boot-files", ["checksums", ...bootFiles.map(({ path }) => path)]);
+    expect(checked.stdout.split("\n")).toEqual(sums);
+    for (const { path, mode } of [...bootFiles, ...bakedFiles]) {
+      expect(statSync(join(node.lib, path)).mode & 0o777).toBe(path === "boot-files" ? 0o755 : mode);
+    }
+
+    node.put("fake/log", "");
+    expect(await node.call("boot-files", ["start"])).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(node.log().slice(0, 3)).toEqual([
+      "systemctl daemon-reload",
+      "systemctl enable --quiet homespan-boot.service",
+      "systemctl restart --no-block homespan-boot.service",
+    ]);
+    expect(readdirSync(join(node.root, "etc/systemd/system")).sort()).toEqual(
+      readdirSync(join(node.lib, "units")).sort(),
+    );
+
+    // Run again, user-data changes nothing and starts what is there.
+    node.put("fake/log", "");
+    expect(await node.sh(join(node.root, "user-data"))).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(node.log()).toContain("systemctl restart --no-block homespan-boot.service");
+  });
+
+  test("cut off anywhere, user-data does nothing that running it again does not put right", async ({
+    expect,
+  }) => {
+    using node = new Machine("bare");
+    // A script of which the end is missing does nothing at all.
+    node.put("user-data", userData.slice(0, userData.lastIndexOf("\nmain")));
+    await node.sh(join(node.root, "user-data"));
+    expect(node.has("etc/homespan/machine.conf")).toBe(false);
+    // What a killed run left behind is in no one's way, and nobody could command the machine before the end.
+    node.put("etc/homespan/seed/authkey.new", "half", 0o600).put("user-data", userData);
+    node.put("fake/dies/nft", "");
+    await node.sh(join(node.root, "user-data"));
+    expect(node.has("etc/homespan/seed/authkey.new")).toBe(false);
+    expect(node.read("etc/homespan/seed/authkey")).toBe("tskey-auth-secret\n");
+  });
+
+  test("boot-files refuses units of another installation, and verbs it does not know", async ({ expect }) => {
+    using node = await fresh();
+    expect((await node.call("boot-files", ["start"])).stderr).toContain("receive comes first");
+    expect((await node.call("boot-files", ["stop"])).stderr).toContain('got "stop"');
+    node.put("usr/lib/homespan/units/k3s.service", "# Homespan\n");
+    node.put("etc/systemd/system/k3s.service", "[Unit]\n");
+    const refused = await node.call("boot-files", ["start"]);
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stderr).toContain("belongs to another installation");
+    expect(node.read("etc/systemd/system/k3s.service")).toBe("[Unit]\n");
+  });
+
+  test("stage prints what the boot sequence did, and a node that is not Ready any more", async ({
+    expect,
+  }) => {
+    using node = new Machine();
+    expect((await node.call("stage")).stdout).toBe('{"node":"","stages":[]}');
+    node.put(
+      "run/homespan/stage.json",
+      '{"node":"","stages":[{"name":"tailnet","state":"running","attempts":1}]}\n',
+    );
+    expect((await node.call("stage")).stdout).toBe(node.read("run/homespan/stage.json").trim());
+
+    const done =
+      '{"node":"n1","stages":[{"name":"k3s","state":"done","attempts":1},{"name":"ready","state":"done","attempts":1}]}';
+    node.put("run/homespan/data-ready", "").put("data/steward/stage.json", `${done}\n`);
+    node.put("data/steward/report/ready", "STATE=ready\nDETAIL=\n");
+    expect((await node.call("stage")).stdout).toBe(done);
+    node.put("data/steward/report/ready", 'STATE=waiting\nDETAIL=the Node is not "Ready"\n');
+    expect(JSON.parse((await node.call("stage")).stdout)).toEqual({
+      node: "n1",
+      stages: [
+        { name: "k3s", state: "done", attempts: 1 },
+        { name: "ready", state: "running", attempts: 1, error: 'the Node is not "Ready"' },
+      ],
+    });
+  });
+
+  test("k3s-stop stops and leaves the mark, k3s-start starts", async ({ expect }) => {
+    using node = new Machine()
+      .put("data/steward/k3s.stopped", "")
+      .put("fake/units/k3s.service", "active 1\n");
+    await node.call("k3s-stop");
+    expect(node.unit("k3s.service")).toBe("inactive");
+    expect(node.has("data/steward/k3s.stopped")).toBe(true);
+    await node.call("k3s-start");
+    expect(node.unit("k3s.service")).toBe("active");
+  });
+});
