@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
 import type { Context } from "./context.ts";
-import { revealOutputs } from "./deployment.ts";
+import { readOutputs, revealOutputs } from "./deployment.ts";
 import { childEnvironment } from "./environment.ts";
 import { Failure, InputError, didYouMean } from "./errors.ts";
 import { writePrivate } from "./state.ts";
@@ -56,13 +56,23 @@ export interface KubernetesNode {
  * @throws Failure when the stack was never brought up completely.
  */
 export async function clusterOutputs(context: Context, stack: string): Promise<Outputs> {
-  const parsed = outputsSchema.safeParse(await revealOutputs(context, stack));
-  if (!parsed.success) {
-    throw new Failure(
-      `stack ${stack} is not up: it has no complete outputs yet; run: ./homespan up ${stack}`,
-    );
-  }
-  return parsed.data;
+  return parseOutputs(outputsSchema, await revealOutputs(context, stack), stack);
+}
+
+/**
+ * Those outputs that are no secret, from the state alone: without starting pulumi.
+ *
+ * @throws Failure when the stack was never brought up completely.
+ */
+export async function recordedOutputs(context: Context, stack: string): Promise<Omit<Outputs, "kubeconfig">> {
+  const outputs = await readOutputs(context.paths, stack);
+  return parseOutputs(outputsSchema.omit({ kubeconfig: true }), outputs, stack);
+}
+
+function parseOutputs<T>(schema: z.ZodType<T>, outputs: unknown, stack: string): T {
+  const parsed = schema.safeParse(outputs);
+  if (parsed.success) return parsed.data;
+  throw new Failure(`stack ${stack} is not up: it has no complete outputs yet; run: ./homespan up ${stack}`);
 }
 
 /** Runs a tool with the project's environment and returns its standard output, or why there is none. */

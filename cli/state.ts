@@ -142,7 +142,14 @@ export async function forgetStack(context: Context, stack: string): Promise<void
 /** Removes the state folder when no stack is left in it. Call it after the stack's lock was given back. */
 export async function removeEmptyState(paths: Paths): Promise<boolean> {
   if (!existsSync(paths.state) || listStacks(paths).length > 0) return false;
-  for (const path of [paths.backend, paths.config, paths.logs, paths.temporary, paths.locks, paths.passphrase]) {
+  for (const path of [
+    paths.backend,
+    paths.config,
+    paths.logs,
+    paths.temporary,
+    paths.locks,
+    paths.passphrase,
+  ]) {
     await rm(path, { recursive: true, force: true });
   }
   await rm(join(paths.state, "state.lock"), { force: true });

@@ -1,7 +1,7 @@
 /** What doctor finds out about this machine. Each fact is one probe, so that a test can state them. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
@@ -49,7 +49,7 @@ export async function probe(context: Context, ports: readonly number[]): Promise
     : join(environment["HOME"] ?? "/", ".local/share/containers");
   const [podman, npmVersion, taken, missingPackages] = await Promise.all([
     versionOf("podman", ["--version"], environment),
-    versionOf("npm", ["--version"], environment),
+    npmVersionOn(environment["PATH"]),
     Promise.all(ports.map(isTaken)),
     debian ? findMissingPackages() : [],
   ]);
@@ -91,6 +91,21 @@ async function versionOf(
   });
   if (result.failed) return undefined;
   return /\d+(\.\d+)+/.exec(result.stdout)?.[0] ?? result.stdout.trim();
+}
+
+/** The version of the npm on PATH, read from its package: starting it takes half a second. */
+async function npmVersionOn(path: string | undefined): Promise<string | undefined> {
+  const { findCommand } = await import("../../toolchain/machine.ts");
+  const npm = findCommand("npm", path);
+  if (npm === undefined) return undefined;
+  try {
+    // The command leads to <package>/bin/npm-cli.js, or is a script that starts it.
+    const manifest = join(dirname(realpathSync(npm)), "..", "package.json");
+    const { name, version } = JSON.parse(readFileSync(manifest, "utf8")) as Record<string, unknown>;
+    return name === "npm" && typeof version === "string" ? version : "of an unknown version";
+  } catch {
+    return "of an unknown version";
+  }
 }
 
 /** True when something listens on the loopback port. */

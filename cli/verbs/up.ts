@@ -1,12 +1,13 @@
 import { execa } from "execa";
-import { clusterOutputs } from "../cluster.ts";
+import { recordedOutputs } from "../cluster.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
+import { readResources } from "../deployment.ts";
 import { examineMachine, requireHealthy } from "../doctor/machine.ts";
 import { childEnvironment } from "../environment.ts";
 import { Failure } from "../errors.ts";
-import type { ClusterView } from "../nodes.ts";
-import { nodeTable, viewCluster } from "../nodes.ts";
+import type { RecordedNode } from "../nodes.ts";
+import { nodeTable, recordedNodes } from "../nodes.ts";
 import { operate, recover, requireSuccess, withStack } from "../operation.ts";
 import type { Stack } from "../stack.ts";
 import { defaultTopology } from "../stack.ts";
@@ -41,8 +42,8 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
     return requireSuccess(context, stack.name, verb, outcome);
   });
   const applied = Date.now();
-  const outputs = await clusterOutputs(context, stack.name);
-  const view = await viewCluster(context, outputs);
+  const outputs = await recordedOutputs(context, stack.name);
+  const nodes = recordedNodes(outputs.nodes, await readResources(context.paths, stack.name));
   if (context.console.json) {
     context.console.out(
       JSON.stringify({
@@ -56,7 +57,7 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
         clusterName: outputs.clusterName,
         apiUrl: outputs.apiUrl,
         expiresAt: outputs.expiresAt ?? null,
-        ...view,
+        nodes,
       }),
     );
     return;
@@ -66,12 +67,11 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   context.console.info(
     `\n${verb} ${stack.name}: ${what} in ${duration(applied - ready)} (${duration(Date.now() - started)} with set-up)\n`,
   );
-  showCluster(context, stack, view);
+  showCluster(context, stack, nodes);
 }
 
-function showCluster(context: Context, stack: Stack, view: ClusterView): void {
-  context.console.out(nodeTable(view.nodes));
-  if (view.problem !== undefined) context.console.warn(`\nthe API did not answer: ${view.problem}`);
+function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNode[]): void {
+  context.console.out(nodeTable(nodes));
   const suffix = stack.name === defaultTopology ? "" : ` ${stack.name}`;
   const option = stack.name === defaultTopology ? "" : ` --stack ${stack.name}`;
   context.console.out(

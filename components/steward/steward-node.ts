@@ -88,6 +88,7 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
     );
     this.machine = new StewardMachine(`${name}-machine`, this.machineArgs(args, volume, key), {
       parent: this,
+      dependsOn: tailnet.policy,
     });
 
     // The machine's output, not the volume's: what depends on it is then known to go before the machine goes.

@@ -70,12 +70,12 @@ export class PodmanNodeAccess implements NodeAccess {
   }
 
   async reachable(transport: Transport): Promise<boolean> {
-    const { containers } = await this.#podman.snapshot();
+    const containers = await this.#podman.list("containers");
     return containers.some((container) => container.name === transport.container && container.running);
   }
 
   async gone(transport: Transport): Promise<boolean> {
-    const { containers } = await this.#podman.snapshot();
+    const containers = await this.#podman.list("containers");
     const pod = transport.container.replace(/-steward$/, "");
     return !containers.some((container) => container.pod === pod && container.running);
   }

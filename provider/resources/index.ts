@@ -4,6 +4,7 @@ import type { Resource } from "../server/resource.ts";
 import { clusterAnchor } from "./cluster-anchor.ts";
 import { clusterIdentity } from "./cluster-identity.ts";
 import { headscaleKey } from "./headscale-key.ts";
+import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleServer } from "./headscale-server.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { membership } from "./membership.ts";
@@ -18,6 +19,7 @@ export function allResources(effects: Effects): readonly Resource[] {
     clusterAnchor(),
     clusterIdentity(effects),
     headscaleKey(effects),
+    headscalePolicy(effects),
     headscaleServer(effects),
     kubeconfig(effects),
     membership(effects),

@@ -36,6 +36,7 @@ export function membership(effects: Effects) {
     tailnetAddress: device?.address ?? "",
     deviceId: device?.id ?? "",
     nodeUid: node?.uid ?? "",
+    kubeletVersion: node?.kubeletVersion ?? "",
   });
 
   /**
@@ -162,7 +163,7 @@ export function membership(effects: Effects) {
         if (node === undefined) return undefined;
         const foundLabels = ownedLabels(state.labels, node.labels);
         const ready = node.ready && (await nodes.reachable(state.transport));
-        return { ...state, ready, foundLabels, nodeUid: node.uid };
+        return { ...state, ready, foundLabels, nodeUid: node.uid, kubeletVersion: node.kubeletVersion };
       } catch (error) {
         // No server answers: that says nothing about this node, except that it has to be looked at again.
         if (error instanceof Unreachable) return { ...state, ready: false };

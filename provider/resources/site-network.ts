@@ -9,7 +9,7 @@ import { resource } from "../server/resource.ts";
 
 export function siteNetwork({ podman, firewall }: Effects) {
   const find = async (cluster: string, name: string): Promise<NetworkFound | undefined> =>
-    ownObject("network", (await podman.snapshot()).networks, name, cluster);
+    ownObject("network", await podman.list("networks"), name, cluster);
 
   const applyRule = async (table: string, subnet: string, denied: readonly string[]): Promise<void> => {
     if (denied.length === 0) await firewall.remove(table);

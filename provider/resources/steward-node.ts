@@ -86,7 +86,7 @@ export function stewardNode({ podman, nodes, clock }: Effects) {
       return { id: outputs.podName, outputs };
     },
     async read(state) {
-      const { pods, containers } = await podman.snapshot();
+      const [pods, containers] = await Promise.all([podman.list("pods"), podman.list("containers")]);
       // A pod that is gone is one that does not run: were it missing from the state, nothing would tell that a node
       // whose volume was lost as well has to leave the cluster before the next of its name is made.
       ownObject("pod", pods, state.podName, state.clusterName);

@@ -62,8 +62,7 @@ export const headscaleServerInputs = z.strictObject({
   image: z.string(),
   /** config.yaml, rendered. */
   config: z.string(),
-  /** policy.hujson, rendered. */
-  policy: z.string(),
+  /** Owner of the nodes' tags; made before the server counts as there, as policies and keys name it. */
   user: z.string().default("homespan"),
 });
 export const headscaleServerOutputs = headscaleServerInputs.extend({
@@ -76,6 +75,17 @@ export const headscaleServerOutputs = headscaleServerInputs.extend({
   certificateExpiresAt: z.iso.datetime(),
   /** False when `read` found the container stopped. */
   running: z.boolean(),
+});
+
+/** Which node of the tailnet reaches which port of which other. Changed by hand, it is set again. */
+export const headscalePolicyInputs = z.strictObject({
+  headscale: headscaleRefSchema,
+  /** HuJSON, rendered. */
+  policy: z.string(),
+});
+export const headscalePolicyOutputs = headscalePolicyInputs.extend({
+  /** SHA-256 of the policy as found. */
+  found: z.string(),
 });
 
 /** A single-use pre-auth key. Replaced when `identity` changes; creation removes devices of the former identity. */
@@ -216,4 +226,6 @@ export const membershipOutputs = membershipInputs.extend({
   tailnetAddress: z.string(),
   deviceId: z.string(),
   nodeUid: z.string(),
+  /** Version of its kubelet, as found. */
+  kubeletVersion: z.string(),
 });

@@ -67,7 +67,7 @@ describe("up", () => {
       succeeded: true,
       nodes: [
         { name: "server-1", ready: true },
-        { name: "agent-1", path: "direct 10.9.0.3:41641" },
+        { name: "agent-1", address: "100.64.0.2", version: "v1.35.1+k3s1" },
       ],
     });
   });

@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { readArchive } from "../../provider/effects/archive.ts";
 import type {
   ContainerFound,
+  Found,
+  Kind,
   Labels,
   NetworkFound,
   Podman,
-  Snapshot,
 } from "../../provider/effects/podman.ts";
 import type { Finished, RunOptions } from "../../provider/effects/process.ts";
 
@@ -49,13 +50,8 @@ export class FakePodman implements Podman {
   /** Commands that begin with this text fail. */
   failing: string | undefined;
 
-  snapshot(): Promise<Snapshot> {
-    return Promise.resolve({
-      containers: [...this.containers.values()],
-      pods: [...this.pods.values()],
-      volumes: [...this.volumes.values()],
-      networks: [...this.networks.values()],
-    });
+  list<K extends Kind>(kind: K): Promise<readonly Found[K][]> {
+    return Promise.resolve([...(this[kind] as unknown as ReadonlyMap<string, Found[K]>).values()]);
   }
 
   command(args: readonly string[]): Promise<string> {

@@ -68,7 +68,7 @@ export class Harness extends ProviderClient {
   #random = 0;
 
   async start(): Promise<void> {
-    this.podman.exec_ = (argv) => this.headscale.answer(argv);
+    this.podman.exec_ = (argv, options) => this.headscale.answer(argv, options?.input);
     // Every question is asked anew: sharing within a second is not what these tests are about.
     let tick = 0;
     const unshared = (): number => (tick += 10_000);

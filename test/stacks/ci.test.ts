@@ -90,6 +90,7 @@ test("what waits for what", async () => {
   expect(waits("HeadscaleServer", "tailnet-server")).toContain(urn("SiteNetwork", "wan"));
   expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("HeadscaleServer", "tailnet-server"));
   expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("StewardVolume", "agent-1-volume"));
+  expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscalePolicy", "tailnet-policy"));
   expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscaleKey", "agent-1-key"));
   expect(waits("StewardNode", "agent-1-machine")).toContain(urn("PodmanService", "podman"));
   expect(waits("NodeConfig", "agent-1-config")).toContain(urn("StewardNode", "agent-1-machine"));
