@@ -1,5 +1,5 @@
 /** Decides which tools a run needs, and makes those that are missing. */
-import { findInstalled, installTool, removeDownloads } from "./install.ts";
+import { fetchAhead, findInstalled, installTool, removeDownloads } from "./install.ts";
 import type { Installed, InstallContext } from "./install.ts";
 import { linkTool } from "./links.ts";
 import { diskFreeBytes } from "./machine.ts";
@@ -136,7 +136,7 @@ async function downloadAll(
   return failed;
 }
 
-/** One after another: each build uses every core already. */
+/** One after another: each build uses every core already. Downloads wait for the network alone, so they run ahead. */
 async function buildAll(
   pins: readonly ToolPin[],
   made: Map<string, Installed>,
@@ -146,7 +146,14 @@ async function buildAll(
   const needed = 1 + pins.reduce((sum, pin) => sum + (pin.modules?.cacheGiB ?? 0), 0);
   checkDisk(needed, `building ${names} from Go modules`, context.cache);
   await context.beforeBuilding();
-  for (const pin of pins) await make(pin, "modules", made, context);
+  const stop = new AbortController();
+  const ahead = fetchAhead(pins.slice(1), context, stop.signal);
+  try {
+    for (const pin of pins) await make(pin, "modules", made, context);
+  } finally {
+    stop.abort();
+    await ahead;
+  }
 }
 
 /** Links each tool as soon as it is there: a run that is interrupted leaves what it made usable. */
