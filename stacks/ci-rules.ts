@@ -1,7 +1,8 @@
 /** Rules of the ci stack that join several fields. */
 import { labelKeys } from "../components/render/labels.ts";
 import { nodeNames } from "../components/render/names.ts";
-import { ownedKubeletArguments, ownedOptions } from "../components/upstream/k3s.ts";
+import { k3sOptionAliases, k3sOptions } from "../components/upstream/k3s-options.ts";
+import { ownedKubeletArguments } from "../components/upstream/k3s.ts";
 import type { CiFields } from "./ci-schema.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
 
@@ -81,17 +82,45 @@ function freeKubeletArguments({ nodes }: CiFields): Problem[] {
 function freeOptions({ extraConfig }: CiFields): Problem[] {
   return Object.entries(extraConfig).flatMap(([role, options]) =>
     Object.entries(options).flatMap(([key, value]) => {
-      const option = key.replace(/\+$/, "");
-      const reason = ownedOptions[option];
-      return reason === undefined
-        ? []
-        : [
-            {
-              field: fieldPath(["extraConfig", role, key]),
-              rule: `be left to the topology (${reason})`,
-              got: value,
-            },
-          ];
+      // k3s takes `name+` for "add to what an earlier file said".
+      const problem = optionProblem(role === "server" ? "server" : "agent", key.replace(/\+$/, ""), value);
+      return problem === undefined ? [] : [{ field: fieldPath(["extraConfig", role, key]), ...problem }];
     }),
   );
+}
+
+function optionProblem(
+  role: "server" | "agent",
+  name: string,
+  value: unknown,
+): Omit<Problem, "field"> | undefined {
+  const long = k3sOptionAliases[name];
+  if (long !== undefined) {
+    return { rule: `be an option by its long name, which is ${long}` };
+  }
+  const option = k3sOptions[name];
+  if (option === undefined) {
+    const candidates = Object.keys(k3sOptions).filter((it) => isFree(role, it));
+    return { rule: `be an option of k3s ${role}`, got: name, candidates };
+  }
+  if (option.owned !== undefined) {
+    const rule = `be left to the topology (${option.owned})`;
+    return option.secret === true ? { rule } : { rule, got: value };
+  }
+  if (option.only !== undefined && option.only !== role) {
+    return { rule: `not be set for ${role}s: only k3s ${option.only} has it` };
+  }
+  return holdsCredentials(value)
+    ? { rule: "be without a password, because the configuration is stored in the clear" }
+    : undefined;
+}
+
+function isFree(role: "server" | "agent", name: string): boolean {
+  const option = k3sOptions[name];
+  return option?.owned === undefined && (option?.only ?? role) === role;
+}
+
+/** `https://user:password@proxy`, alone or in a list or an argument. */
+function holdsCredentials(value: unknown): boolean {
+  return [value].flat().some((it) => typeof it === "string" && /:\/\/[^/?#\s]*:[^/?#\s]*@/.test(it));
 }

@@ -128,6 +128,8 @@ export const stewardNodeInputs = z.strictObject({
   /** `volumeId` of the volume: a change replaces the node. */
   identity: z.string(),
   stewardImage: z.string(),
+  /** Which build of that image: its name is the same for all of them. A change makes the pod anew on its volume. */
+  stewardRevision: z.string().optional(),
   socketDirectory: z.string(),
   /** Ports published on 127.0.0.1 of this machine. */
   publish: z
@@ -140,7 +142,7 @@ export const stewardNodeInputs = z.strictObject({
     .default([]),
   /** Non-secret files for the steward, path below /data -> content (`steward/node.conf`, `steward/children/*.args`, `boot/ca.pem`). */
   files: z.record(z.string(), z.string()),
-  /** Secret. Delivered as /data/secrets/authkey; ignored by diff, used at creation alone. */
+  /** Secret. Delivered as /data/secrets/authkey; another one is for a machine that lost its device, which then logs in again. */
   authKey: z.string(),
   /** Podman flags for this machine, from detection (`--ulimit=...`). */
   podmanFlags: z.array(z.string()).default([]),
