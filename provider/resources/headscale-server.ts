@@ -46,7 +46,8 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
   const authorityOn = async (container: string): Promise<Authority | undefined> => {
     const certificate = await fileIn(container, AUTHORITY_FILES.certificate);
     const key = await fileIn(container, AUTHORITY_FILES.key);
-    return certificate === undefined || key === undefined ? undefined : { certificate, key };
+    // A run that was killed while it filled the volume may have left empty files.
+    return !certificate || !key ? undefined : { certificate, key };
   };
 
   const fill = async (inputs: Settings, volume: string, authority: Authority, leaf: Authority) => {

@@ -10,11 +10,13 @@ import { kubeconfig } from "./kubeconfig.ts";
 import { membership } from "./membership.ts";
 import { nodeConfig } from "./node-config.ts";
 import { podmanService } from "./podman-service.ts";
+import { serverTurns } from "./server-turns.ts";
 import { siteNetwork } from "./site-network.ts";
 import { stewardNode } from "./steward-node.ts";
 import { stewardVolume } from "./steward-volume.ts";
 
 export function allResources(effects: Effects): readonly Resource[] {
+  const turns = serverTurns(effects);
   return [
     clusterAnchor(),
     clusterIdentity(effects),
@@ -23,10 +25,10 @@ export function allResources(effects: Effects): readonly Resource[] {
     headscaleServer(effects),
     kubeconfig(effects),
     membership(effects),
-    nodeConfig(effects),
+    nodeConfig(effects, turns),
     podmanService(effects),
     siteNetwork(effects),
-    stewardNode(effects),
+    stewardNode(effects, turns),
     stewardVolume(effects),
   ];
 }

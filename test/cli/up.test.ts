@@ -77,7 +77,8 @@ describe("up", () => {
     const error = await failure(up(made.context, ci, once));
     expect(error.exitCode).toBe(2);
     for (const name of ["root", "tun", "6443"]) expect(error.message).toContain(name);
-    expect(made.calls()).toEqual([]);
+    // Whose port it is was asked, no more.
+    expect(made.calls().filter((call) => !call.startsWith("podman|pod ps"))).toEqual([]);
     expect(existsSync(made.context.paths.state)).toBe(false);
   });
 

@@ -147,7 +147,7 @@ describe("HeadscaleKey", () => {
     expect(h.podman.execs.join("\n")).not.toContain(String(plain(state)["key"]));
   });
 
-  it("stays when it was used, is gone when it expired unused, unless its device is there", async () => {
+  it("stays while its device is there, is gone without one when it was used or has expired", async () => {
     const { state } = await h.create("HeadscaleKey", key);
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
     h.clock.time += 3601 * 1000;
@@ -155,8 +155,10 @@ describe("HeadscaleKey", () => {
     const device = h.headscale.device("ci-agent-1", "tag:ci-agent", "100.64.0.1");
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
     h.headscale.devices = h.headscale.devices.filter((other) => other.id !== device.id);
-    h.headscale.keys = h.headscale.keys.map((found) => ({ ...found, used: true }));
+    h.clock.time -= 3601 * 1000;
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
+    h.headscale.keys = h.headscale.keys.map((found) => ({ ...found, used: true }));
+    expect(await h.read("HeadscaleKey", state)).toBeUndefined();
   });
 
   it("keeps its state while Headscale is down, and fails to be made then", async () => {
