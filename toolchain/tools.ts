@@ -160,9 +160,10 @@ async function buildAll(
 
 /** GiB that building the tools from their Go modules may take, the tools themselves included. */
 export function buildSpace(pins: readonly ToolPin[]): number {
-  // Each pin counts what it takes alone; together they share much of it.
-  const caches = pins.reduce((sum, pin) => sum + (pin.modules?.cacheGiB ?? 0), 0);
-  return Math.min(caches + 1, goCaches.gib + 2);
+  // Each pin counts what it takes alone; all of them together share much of it.
+  const alone = pins.map((pin) => pin.modules?.cacheGiB ?? 0);
+  const sum = alone.reduce((total, gib) => total + gib, 1);
+  return Math.max(Math.min(sum, goCaches.gib + 2), ...alone);
 }
 
 /** Links each tool as soon as it is there: a run that is interrupted leaves what it made usable. */

@@ -1,10 +1,12 @@
 /** What doctor finds out about this machine. Each fact is one probe, so that a test can state them. */
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import type { Outstanding } from "../../toolchain/index.ts";
 import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
+import { sourceOf } from "../tools.ts";
 
 /** All facts that the checks judge. */
 export interface Facts {
@@ -29,8 +31,14 @@ export interface Facts {
   readonly cacheFree: number;
   readonly storageFree: number;
   readonly storagePath: string;
-  /** True when tools or images have still to be made. */
-  readonly mustBuild: boolean;
+  /** What tools and images have still to be made from, and the GiB that takes; undefined when they are there. */
+  readonly outstanding: Outstanding | undefined;
+  /** How to get the `go` that builds tools; undefined when it is there or nothing is built. */
+  readonly goMissing: string | undefined;
+  /** Capabilities nodes cannot do without and cannot have here: `CAP_SYS_ADMIN`, `CAP_NET_ADMIN`. */
+  readonly missingCapabilities: readonly string[];
+  /** False when there is no `nft` on PATH. */
+  readonly nft: boolean;
   readonly nodeVersion: string;
   readonly npmVersion: string | undefined;
   /** Ports of the API that something else listens on. */
@@ -39,7 +47,9 @@ export interface Facts {
 
 /** @param ports the API's ports to look at; those this stack publishes itself are not in it. */
 export async function probe(context: Context, ports: readonly number[]): Promise<Facts> {
-  const { commandExists, detectMachine, diskFreeBytes } = await import("../../toolchain/machine.ts");
+  const { commandExists, detectMachine, diskFreeBytes, findCommand, missingCapabilities } =
+    await import("../../toolchain/machine.ts");
+  await sourceOf(context.environment);
   const { installCommand } = await import("../../toolchain/debian.ts");
   const machine = detectMachine();
   const debian = commandExists("dpkg-query") && commandExists("apt-get");
@@ -47,11 +57,12 @@ export async function probe(context: Context, ports: readonly number[]): Promise
   const storagePath = machine.root
     ? "/var/lib/containers"
     : join(environment["HOME"] ?? "/", ".local/share/containers");
-  const [podman, npmVersion, taken, missingPackages] = await Promise.all([
+  const [podman, npmVersion, taken, missingPackages, toMake] = await Promise.all([
     versionOf("podman", ["--version"], environment),
     npmVersionOn(environment["PATH"]),
     Promise.all(ports.map(isTaken)),
     debian ? findMissingPackages() : [],
+    (await import("../../toolchain/index.ts")).outstanding(context.environment),
   ]);
   return {
     platform: machine.platform,
@@ -69,13 +80,24 @@ export async function probe(context: Context, ports: readonly number[]): Promise
     cacheFree: diskFreeBytes(context.paths.cache),
     storageFree: diskFreeBytes(storagePath),
     storagePath,
-    mustBuild: !(
-      existsSync(join(context.paths.bin, "kubectl")) && existsSync(join(context.paths.cache, "images"))
-    ),
+    outstanding: toMake,
+    goMissing: toMake?.source === "modules" ? await goProblem(environment["PATH"]) : undefined,
+    missingCapabilities: missingCapabilities(),
+    nft: findCommand("nft", environment["PATH"]) !== undefined,
     nodeVersion: process.versions.node,
     npmVersion,
     takenPorts: ports.filter((_, index) => taken[index]),
   };
+}
+
+async function goProblem(path: string | undefined): Promise<string | undefined> {
+  const { findGo } = await import("../../toolchain/modules.ts");
+  try {
+    findGo(path);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 async function versionOf(

@@ -3,12 +3,11 @@ import { dirname, join, resolve } from "node:path";
 import type { Context } from "../context.ts";
 import { Failure } from "../errors.ts";
 import { withStack } from "../operation.ts";
-import { pulumi } from "../pulumi.ts";
-import { withPulumiEnvironment } from "../pulumi-environment.ts";
 import type { NodeFile } from "../node-files.ts";
 import { nodeFiles } from "../node-files.ts";
 import type { Stack } from "../stack.ts";
-import { configFile, prepareStack } from "../state.ts";
+import { composeConfig, removeEmptyState } from "../state.ts";
+import { previewJson, withTrial } from "../trial.ts";
 
 export interface RenderOptions {
   readonly settings: readonly string[];
@@ -22,23 +21,19 @@ export async function render(
   node: string,
   options: RenderOptions,
 ): Promise<void> {
+  const { paths } = context;
+  const config = await composeConfig(paths, stack, options.settings, "last");
   await context.machine.prepare(context, ["core"]);
-  const text = await withStack(context, stack, "render", async () => {
-    await prepareStack(context, stack, options.settings);
-    const config = configFile(context.paths, stack.name);
-    const args = [
-      "--json",
-      "--refresh=false",
-      "--show-sames",
-      "--stack",
-      stack.name,
-      "--config-file",
-      config,
-    ];
-    return withPulumiEnvironment(context, (environment) =>
-      pulumi(context, ["preview", ...args], { cwd: context.paths.checkout, environment }),
+  let text: string;
+  try {
+    text = await withStack(context, stack, "render", () =>
+      withTrial(context, stack.name, config, "stack", (trial) =>
+        previewJson(context, trial, ["--show-sames"]),
+      ),
     );
-  });
+  } finally {
+    await removeEmptyState(paths);
+  }
   const files = nodeFiles(text, node);
   if (options.out !== undefined) await writeFiles(context, files, options.out);
   else if (context.console.json) context.console.out(JSON.stringify({ stack: stack.name, node, files }));
@@ -61,5 +56,6 @@ async function writeFiles(context: Context, files: readonly NodeFile[], out: str
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, content);
   }
-  context.console.info(`wrote ${String(known.length)} files below ${folder}`);
+  if (context.console.json) context.console.out(JSON.stringify({ folder, files: [...written].sort() }));
+  else context.console.info(`wrote ${String(known.length)} files below ${folder}`);
 }
