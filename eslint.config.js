@@ -13,7 +13,7 @@ const mayImport = {
   component: ["shared", "schema", "render", "upstream"],
   stacks: ["component", "shared", "schema", "render", "upstream"],
   toolchain: ["render", "upstream"],
-  cli: ["toolchain"],
+  cli: ["toolchain", "render"],
   rehearsal: ["cli", "toolchain"],
   bench: ["cli", "toolchain"],
   test: [
@@ -24,9 +24,11 @@ const mayImport = {
 
 /** Single files that parts may import beside the above: [file, importing parts]. */
 const sharedFiles = {
+  duration: ["stacks/duration.ts", ["cli"]],
   grammar: ["stacks/grammar.ts", ["cli"]],
   machine: ["toolchain/machine.ts", ["stacks"]],
   "machine-types": ["toolchain/types.ts", ["stacks"]],
+  "steward-revision": ["toolchain/steward-revision.ts", ["stacks"]],
 };
 
 const parts = [

@@ -14,6 +14,10 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/provider-real/**", "test/long/**"],
           testTimeout: 20_000,
+          // A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
+          // nothing behind in a module, in process.env or on a prototype.
+          pool: "forks",
+          isolate: false,
         },
       },
       {

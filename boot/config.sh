@@ -45,6 +45,7 @@ config_write() {
   config_san=$BOOT_VALUE
   config_file=$config_k3s/config.yaml.d/10-address.yaml
   config_former=$(sed -n 's/^server: "\(.*\)"$/\1/p' "$config_file" 2>/dev/null)
+  config_same_address || return 1
   config_membership || return 1
   mkdir -p "$config_k3s/config.yaml.d" "$BOOT_DATA/boot"
   printf '%s\n' "$config_role" | boot_replace "$BOOT_DATA/boot/role" || return 1
@@ -52,6 +53,16 @@ config_write() {
     BOOT_ERROR="cannot write $config_file"
     return 1
   }
+}
+
+# A device that was made anew in the tailnet has another address. Everything follows it but an etcd member, which the others know by its
+# address: k3s would wait for ever (pkg/etcd/etcd.go, Test: "not a member of the etcd cluster").
+config_same_address() {
+  [ -e "$BOOT_DATA/rancher/k3s/server/db/etcd/name" ] || return 0
+  config_address=$(sed -n 's/^node-ip: "\(.*\)"$/\1/p' "$config_file" 2>/dev/null)
+  [ "${config_address:-$BOOT_ADDRESS}" != "$BOOT_ADDRESS" ] || return 0
+  BOOT_ERROR="the node's address in the tailnet was $config_address and is now $BOOT_ADDRESS, which an etcd member cannot follow; make the node anew: recreate --node ${NODE:-}"
+  return 1
 }
 
 # CONFIG_MEMBERSHIP is the one line that says how this node enters the cluster.
@@ -91,7 +102,7 @@ config_membership() {
 # to come back, and does so only after 10 to 20 s. First contact happens inside the tailnet and before the cluster's CA is known
 # here, hence --insecure; k3s's own first contact has the same trust.
 config_any_answers() {
-  BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; if all servers are lost, use restore"
+  BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, destroy the cluster and make it anew"
   for config_candidate in $config_servers; do
     if [ "$(curl -s --insecure --max-time "$CONFIG_PING_SECONDS" "https://$config_candidate:6443/ping" 2>/dev/null)" = pong ]; then
       CONFIG_SERVER=https://$config_candidate:6443

@@ -3,6 +3,7 @@
 # Sourced after wait.sh, stage.sh and config.sh by a carrier that sets BOOT_DATA, NODE, TAILNET_HOSTNAME and LOGIN_SERVER and provides
 #
 #   driver_start_tailscale     starts tailscaled unless it runs
+#   driver_stop_tailscale      ends tailscaled
 #   driver_tailscale_answers   true when tailscaled's socket is there; cheap
 #   driver_tailscale ARG...    the tailscale command; standard input is passed on
 #   driver_tailscale_started   DRIVER_STARTED identifies this run of tailscaled (a start time)
@@ -42,8 +43,22 @@ boot_stage() {
     boot_sleep "$boot_retry_delay"
     boot_retry_delay=$((boot_retry_delay * 2))
     [ "$boot_retry_delay" -le "$BOOT_CAP_RETRY" ] || boot_retry_delay=$BOOT_CAP_RETRY
-    [ "$1" = tailnet ] || driver_alive tailscale || return 1
+    [ "$1" = tailnet ] || boot_tailnet_stands || return 1
   done
+}
+
+# The login used up the key, so one that is there now came later: for a machine whose device was removed from the tailnet. tailscaled
+# does not hear of that and calls itself Running (https://github.com/juanfont/headscale/issues/3410); one that starts has to ask.
+boot_new_key() {
+  [ -s "$BOOT_DATA/secrets/authkey" ] || return 1
+  boot_log "a new key for the tailnet has come"
+  driver_stop_tailscale && return 0
+  boot_log "$BOOT_ERROR"
+  return 1
+}
+
+boot_tailnet_stands() {
+  ! boot_new_key && driver_alive tailscale
 }
 
 boot_run() {

@@ -1,12 +1,14 @@
 /** What the running cluster says of itself: through podman, kubectl and the stack's outputs. */
+import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
 import type { Context } from "./context.ts";
-import { revealOutputs } from "./deployment.ts";
+import { readOutputs, revealOutputs } from "./deployment.ts";
 import { childEnvironment } from "./environment.ts";
 import { Failure, InputError, didYouMean } from "./errors.ts";
+import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { writePrivate } from "./state.ts";
 
 const outputsSchema = z.object({
@@ -56,13 +58,30 @@ export interface KubernetesNode {
  * @throws Failure when the stack was never brought up completely.
  */
 export async function clusterOutputs(context: Context, stack: string): Promise<Outputs> {
-  const parsed = outputsSchema.safeParse(await revealOutputs(context, stack));
-  if (!parsed.success) {
-    throw new Failure(
-      `stack ${stack} is not up: it has no complete outputs yet; run: ./homespan up ${stack}`,
-    );
-  }
-  return parsed.data;
+  return parseOutputs(outputsSchema, await revealOutputs(context, stack), stack);
+}
+
+/**
+ * Those outputs that are no secret, from the state alone: without starting pulumi.
+ *
+ * @throws Failure when the stack was never brought up completely.
+ */
+export async function recordedOutputs(context: Context, stack: string): Promise<Omit<Outputs, "kubeconfig">> {
+  const outputs = await readOutputs(context.paths, stack);
+  return parseOutputs(outputsSchema.omit({ kubeconfig: true }), outputs, stack);
+}
+
+function parseOutputs<T>(schema: z.ZodType<T>, outputs: unknown, stack: string): T {
+  const parsed = schema.safeParse(outputs);
+  if (parsed.success) return parsed.data;
+  throw new Failure(`stack ${stack} is not up: it has no complete outputs yet; run: ./homespan up ${stack}`);
+}
+
+export interface Captured {
+  readonly ok: boolean;
+  readonly text: string;
+  /** True when there is no such program. */
+  readonly missing?: boolean;
 }
 
 /** Runs a tool with the project's environment and returns its standard output, or why there is none. */
@@ -71,7 +90,7 @@ export async function capture(
   command: string,
   args: readonly string[],
   timeoutMs = 10_000,
-): Promise<{ readonly ok: boolean; readonly text: string }> {
+): Promise<Captured> {
   const result = await execa(command, args, {
     env: childEnvironment(context.paths, context.environment),
     extendEnv: false,
@@ -80,7 +99,8 @@ export async function capture(
     stdin: "ignore",
   });
   if (!result.failed) return { ok: true, text: result.stdout };
-  return { ok: false, text: (result.stderr || (result.shortMessage ?? "")).trim() };
+  const text = (result.stderr || (result.shortMessage ?? "")).trim();
+  return { ok: false, text, ...(result.code === "ENOENT" ? { missing: true } : {}) };
 }
 
 /** Runs `work` with the kubeconfig in a file only its owner can read, and removes it. */
@@ -89,13 +109,15 @@ export async function withKubeconfig<T>(
   kubeconfig: string,
   work: (file: string) => Promise<T>,
 ): Promise<T> {
-  const file = join(context.paths.state, `kubeconfig.${String(process.pid)}`);
-  await writePrivate(file, kubeconfig);
-  try {
-    return await work(file);
-  } finally {
-    await rm(file, { force: true });
-  }
+  return withTemporaryFolder(context, async (folder) => {
+    const file = join(folder, `kubeconfig-${randomUUID()}`);
+    await writePrivate(file, kubeconfig);
+    try {
+      return await work(file);
+    } finally {
+      await rm(file, { force: true });
+    }
+  });
 }
 
 const nodeListSchema = z.object({
@@ -145,6 +167,29 @@ export async function podmanNodes(
     .map((line) => line.trim().split(" "))
     .flatMap(([node, pod]) => (node && pod ? [{ node, pod }] : []))
     .sort((a, b) => a.node.localeCompare(b.node));
+}
+
+const containerListSchema = z.array(
+  z.object({
+    PodName: z.string().default(""),
+    State: z.string().default(""),
+    Ports: z.array(z.object({ host_port: z.number(), range: z.number().default(1) })).nullish(),
+  }),
+);
+
+/** Ports of this machine that running pods of the cluster publish, by label: also those of an `up` that was killed. */
+export async function publishedPorts(context: Context, cluster: string): Promise<ReadonlySet<number>> {
+  const pods = new Set((await podmanNodes(context, cluster)).map(({ pod }) => pod));
+  if (pods.size === 0) return new Set();
+  const answer = await capture(context, "podman", ["ps", "--all", "--pod", "--format", "json"]);
+  const list = containerListSchema.safeParse(answer.ok ? parseJson(answer.text) : undefined);
+  const own = (list.data ?? []).filter(({ PodName, State }) => pods.has(PodName) && State === "running");
+  const ports = own.flatMap(({ Ports }) => Ports ?? []);
+  return new Set(
+    ports.flatMap(({ host_port: first, range }) =>
+      Array.from({ length: range }, (_, index) => first + index),
+    ),
+  );
 }
 
 /** The stage file of a node, asked through its steward. */

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { Interrupted } from "./errors.ts";
 
 /** What a verb may say and ask. */
 export interface Console {
@@ -15,11 +16,21 @@ export interface Console {
   readonly ask: (question: string) => Promise<boolean>;
 }
 
+let resultPrinted = false;
+
+/** True once this process has printed a result. */
+export function hasPrinted(): boolean {
+  return resultPrinted;
+}
+
 export function terminalConsole(options: { readonly json: boolean; readonly verbose: boolean }): Console {
   const stdout = (text: string): void => void process.stdout.write(`${text}\n`);
   const stderr = (text: string): void => void process.stderr.write(`${text}\n`);
   return {
-    out: stdout,
+    out: (text) => {
+      resultPrinted = true;
+      stdout(text);
+    },
     info: options.json ? stderr : stdout,
     warn: stderr,
     json: options.json,
@@ -30,6 +41,8 @@ export function terminalConsole(options: { readonly json: boolean; readonly verb
       try {
         const answer = await reader.question(`${question} [y/N] `);
         return /^y(es)?$/i.test(answer.trim());
+      } catch (error) {
+        throw error instanceof Error && error.name === "AbortError" ? new Interrupted("SIGINT") : error;
       } finally {
         reader.close();
       }

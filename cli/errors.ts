@@ -30,6 +30,43 @@ export class Interrupted extends Failure {
   }
 }
 
+/** What a user can do about an error of the operating system, by its code. */
+const systemFixes: Readonly<Record<string, string>> = {
+  EACCES: "make it accessible to this user, or run as its owner",
+  EPERM: "make it accessible to this user, or run as its owner",
+  EROFS: "set HOMESPAN_STATE and HOMESPAN_CACHE to folders that can be written",
+  ENOTDIR: "a part of this path is a file; check HOMESPAN_STATE and HOMESPAN_CACHE",
+  EEXIST: "something else is at this path; check HOMESPAN_STATE and HOMESPAN_CACHE",
+  EISDIR: "a folder is at this path; check HOMESPAN_STATE and HOMESPAN_CACHE",
+  ELOOP: "this path leads in a circle; check HOMESPAN_STATE and HOMESPAN_CACHE",
+  ENAMETOOLONG: "choose a shorter HOMESPAN_STATE or HOMESPAN_CACHE",
+  ENOENT: "this path does not exist; check HOMESPAN_STATE and HOMESPAN_CACHE",
+  ...Object.fromEntries(
+    ["ENOSPC", "EDQUOT"].map((code) => [
+      code,
+      "free some space (./homespan toolchain clean), or set HOMESPAN_STATE and HOMESPAN_CACHE to folders on a larger disk",
+    ]),
+  ),
+  EMFILE: "raise the limit of open files: ulimit -n 4096",
+  ENFILE: "this machine has too many files open",
+  EIO: "the disk does not answer; see dmesg",
+};
+
+/** An error of the operating system in one line with path and fix; undefined for any other error. */
+export function systemProblem(error: unknown): InputError | Failure | undefined {
+  // A child process that could not be run has a code too, but its own words are better.
+  if (!(error instanceof Error) || "shortMessage" in error) return undefined;
+  const { code = "", path, syscall = "use" } = error as NodeJS.ErrnoException;
+  const fix = systemFixes[code];
+  if (fix === undefined) return undefined;
+  // Node says `CODE: words, call 'path'`.
+  const words = /^[A-Z]+: ([^,]+)/.exec(error.message)?.[1] ?? code;
+  const message = `cannot ${syscall} ${path ?? "a file"}: ${words}; fix: ${fix}`;
+  return ["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO"].includes(code)
+    ? new Failure(message)
+    : new InputError(message);
+}
+
 /** The candidate nearest to `given`, as `; did you mean "x"?`, or nothing when none is near. */
 export function didYouMean(given: string, candidates: readonly string[]): string {
   const best = nearest(given, candidates);

@@ -2,6 +2,7 @@
 import { capture } from "./cluster.ts";
 import type { Context } from "./context.ts";
 import type { Resource } from "./deployment.ts";
+import { Failure } from "./errors.ts";
 
 /** What tells a cluster's things on this machine from others'. */
 export interface Traces {
@@ -34,23 +35,29 @@ export function tracesOf(cluster: string, resources: readonly Resource[]): Trace
   };
 }
 
-/** Pods first, then what is in none, then what they used. */
+/**
+ * Pods first, then what is in none, then what they used.
+ *
+ * @throws Failure when it cannot be found out: that is not the same as nothing.
+ */
 export async function findLeftovers(context: Context, traces: Traces): Promise<readonly Leftover[]> {
   const filter = ["--filter", `label=homespan.cluster=${traces.cluster}`];
   const list = async (args: readonly string[]): Promise<string[]> => {
-    const answer = await capture(context, "podman", args);
-    return answer.ok ? answer.text.split("\n").filter((line) => line !== "") : [];
+    const text = await ask(context, traces.cluster, "podman", args);
+    return text.split("\n").filter((line) => line.trim() !== "");
   };
   const [pods, containers, volumes, networks, tables] = await Promise.all([
     list(["pod", "ps", ...filter, "--format", "{{.Name}}"]),
-    list(["ps", "--all", ...filter, "--filter", "pod=", "--format", "{{.Names}}"]),
+    list(["ps", "--all", ...filter, "--format", "{{.Pod}} {{.Names}}"]),
     list(["volume", "ls", ...filter, "--format", "{{.Name}}"]),
     list(["network", "ls", ...filter, "--format", "{{.Name}}"]),
     firewallTables(context, traces),
   ]);
   return [
     ...pods.map((name) => podmanObject("pod", name, ["pod", "rm", "--force", "--time=2", name])),
-    ...containers.map((name) => podmanObject("container", name, ["rm", "--force", "--time=2", name])),
+    ...containers
+      .flatMap(outsidePods)
+      .map((name) => podmanObject("container", name, ["rm", "--force", "--time=2", name])),
     ...volumes.map((name) => podmanObject("volume", name, ["volume", "rm", "--force", name])),
     ...networks.map((name) => podmanObject("network", name, ["network", "rm", "--force", name])),
     ...tables.map((name) => ({
@@ -65,15 +72,35 @@ export async function findLeftovers(context: Context, traces: Traces): Promise<r
   ];
 }
 
+/** The name of a container that is in no pod, from its line `<pod> <name>`; the others go with their pods. */
+function outsidePods(line: string): string[] {
+  const [pod, name] = line.split(" ");
+  return pod === "" && name !== undefined ? [name] : [];
+}
+
+/** Nothing where there is no such program, so nothing made with it. */
+async function ask(
+  context: Context,
+  cluster: string,
+  command: string,
+  args: readonly string[],
+): Promise<string> {
+  const answer = await capture(context, command, args);
+  if (answer.ok) return answer.text;
+  if (answer.missing === true) return "";
+  throw new Failure(
+    `could not find out what is left of cluster ${cluster}: ${command} ${args.join(" ")}: ${answer.text}`,
+  );
+}
+
 function podmanObject(kind: string, name: string, args: readonly string[]): Leftover {
   return { what: `${kind} ${name}`, remove: ["podman", ...args] };
 }
 
 async function firewallTables(context: Context, { cluster, sites }: Traces): Promise<string[]> {
-  const answer = await capture(context, "nft", ["list", "tables"]);
-  if (!answer.ok) return [];
+  const text = await ask(context, cluster, "nft", ["list", "tables"]);
   const own = new Set(sites.map((site) => `homespan_${cluster}_${site}`.replaceAll(/[^a-zA-Z0-9]/g, "_")));
-  return answer.text
+  return text
     .split("\n")
     .flatMap((line) => /^table inet (\S+)$/.exec(line.trim())?.[1] ?? [])
     .filter((name) => own.has(name));

@@ -6,6 +6,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { link, mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -55,13 +56,12 @@ export async function withLock<T>(
 }
 
 async function create(file: string, holder: Holder): Promise<boolean> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   // Written aside and linked into place: nobody ever reads half a lock.
   const draft = `${file}.${randomUUID()}`;
-  const handle = await open(draft, "w", 0o600);
-  await handle.writeFile(JSON.stringify(holder));
-  await handle.close();
+  const handle = await openInFolder(draft);
   try {
+    await handle.writeFile(JSON.stringify(holder));
+    await handle.close();
     await link(draft, file);
     return true;
   } catch (error) {
@@ -69,6 +69,27 @@ async function create(file: string, holder: Holder): Promise<boolean> {
     throw error;
   } finally {
     await rm(draft, { force: true });
+  }
+}
+
+/** A run that removes the last stack may take the folder away just after it was made: then it is made again. */
+async function openInFolder(file: string): Promise<FileHandle> {
+  for (let attempt = 1; ; attempt += 1) {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    try {
+      return await open(file, "w", 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === 5) throw error;
+    }
+  }
+}
+
+/** Removes the locks, and drafts of locks, whose holders are dead. */
+export async function removeStaleLocks(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const file = join(folder, name);
+    const holder = await read(file);
+    if (holder !== undefined && !isHeld(holder)) await takeAway(file, holder);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Where ./homespan arrives. */
 import { CommanderError } from "commander";
-import { Failure, InputError, exitCode } from "./errors.ts";
+import { hasPrinted } from "./console.ts";
+import { Failure, InputError, exitCode, systemProblem } from "./errors.ts";
 import { makeProgram } from "./program.ts";
 
 // The reader of a pipe may stop reading (`./homespan ... | head`): nobody is left to tell.
@@ -24,23 +25,30 @@ async function main(args: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.badInput;
-    if (error instanceof Failure || error instanceof InputError) {
-      report(args, error);
-      return error.exitCode;
+    const known = error instanceof Failure || error instanceof InputError ? error : systemProblem(error);
+    if (known !== undefined) {
+      report(args, known);
+      if (known !== error && args.some((word) => word === "-v" || word === "--verbose")) showStack(error);
+      return known.exitCode;
     }
-    process.stderr.write(
-      `homespan: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    showStack(error);
     return exitCode.failed;
   }
+}
+
+function showStack(error: unknown): void {
+  process.stderr.write(
+    `homespan: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
 }
 
 function report(args: readonly string[], error: Failure | InputError): void {
   process.stderr.write(`homespan: ${error.message}\n`);
   const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
-  // `status` and `doctor` have printed their object already and fail only in their exit code.
-  const printed = ["status", "doctor", "kubectl", "ssh", "sweep", "preview"].includes(own[0] ?? "");
-  if (!own.includes("--json") || printed) return;
+  // What of these looks like an option of ours is their program's.
+  const passesOn = ["kubectl", "ssh"].includes(own[0] ?? "");
+  // `status`, `doctor` and others print their object and fail only in their exit code.
+  if (!own.includes("--json") || passesOn || hasPrinted()) return;
   const details = error instanceof Failure ? error.details : {};
   process.stdout.write(
     `${JSON.stringify({ command: own[0], succeeded: false, exitCode: error.exitCode, error: error.message, ...details })}\n`,

@@ -3,16 +3,22 @@ import { kubernetesNodes, nodeStages, tailnetPaths } from "./cluster.ts";
 import type { Outputs } from "./cluster.ts";
 import { table } from "./console.ts";
 import type { Context } from "./context.ts";
+import type { Resource } from "./deployment.ts";
 import { summarizeStages } from "./stages.ts";
 import type { StageSummary } from "./stages.ts";
 
-export interface NodeRow {
+/** A node as the last `up` left it. */
+export interface RecordedNode {
   readonly name: string;
   readonly role: string;
   readonly site: string;
   readonly address: string;
   readonly ready: boolean;
   readonly version: string;
+}
+
+/** A node as it is now. */
+export interface NodeRow extends RecordedNode {
   readonly stage: StageSummary;
   /** How the first server reaches it over the tailnet. */
   readonly path: string;
@@ -52,7 +58,25 @@ export async function viewCluster(context: Context, outputs: Outputs): Promise<C
   return { nodes, ...(kubernetes.problem === undefined ? {} : { problem: kubernetes.problem }) };
 }
 
-export function nodeTable(nodes: readonly NodeRow[]): string {
+/** The nodes with what their memberships say: `up` has just waited for them, so nobody is asked again. */
+export function recordedNodes(
+  nodes: readonly { readonly name: string; readonly role: string; readonly site: string }[],
+  resources: readonly Resource[],
+): RecordedNode[] {
+  const memberships = resources.filter(({ type }) => type === "homespan:index:Membership");
+  return nodes.map(({ name, role, site }) => {
+    const found = memberships.find(({ inputs }) => inputs?.["nodeName"] === name)?.outputs ?? {};
+    const text = (key: string): string => (typeof found[key] === "string" ? found[key] : "");
+    return {
+      ...{ name, role, site },
+      address: text("tailnetAddress"),
+      ready: found["ready"] === true,
+      version: text("kubeletVersion"),
+    };
+  });
+}
+
+export function nodeTable(nodes: readonly RecordedNode[]): string {
   return table(
     ["NODE", "ROLE", "SITE", "TAILNET ADDRESS", "STATUS", "VERSION"],
     nodes.map(({ name, role, site, address, ready, version }) => [

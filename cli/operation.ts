@@ -10,6 +10,7 @@ import type { Changes } from "./progress.ts";
 import { Progress } from "./progress.ts";
 import type { OperationResult } from "./pulumi.ts";
 import { runOperation } from "./pulumi.ts";
+import { configProblems, isFollowUp } from "./refusal.ts";
 import { parseStackFile, settingOf } from "./settings.ts";
 import type { Stack } from "./stack.ts";
 import { projectName } from "./stack.ts";
@@ -55,6 +56,9 @@ export async function operate(
   const heartbeat = setInterval(() => {
     progress.heartbeat();
   }, 15_000);
+  const firstWord = setTimeout(() => {
+    progress.firstWord();
+  }, 2000);
   try {
     const result = await runOperation(
       context,
@@ -70,6 +74,7 @@ export async function operate(
     return { result, progress };
   } finally {
     clearInterval(heartbeat);
+    clearTimeout(firstWord);
   }
 }
 
@@ -124,20 +129,4 @@ export async function stagesOf(context: Context, cluster: string): Promise<Stage
   const nodes = await podmanNodes(context, cluster);
   const found = await Promise.all(nodes.map(({ node, pod }) => nodeStages(context, node, pod)));
   return found.map((stages) => summarizeStages(stages, Date.now()));
-}
-
-/** Config and topology errors have one grammar: `` `field` must <rule>, got <value> ``. */
-const problemGrammar = /^\s*(?:[-*]\s+)?`[^`\n]+`.* (?:must|is|are|needs?|cannot) /;
-
-function configProblems(messages: readonly string[]): string | undefined {
-  const own = messages.filter((message) => !isFollowUp(message));
-  const text = own.join("\n");
-  return text.split("\n").some((line) => problemGrammar.test(line)) ? text : undefined;
-}
-
-/** What the engine says in addition when the program or a resource failed. */
-function isFollowUp(message: string): boolean {
-  return /^(update|destroy|refresh|preview) failed$|Program exited with non-zero exit code|one or more errors|an unhandled error occurred/.test(
-    message,
-  );
 }

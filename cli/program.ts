@@ -1,5 +1,6 @@
 /** The command line: names, options and help of every verb. What a verb does is loaded when it is called. */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { goCaches } from "../toolchain/folders.ts";
 import type { CommonOptions, Context } from "./context.ts";
 import { makeContext } from "./context.ts";
 import type { Stack } from "./stack.ts";
@@ -22,7 +23,11 @@ Exit codes:
   0  done
   1  failed; run the same command again to go on
   2  bad config or usage, or a machine that cannot run it; nothing was created
+  130, 143  stopped by Ctrl-C or SIGTERM; run the same command again to go on
 `;
+
+const overCommitted = "a config value over the committed Pulumi.<stack>.yaml; may be repeated";
+const overLast = "a config value over what the stack last ran with; may be repeated";
 
 /** @param exit takes the exit code of a verb that passes another program's on. */
 export function makeProgram(exit: (code: number) => void): Command {
@@ -42,6 +47,10 @@ Examples:
   ./homespan up --set agents=3               config for this run, over the committed Pulumi.ci.yaml
   ./homespan kubectl get nodes
   eval "$(./homespan env)"; pulumi preview -s ci
+
+Config:
+  up and preview start from the committed Pulumi.<stack>.yaml; what differs from the last run is named.
+  All other verbs start from what the stack last ran with, its --set values included.
 ${exitCodes}`,
     );
 
@@ -63,6 +72,7 @@ ${exitCodes}`,
       });
 
   settable(
+    overCommitted,
     timed(
       stackVerb(
         "up",
@@ -76,6 +86,7 @@ ${exitCodes}`,
     ),
   );
   settable(
+    overCommitted,
     stackVerb(
       "preview",
       "show what up would change",
@@ -98,6 +109,7 @@ ${exitCodes}`,
     ),
   );
   settable(
+    overLast,
     timed(
       stackVerb<StackOptions & { readonly node?: string }>(
         "recreate",
@@ -121,6 +133,7 @@ ${exitCodes}`,
     },
   );
   settable(
+    overLast,
     stackVerb(
       "doctor",
       "find what keeps this machine or a node from working, with the fix",
@@ -143,6 +156,7 @@ ${exitCodes}`,
     .option("--write <file>", "write it to a file, readable by you alone")
     .addOption(new Option("--merge", "merge it into your own kubeconfig").conflicts("write"));
   settable(
+    overLast,
     stackVerb(
       "env",
       "print exports with which plain pulumi works on the same stacks",
@@ -154,6 +168,7 @@ ${exitCodes}`,
     ),
   );
   settable(
+    overCommitted,
     stackVerb<StackOptions & { readonly watts?: number; readonly kwhPrice?: number }>(
       "cost",
       "show what a stack costs a month, resource by resource",
@@ -203,7 +218,7 @@ function addNodeVerbs(program: Command, exit: (code: number) => void): void {
       const command = args[0] === "--" ? args.slice(1) : args;
       exit(await ssh(context, await resolveStack(context.paths, options.stack, undefined), node, command));
     });
-  settable(common(program.command("render")))
+  settable(overLast, common(program.command("render")))
     .description("show every file a node would get; secrets are left out")
     .argument("<node>", "its name")
     .argument("[stack]", "the stack (default: ci)")
@@ -233,14 +248,13 @@ function addProjectVerbs(program: Command): void {
       const { toolchain } = await import("./verbs/toolchain.ts");
       await toolchain(makeContext(options), options);
     });
-  tools
-    .command("clean")
-    .description("free the disk of what building the tools left (some 20 GB); the tools stay")
+  common(tools.command("clean"))
+    .description(`free the disk of what building the tools left (${goCaches.words}); the tools stay`)
     .option("--all", "the tools and image archives too")
     .addHelpText("after", help(["toolchain clean", "toolchain clean --all"]))
-    .action(async (options: { all?: boolean }) => {
+    .action(async (options: CommonOptions & { all?: boolean }) => {
       const { cleanToolchain } = await import("./verbs/toolchain.ts");
-      await cleanToolchain(makeContext({}), options);
+      await cleanToolchain(makeContext(options), options);
     });
   common(program.command("test"))
     .description("run the project's tests; the last line is: N passed, N failed")
@@ -276,8 +290,9 @@ function common(command: Command): Command {
     .option("-v, --verbose", "say more");
 }
 
-function settable(command: Command): Command {
-  return command.option("--set <key=value>", "a config value for this run; may be repeated", collect);
+/** @param over what the values are laid over, in words. */
+function settable(over: string, command: Command): Command {
+  return command.option("--set <key=value>", over, collect);
 }
 
 function timed(command: Command): Command {

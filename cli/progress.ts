@@ -36,7 +36,10 @@ export class Progress {
   readonly #errors = new Map<string, string>();
   readonly #programErrors: string[] = [];
   readonly #changes = new Map<string, number>();
+  /** Own resources the engine has come to, whatever it did with them. */
+  readonly #seen = new Set<string>();
   #failedSteps = 0;
+  #silent = true;
 
   constructor(print: (line: string) => void, verbose = false, now: () => number = Date.now) {
     this.#print = print;
@@ -52,14 +55,28 @@ export class Progress {
     if (event.diagnosticEvent !== undefined) this.#diagnose(event.diagnosticEvent);
   }
 
+  /** Says what is being done when nothing was said so far; call it once, after a short while. */
+  firstWord(): void {
+    if (!this.#silent) return;
+    this.#line(this.#running.size > 0 ? this.#runningNow() : this.#reading());
+  }
+
   /** Says what is still being worked on; call it every few seconds. */
   heartbeat(): void {
-    if (this.#running.size === 0) return;
+    if (this.#running.size > 0) this.#line(`still ${this.#runningNow()}`);
+    else this.#line(this.#changes.size > 0 ? "still at work" : `still ${this.#reading()}`);
+  }
+
+  #reading(): string {
+    const count = this.#seen.size;
+    return `reading what is there${count === 0 ? "" : ` (${String(count)} resources so far)`}`;
+  }
+
+  #runningNow(): string {
     const now = this.#now();
-    const items = [...this.#running.values()].map(
-      ({ name, doing, since }) => `${doing} ${name} (${duration(now - since)})`,
-    );
-    this.#line(`still ${items.join(", ")}`);
+    return [...this.#running.values()]
+      .map(({ name, doing, since }) => `${doing} ${name} (${duration(now - since)})`)
+      .join(", ");
   }
 
   /** Problems the program itself found, before or beside any resource. */
@@ -82,6 +99,7 @@ export class Progress {
   }
 
   #begin(step: StepMetadata): void {
+    if (isOwnResource(step)) this.#seen.add(step.urn);
     const word = words[step.op];
     if (word === undefined || !isOwnResource(step)) return;
     const name = shortName(step.urn);
@@ -125,6 +143,7 @@ export class Progress {
   }
 
   #line(text: string): void {
+    this.#silent = false;
     const elapsed = ((this.#now() - this.#started) / 1000).toFixed(1).padStart(6);
     this.#print(`${elapsed} s  ${text}`);
   }

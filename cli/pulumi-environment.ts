@@ -1,36 +1,56 @@
-/** The environment of pulumi when it starts plugins: theirs are the temporary files that nobody removes. */
+/** Temporary files of a run, and the environment of pulumi: its plugins leave files that nobody removes. */
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "./context.ts";
 import { childEnvironment } from "./environment.ts";
+import type { Paths } from "./paths.ts";
+import { isAlive } from "./process.ts";
+import { untilDone } from "./signals.ts";
+
+/** How many pieces of work of this process use its folder. */
+let users = 0;
 
 /**
- * Runs `work` with a folder for temporary files that goes away with it.
+ * Runs `work` with this process's folder for temporary files, which goes away with the last that uses it, also after Ctrl-C.
+ * What a killed run left goes with the next run.
+ */
+export async function withTemporaryFolder<T>(
+  { paths }: Pick<Context, "paths">,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = join(paths.temporary, String(process.pid));
+  users += 1;
+  return untilDone(async () => {
+    try {
+      await removeStale(paths);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      return await work(folder);
+    } finally {
+      users -= 1;
+      if (users === 0) await rm(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+/**
+ * Runs `work` with an environment for a pulumi that starts plugins.
  *
  * Pulumi's Kubernetes plugin writes the admin kubeconfig to a temporary file each time it is configured and leaves it
  * there (writeKubeconfigToFile in pulumi-kubernetes, provider/pkg/provider/util.go).
  */
-export async function withPulumiEnvironment<T>(
+export function withPulumiEnvironment<T>(
   context: Context,
-  work: (environment: Readonly<Record<string, string>>) => Promise<T>,
+  work: (environment: Readonly<Record<string, string>>, folder: string) => Promise<T>,
 ): Promise<T> {
-  const { paths } = context;
-  await removeStale(context);
-  const folder = join(paths.temporary, String(process.pid));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  try {
-    return await work({ ...childEnvironment(paths, context.environment), TMPDIR: folder });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return withTemporaryFolder(context, (folder) =>
+    work({ ...childEnvironment(context.paths, context.environment), TMPDIR: folder }, folder),
+  );
 }
 
 /** Removes the folders of runs that were killed. */
-async function removeStale({ paths, machine }: Context): Promise<void> {
-  const names = (await readdir(paths.temporary).catch(() => [])).filter((name) => /^\d+$/.test(name));
-  if (names.length === 0) return;
-  const running = new Set(machine.processes().map(({ pid }) => String(pid)));
-  for (const name of names.filter((pid) => !running.has(pid))) {
-    await rm(join(paths.temporary, name), { recursive: true, force: true });
+async function removeStale({ temporary }: Paths): Promise<void> {
+  const names = (await readdir(temporary).catch(() => [])).filter((name) => /^\d+$/.test(name));
+  for (const name of names.filter((pid) => Number(pid) !== process.pid && !isAlive(Number(pid)))) {
+    await rm(join(temporary, name), { recursive: true, force: true });
   }
 }

@@ -9,6 +9,7 @@ import { Failure, Interrupted } from "./errors.ts";
 import type { EngineEvent } from "./events.ts";
 import { logLine, parseEvent } from "./events.ts";
 import { withPulumiEnvironment } from "./pulumi-environment.ts";
+import { stoppedWithUs } from "./signals.ts";
 
 /**
  * Runs a short command of pulumi and returns its standard output.
@@ -25,13 +26,15 @@ export async function pulumi(
     readonly environment?: Readonly<Record<string, string>>;
   },
 ): Promise<string> {
-  const result = await execa("pulumi", [...args, "--non-interactive", "--color=never"], {
-    cwd: options.cwd,
-    env: options.environment ?? childEnvironment(context.paths, context.environment),
-    extendEnv: false,
-    reject: false,
-    ...(options.input === undefined ? {} : { input: options.input }),
-  });
+  const result = await stoppedWithUs(
+    execa("pulumi", [...args, "--non-interactive", "--color=never"], {
+      cwd: options.cwd,
+      env: options.environment ?? childEnvironment(context.paths, context.environment),
+      extendEnv: false,
+      reject: false,
+      ...(options.input === undefined ? {} : { input: options.input }),
+    }),
+  );
   if (result.failed) {
     throw new Failure(
       `pulumi ${args.join(" ")} failed: ${(result.stderr || result.stdout || (result.shortMessage ?? "")).trim()}`,

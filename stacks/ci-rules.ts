@@ -2,7 +2,8 @@
 import { nodeNames } from "../components/render/names.ts";
 import type { CiFields } from "./ci-schema.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
-import { freeKubeletArguments, freeLabels, freeOptions } from "./node-rules.ts";
+import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
+import { freeOptions } from "./option-rules.ts";
 import type { Rule } from "./schema-check.ts";
 
 export const ciRules: readonly Rule<CiFields>[] = [

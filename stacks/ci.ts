@@ -20,6 +20,8 @@ export interface CiMachine {
   readonly restrictions: Restrictions;
   /** Directory of image archives for nodes that reach no registry. */
   readonly imagesDirectory: string | undefined;
+  /** Which build of the steward image is in Podman's store; undefined where nobody recorded it. */
+  readonly stewardRevision: string | undefined;
 }
 
 export interface CiOutputs {

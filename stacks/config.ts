@@ -13,17 +13,34 @@ export interface StackSettings {
   readonly values: Readonly<Record<string, string>>;
 }
 
+/** Where the language host names the keys with a secret value, as a JSON list; the SDK has no public reader of it. */
+const secretKeysVariable = "PULUMI_CONFIG_SECRET_KEYS";
+
 /**
  * The settings of the stack that is being deployed.
  *
- * @throws pulumi.RunError for a topology nobody knows
+ * @throws pulumi.RunError for a secret value, or a topology nobody knows
  */
 export function readSettings(): StackSettings {
-  return settingsOf(pulumi.getStack(), pulumi.runtime.allConfig());
+  const named = process.env[secretKeysVariable];
+  const secretKeys = named === undefined || named === "" ? [] : (JSON.parse(named) as string[]);
+  return settingsOf(pulumi.getStack(), pulumi.runtime.allConfig(), secretKeys);
 }
 
-/** Pure part of {@link readSettings}: picks this project's keys and the topology. */
-export function settingsOf(stackName: string, config: Readonly<Record<string, string>>): StackSettings {
+/**
+ * Pure part of {@link readSettings}: picks this project's keys and the topology.
+ *
+ * Secret values come first and alone: whatever else is wrong with them, no message may show them.
+ */
+export function settingsOf(
+  stackName: string,
+  config: Readonly<Record<string, string>>,
+  secretKeys: readonly string[] = [],
+): StackSettings {
+  const secrets = secretProblems(secretKeys);
+  if (secrets.length > 0) {
+    throw configurationError(stackName, secrets);
+  }
   const values = Object.fromEntries(
     Object.entries(config)
       .filter(([key]) => key.startsWith(`${namespace}:`))
@@ -43,6 +60,18 @@ export function settingsOf(stackName: string, config: Readonly<Record<string, st
     throw new pulumi.RunError(lines.join("\n"));
   }
   return { stackName, topology, values };
+}
+
+/** Settings become files on nodes and plain inputs in the state: a secret among them would be in the clear there. */
+function secretProblems(secretKeys: readonly string[]): Problem[] {
+  return secretKeys
+    .filter((key) => key.startsWith(`${namespace}:`))
+    .map((key) => key.replace(/^.*:/, ""))
+    .sort()
+    .map((key) => ({
+      field: key,
+      rule: `not be or hold a secret: it is stored in the clear; remove it with: pulumi config rm ${namespace}:${key}`,
+    }));
 }
 
 /** All problems of a configuration in one error that prints without a stack trace. */

@@ -1,5 +1,6 @@
 /** The Pulumi program: runs the topology that `homespan:topology` names. */
 import { detectMachine } from "../toolchain/machine.ts";
+import { stewardRevision } from "../toolchain/steward-revision.ts";
 import { ciConfig } from "./ci-config.ts";
 import { ciStack, type CiOutputs } from "./ci.ts";
 import { readSettings, type StackSettings } from "./config.ts";
@@ -20,5 +21,6 @@ function thisMachine(): Parameters<typeof ciStack>[1] {
   return {
     restrictions: { cgroupV1: machine.cgroup === "v1", noSysResource: !machine.sysResource },
     imagesDirectory: process.env["HOMESPAN_CLUSTER_IMAGES"],
+    stewardRevision: stewardRevision(),
   };
 }

@@ -6,7 +6,8 @@ import { fieldPath, type Problem } from "./grammar.ts";
 import { knownZones, nodeField, placedNodes, type PlacedNode } from "./lightsail-nodes.ts";
 import { networkRules } from "./lightsail-network-rules.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
-import { freeKubeletArguments, freeLabels, freeOptions } from "./node-rules.ts";
+import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
+import { freeOptions } from "./option-rules.ts";
 import type { Rule } from "./schema-check.ts";
 
 type Check = (fields: LightsailFields) => Problem[];

@@ -1,6 +1,6 @@
 /** Rules about what the topology owns on a node, the same in every stack. */
 import { labelKeys } from "../components/render/labels.ts";
-import { ownedKubeletArguments, ownedOptions } from "../components/upstream/k3s.ts";
+import { ownedKubeletArguments } from "../components/upstream/k3s.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
 
 /** What one node may set. */
@@ -32,28 +32,4 @@ export function freeKubeletArguments(path: readonly PropertyKey[], { kubeletArgs
       rule: "not set an argument the topology owns",
       got: argument,
     }));
-}
-
-/**
- * @param reasons what the stack says of its own options, before what holds for all stacks
- */
-export function freeOptions(
-  extraConfig: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
-  reasons: Readonly<Record<string, string>> = {},
-): Problem[] {
-  return Object.entries(extraConfig).flatMap(([role, options]) =>
-    Object.entries(options).flatMap(([key, value]) => {
-      const option = key.replace(/\+$/, "");
-      const reason = reasons[option] ?? ownedOptions[option];
-      return reason === undefined
-        ? []
-        : [
-            {
-              field: fieldPath(["extraConfig", role, key]),
-              rule: `be left to the topology (${reason})`,
-              got: value,
-            },
-          ];
-    }),
-  );
 }

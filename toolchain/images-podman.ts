@@ -7,6 +7,8 @@ import { execa } from "execa";
 export interface StoredImage {
   readonly id: string;
   readonly size: number;
+  /** Of its own manifest first, then of the lists it was pulled through. */
+  readonly digests: readonly string[];
   /** The label `homespan.recipe`; absent on images that were pulled. */
   readonly recipe?: string;
 }
@@ -57,11 +59,15 @@ export function parseImages(json: string): ReadonlyMap<string, StoredImage> {
     readonly Size: number;
     readonly Labels?: Readonly<Record<string, string>> | null;
     readonly Names?: readonly string[] | null;
+    readonly Digest?: string;
+    readonly RepoDigests?: readonly string[] | null;
   }[];
-  for (const { Id, Size, Labels, Names } of entries) {
+  for (const { Id, Size, Labels, Names, Digest, RepoDigests } of entries) {
+    const lists = (RepoDigests ?? []).map((reference) => reference.replace(/^.*@/u, ""));
+    const digests = [...new Set([...(Digest === undefined ? [] : [Digest]), ...lists])];
     const recipe = Labels?.[recipeLabel];
     for (const name of Names ?? []) {
-      found.set(name, { id: Id, size: Size, ...(recipe === undefined ? {} : { recipe }) });
+      found.set(name, { id: Id, size: Size, digests, ...(recipe === undefined ? {} : { recipe }) });
     }
   }
   return found;

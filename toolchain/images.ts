@@ -9,8 +9,11 @@ import { baseImages, clusterImages, images, type ImageKey } from "../components/
 import { baseOf, prepareBase } from "./images-base.ts";
 import { buildImage, recipeHash, type BuildInputs, type Digests } from "./images-build.ts";
 import { podman, recipeLabel, storedImages, type StoredImage } from "./images-podman.ts";
+import { pullImage } from "./images-pull.ts";
 import { standInRecipes, stewardRecipe, type ImageRecipe } from "./images-recipes.ts";
 import { withLock } from "./locks.ts";
+import { imagePins, type ImagePins } from "./pins-images.ts";
+import { recordStewardRevision } from "./steward-revision.ts";
 import type { ImageContext, ImageRow } from "./types.ts";
 
 const project = join(import.meta.dirname, "..");
@@ -32,19 +35,21 @@ interface Plan {
  * Makes sure that every image is in Podman's store and, where images are built, that those for pods are archived.
  * Safe to call from two processes at once: one works, the other waits and finds everything done.
  */
-export async function prepareImages(context: ImageContext): Promise<ImageRow[]> {
+export async function prepareImages(context: ImageContext, pins: ImagePins = imagePins): Promise<ImageRow[]> {
   const folder = join(context.cache, "images");
   await mkdir(folder, { recursive: true });
   const digests = await readDigests(folder);
-  let plan = await makePlan(context, digests);
+  let plan = await makePlan(context, digests, pins);
   if (isWork(plan)) {
     plan = await withLock(folder, "images", async () => {
-      const current = await makePlan(context, digests);
-      if (isWork(current)) await carryOut(context, current);
+      const current = await makePlan(context, digests, pins);
+      if (isWork(current)) await carryOut(context, current, pins);
       await writeAtomically(join(folder, "digests.json"), JSON.stringify(digests));
-      return makePlan(context, digests);
+      return makePlan(context, digests, pins);
     });
   }
+  const steward = plan.stored.get(images.steward)?.recipe;
+  if (steward !== undefined) await recordStewardRevision(context.cache, steward);
   return Object.values(images).map((name) => row(context, name, plan.stored));
 }
 
@@ -52,7 +57,7 @@ function isWork({ pull, build, save }: Plan): boolean {
   return pull.length + build.length + save.length > 0;
 }
 
-async function makePlan(context: ImageContext, digests: Digests): Promise<Plan> {
+async function makePlan(context: ImageContext, digests: Digests, pins: ImagePins): Promise<Plan> {
   const { cache, online } = context;
   const stored = await storedImages(cache);
   const recipes = online ? [stewardRecipe] : [...standInRecipes, stewardRecipe];
@@ -67,11 +72,16 @@ async function makePlan(context: ImageContext, digests: Digests): Promise<Plan> 
   const save = online ? [] : clusterImages.filter((key) => !isSaved(cache, key, stored));
   return {
     stored,
-    // A stand-in under a registry's name is not what the registry has.
-    pull: pulled.filter((name) => stored.get(name) === undefined || stored.get(name)?.recipe !== undefined),
+    pull: pulled.filter((name) => !isPulled(stored.get(name), pins[name]?.digest)),
     build,
     save,
   };
+}
+
+/** A stand-in under a registry's name is not what the registry has, nor is another content than the pinned one. */
+function isPulled(image: StoredImage | undefined, pinned: string | undefined): boolean {
+  if (image === undefined || image.recipe !== undefined) return false;
+  return pinned === undefined || image.digests.includes(pinned);
 }
 
 function inputsOf({ cache, machine, online }: ImageContext): BuildInputs {
@@ -79,12 +89,12 @@ function inputsOf({ cache, machine, online }: ImageContext): BuildInputs {
   return { project, baseImage: baseImages.built, base: baseOf(cache, machine.arch) };
 }
 
-async function carryOut(context: ImageContext, plan: Plan): Promise<void> {
+async function carryOut(context: ImageContext, plan: Plan, pins: ImagePins): Promise<void> {
   const { cache, reporter, online } = context;
   for (const name of plan.pull) {
     const task = reporter.start(`image ${name}`);
     try {
-      await podman(cache, ["pull", "--quiet", name]);
+      await pullImage(cache, name, pins);
       task.done();
     } catch (error) {
       task.fail(error instanceof Error ? error.message : String(error));

@@ -3,6 +3,7 @@
  *
  * Nothing here knows about clusters.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeContainersConf } from "./containers-conf.ts";
@@ -12,8 +13,10 @@ import { removeGoCaches, removeReadOnly } from "./modules.ts";
 import { linkLanguageHost } from "./links.ts";
 import { detectMachine } from "./machine.ts";
 import { PINS } from "./pins.ts";
+import type { ToolPin } from "./pin-types.ts";
+import type { MakeSource } from "./recipe.ts";
 import { chooseSource, registryReachable, sourceSetting } from "./reach.ts";
-import { availablePins, ensureTools, neededPins, toolState } from "./tools.ts";
+import { DOWNLOAD_GIB, availablePins, buildSpace, ensureTools, neededPins, toolState } from "./tools.ts";
 import type { ToolContext, ToolState } from "./tools.ts";
 import type { Group, ImageRow, Prepared, Reporter, ToolRow } from "./types.ts";
 
@@ -71,7 +74,38 @@ export async function listTools(
   return states.map(rowOf);
 }
 
-/** What `clean` drops: `go` what Go downloaded and compiled (some 25 GiB), `all` everything but stacks' state. */
+/** What the tools that are missing will be made from, and the GiB that takes. */
+export interface Outstanding {
+  readonly source: MakeSource;
+  readonly neededGiB: number;
+}
+
+/** What `prepare` has still to make for the group `core`; undefined when it has all. Reads only, but for the question what can be reached. */
+export async function outstanding(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Outstanding | undefined> {
+  const context = {
+    cache: cacheFolder(environment),
+    machine: detectMachine(),
+    setting: sourceSetting(environment),
+    environment,
+  };
+  const missing = async (buildsImages: boolean): Promise<readonly ToolPin[]> => {
+    const pins = availablePins(neededPins(PINS, ["core"], buildsImages), context);
+    const states = await Promise.all(pins.map((pin) => toolState(pin, context)));
+    return states
+      .filter(({ installed, onPath }) => installed === undefined && onPath === undefined)
+      .map(({ pin }) => pin);
+  };
+  // What a machine with internet has is complete without the tools that build images.
+  if ((await missing(false)).length === 0 && existsSync(join(context.cache, "images"))) return undefined;
+  const source = await chooseSource(context.setting);
+  return source === "download"
+    ? { source, neededGiB: DOWNLOAD_GIB }
+    : { source, neededGiB: Math.ceil(buildSpace(await missing(true))) };
+}
+
+/** What `clean` drops: `go` what Go downloaded and compiled (`goCaches` in folders.ts says how much), `all` everything but stacks' state. */
 export type CleanScope = "go" | "all";
 
 /** Frees disk space; the next `prepare` makes again what it needs. */

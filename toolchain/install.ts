@@ -7,7 +7,8 @@ import { execa } from "execa";
 import { download } from "./download.ts";
 import type { DownloadOptions } from "./download.ts";
 import { withLock } from "./locks.ts";
-import { buildFromModules, findGo } from "./modules.ts";
+import { buildFromModules, fetchModules, findGo } from "./modules.ts";
+import type { BuildContext } from "./modules.ts";
 import type { DownloadPin, ReleaseFile, ToolPin } from "./pin-types.ts";
 import { offers, platformOf, recipeHash } from "./recipe.ts";
 import type { MakeSource } from "./recipe.ts";
@@ -145,18 +146,34 @@ async function finish(folder: string, files: readonly string[]): Promise<number>
 
 async function fromModules(pin: ToolPin, draft: string, context: InstallContext, task: Task): Promise<void> {
   if (pin.modules === undefined) throw new Error(`${pin.name} cannot be built from Go modules`);
-  const log = join(context.cache, "logs", `${pin.name}.log`);
+  const onProgress = (text: string): void => {
+    task.detail(text);
+  };
+  await buildFromModules(pin.modules, draft, await buildContext(pin.name, context, onProgress));
+}
+
+/** Downloads the modules of tools that are built later; stops when `signal` says so. What fails here fails again, and is told, in the build. */
+export async function fetchAhead(
+  pins: readonly ToolPin[],
+  context: InstallContext,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const pin of pins) {
+    if (pin.modules === undefined || signal.aborted) continue;
+    const build = await buildContext(`${pin.name}-modules`, context, () => undefined);
+    await fetchModules(pin.modules, { ...build, signal }).catch(() => undefined);
+  }
+}
+
+async function buildContext(
+  name: string,
+  { cache, environment }: InstallContext,
+  onProgress: (text: string) => void,
+): Promise<BuildContext> {
+  const log = join(cache, "logs", `${name}.log`);
   await mkdir(dirname(log), { recursive: true });
   await writeFile(log, "");
-  await buildFromModules(pin.modules, draft, {
-    cache: context.cache,
-    go: findGo(context.environment["PATH"]),
-    environment: context.environment,
-    log,
-    onProgress: (text) => {
-      task.detail(text);
-    },
-  });
+  return { cache, go: findGo(environment["PATH"]), environment, log, onProgress };
 }
 
 async function fromRelease(pin: ToolPin, draft: string, context: InstallContext, task: Task): Promise<void> {

@@ -12,8 +12,9 @@ import {
 import { delimiter, dirname, join } from "node:path";
 import type { Machine } from "./types.ts";
 
-/** Bit of CAP_SYS_RESOURCE in the kernel's capability masks (capabilities(7), linux/capability.h). */
+/** Bits in the kernel's capability masks (capabilities(7), linux/capability.h). */
 const CAP_SYS_RESOURCE = 24n;
+const NODE_CAPABILITIES = { CAP_NET_ADMIN: 12n, CAP_SYS_ADMIN: 21n } as const;
 
 /** Reads one of the kernel's text files; undefined where it does not exist, as on macOS. */
 type ReadFile = (path: string) => string | undefined;
@@ -72,7 +73,6 @@ function detect(probe: MachineProbes): Machine {
   if (arch !== "amd64" && arch !== "arm64") {
     throw new Error(`\`arch\` must be amd64 (x64) or arm64, got ${probe.arch}`);
   }
-  const bounding = /^CapBnd:\s*([0-9a-f]+)/m.exec(probe.readFile("/proc/self/status") ?? "")?.[1];
   return {
     platform,
     arch,
@@ -81,9 +81,20 @@ function detect(probe: MachineProbes): Machine {
     // containers run in a virtual machine with v2.
     cgroup:
       probe.exists("/sys/fs/cgroup") && !probe.exists("/sys/fs/cgroup/cgroup.controllers") ? "v1" : "v2",
-    sysResource: bounding === undefined || ((BigInt(`0x${bounding}`) >> CAP_SYS_RESOURCE) & 1n) === 1n,
+    sysResource: mayHave(CAP_SYS_RESOURCE, probe.readFile),
     tun: platform === "linux" && probe.opens("/dev/net/tun"),
   };
+}
+
+/** Capabilities that no process on this machine can give a node's containers, and that they cannot do without. */
+export function missingCapabilities(readFile: ReadFile = probes().readFile): string[] {
+  return Object.entries(NODE_CAPABILITIES).flatMap(([name, bit]) => (mayHave(bit, readFile) ? [] : [name]));
+}
+
+/** True when the bounding set has the capability, or the system does not say. */
+function mayHave(bit: bigint, readFile: ReadFile): boolean {
+  const bounding = /^CapBnd:\s*([0-9a-f]+)/m.exec(readFile("/proc/self/status") ?? "")?.[1];
+  return bounding === undefined || ((BigInt(`0x${bounding}`) >> bit) & 1n) === 1n;
 }
 
 /**

@@ -16,6 +16,8 @@ export interface BuildContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: string;
   readonly onProgress: (text: string) => void;
+  /** Ends a run of `go` that is no longer wanted. */
+  readonly signal?: AbortSignal;
 }
 
 /** Go's default install folder, where it is when nobody put it on PATH. */
@@ -56,6 +58,19 @@ export async function buildFromModules(
         set.cgo === true,
       );
     }
+  }
+}
+
+/**
+ * Downloads what a build of the recipe will read, and compiles nothing: one tool's modules come over the network while
+ * another is compiled.
+ */
+export async function fetchModules(recipe: ModulesPin, context: BuildContext): Promise<void> {
+  for (const set of recipe.sets) {
+    const folder = await prepareWorkspace(set, context);
+    const packages = set.builds.map((build) => build.package);
+    // A program that is embedded in the next one does not exist yet: -e goes on without it.
+    await go(context, ["list", "-e", "-deps", ...tagFlags(set), ...packages], folder, set.cgo === true);
   }
 }
 
@@ -167,6 +182,7 @@ async function go(context: BuildContext, args: readonly string[], cwd: string, c
     },
     extendEnv: false,
     reject: false,
+    ...(context.signal === undefined ? {} : { cancelSignal: context.signal }),
   });
   child.stderr.on("data", (chunk: Buffer) => {
     log.write(chunk);

@@ -1,5 +1,6 @@
 /** Decides which tools a run needs, and makes those that are missing. */
-import { findInstalled, installTool, removeDownloads } from "./install.ts";
+import { goCaches } from "./folders.ts";
+import { fetchAhead, findInstalled, installTool, removeDownloads } from "./install.ts";
 import type { Installed, InstallContext } from "./install.ts";
 import { linkTool } from "./links.ts";
 import { diskFreeBytes } from "./machine.ts";
@@ -12,6 +13,8 @@ import type { SourceSetting } from "./reach.ts";
 import type { Group } from "./types.ts";
 
 const GIB = 2 ** 30;
+/** What all downloads together take, unpacked. */
+export const DOWNLOAD_GIB = 2;
 /** Downloads at a time. */
 const PARALLEL = 4;
 
@@ -35,7 +38,7 @@ export function sourcesOf(setting: SourceSetting): readonly MakeSource[] {
   return setting === "auto" ? ["download", "modules"] : [setting];
 }
 
-export function availablePins(pins: readonly ToolPin[], context: InstallContext): ToolPin[] {
+export function availablePins(pins: readonly ToolPin[], context: Pick<InstallContext, "machine">): ToolPin[] {
   const platform = platformOf(context.machine);
   return pins.filter((pin) => offers(pin, "download", platform) || offers(pin, "modules", platform));
 }
@@ -94,7 +97,7 @@ async function makeTools(
     (pin) =>
       offers(pin, "download", platform) && (source === "download" || !offers(pin, "modules", platform)),
   );
-  checkDisk(toDownload.length > 0 ? 2 : 0, "downloads", context.cache);
+  checkDisk(toDownload.length > 0 ? DOWNLOAD_GIB : 0, "downloads", context.cache);
   const failed = await downloadAll(toDownload, made, context);
   const carriedBy = (pin: ToolPin): boolean => {
     const carrier = pin.includedIn;
@@ -136,17 +139,31 @@ async function downloadAll(
   return failed;
 }
 
-/** One after another: each build uses every core already. */
+/** One after another: each build uses every core already. Downloads wait for the network alone, so they run ahead. */
 async function buildAll(
   pins: readonly ToolPin[],
   made: Map<string, Installed>,
   context: ToolContext,
 ): Promise<void> {
   const names = pins.map((pin) => pin.name).join(", ");
-  const needed = 1 + pins.reduce((sum, pin) => sum + (pin.modules?.cacheGiB ?? 0), 0);
-  checkDisk(needed, `building ${names} from Go modules`, context.cache);
+  checkDisk(buildSpace(pins), `building ${names} from Go modules`, context.cache);
   await context.beforeBuilding();
-  for (const pin of pins) await make(pin, "modules", made, context);
+  const stop = new AbortController();
+  const ahead = fetchAhead(pins.slice(1), context, stop.signal);
+  try {
+    for (const pin of pins) await make(pin, "modules", made, context);
+  } finally {
+    stop.abort();
+    await ahead;
+  }
+}
+
+/** GiB that building the tools from their Go modules may take, the tools themselves included. */
+export function buildSpace(pins: readonly ToolPin[]): number {
+  // Each pin counts what it takes alone; all of them together share much of it.
+  const alone = pins.map((pin) => pin.modules?.cacheGiB ?? 0);
+  const sum = alone.reduce((total, gib) => total + gib, 1);
+  return Math.max(Math.min(sum, goCaches.gib + 2), ...alone);
 }
 
 /** Links each tool as soon as it is there: a run that is interrupted leaves what it made usable. */

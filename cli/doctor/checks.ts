@@ -20,7 +20,9 @@ const rules: readonly Rule[] = [
   packages,
   tun,
   cgroup,
-  sysResource,
+  capabilities,
+  nft,
+  go,
   disk,
   nodeVersion,
   npm,
@@ -95,8 +97,15 @@ function cgroup({ cgroup: version }: Facts): Check {
   );
 }
 
-function sysResource({ sysResource: present }: Facts): Check {
-  if (present) return ok("capabilities", "CAP_SYS_RESOURCE is there");
+function capabilities({ missingCapabilities, sysResource }: Facts): Check {
+  if (missingCapabilities.length > 0) {
+    return problem(
+      "capabilities",
+      `nodes need ${missingCapabilities.join(" and ")}, which this machine does not give: they mount, make networks and filter packets`,
+      "in a container: start it with --privileged; else run it on a machine of its own",
+    );
+  }
+  if (sysResource) return ok("capabilities", "CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_SYS_RESOURCE are there");
   return notice(
     "capabilities",
     "CAP_SYS_RESOURCE is missing: limits and oom scores cannot be raised",
@@ -104,9 +113,29 @@ function sysResource({ sysResource: present }: Facts): Check {
   );
 }
 
-function disk({ cacheFree, storageFree, storagePath, mustBuild }: Facts): Check {
-  const needed = mustBuild ? 20 : 5;
-  const why = mustBuild ? "tools and images are still to be made" : "images and node data";
+/** On Debian the packages say it. */
+function nft({ nft: present, debian, platform: name, system }: Facts): Check {
+  if (present || debian || name !== "linux") return ok("nft", "nft is there or comes with the packages");
+  return problem(
+    "nft",
+    `nft must be installed, got none on ${system}: the firewall between sites is made with it`,
+    "install nftables",
+  );
+}
+
+function go({ goMissing }: Facts): Check {
+  if (goMissing === undefined) return ok("go", "nothing is to be built, or go is there");
+  const [message = goMissing, fix = "install it from https://go.dev/dl"] = goMissing.split("; ");
+  return problem("go", message, fix);
+}
+
+/** GiB of images and node data, once the tools are there. */
+const clusterSpace = 5;
+
+function disk({ cacheFree, storageFree, storagePath, outstanding }: Facts): Check {
+  const needed = clusterSpace + (outstanding?.neededGiB ?? 0);
+  const making = { download: "tools to download", modules: "tools to build from Go modules" };
+  const why = `images and node data${outstanding === undefined ? "" : `, ${making[outstanding.source]}`}`;
   const [free, where] =
     cacheFree < storageFree ? [cacheFree, "the cache folder"] : [storageFree, storagePath];
   const gib = (free / gibibyte).toFixed(1);

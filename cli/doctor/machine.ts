@@ -1,4 +1,5 @@
 /** Doctor's machine part: probes, then checks. */
+import { publishedPorts } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
 import { InputError } from "../errors.ts";
@@ -9,7 +10,7 @@ import { checkMachine, describeChecks } from "./checks.ts";
 
 const defaultApiPort = 6443;
 
-/** Ports of the API that this stack will publish and does not publish yet. */
+/** Ports of the API that this stack will publish and, by its state, does not publish yet. */
 export async function portsToCheck(context: Context, stack: string, config: StackFile): Promise<number[]> {
   const first = Number(settingOf(config, "apiPort") ?? defaultApiPort);
   const servers = Number(settingOf(config, "servers") ?? 1);
@@ -27,7 +28,12 @@ export async function portsToCheck(context: Context, stack: string, config: Stac
 }
 
 export async function examineMachine(context: Context, stack: string, config: StackFile): Promise<Check[]> {
-  return checkMachine(await context.machine.probe(context, await portsToCheck(context, stack, config)));
+  const facts = await context.machine.probe(context, await portsToCheck(context, stack, config));
+  if (facts.takenPorts.length === 0) return checkMachine(facts);
+  // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.
+  const configured = settingOf(config, "clusterName");
+  const own = await publishedPorts(context, typeof configured === "string" ? configured : stack);
+  return checkMachine({ ...facts, takenPorts: facts.takenPorts.filter((port) => !own.has(port)) });
 }
 
 /**

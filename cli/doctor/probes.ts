@@ -1,10 +1,12 @@
 /** What doctor finds out about this machine. Each fact is one probe, so that a test can state them. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
+import type { Outstanding } from "../../toolchain/index.ts";
 import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
+import { sourceOf } from "../tools.ts";
 
 /** All facts that the checks judge. */
 export interface Facts {
@@ -29,8 +31,14 @@ export interface Facts {
   readonly cacheFree: number;
   readonly storageFree: number;
   readonly storagePath: string;
-  /** True when tools or images have still to be made. */
-  readonly mustBuild: boolean;
+  /** What tools and images have still to be made from, and the GiB that takes; undefined when they are there. */
+  readonly outstanding: Outstanding | undefined;
+  /** How to get the `go` that builds tools; undefined when it is there or nothing is built. */
+  readonly goMissing: string | undefined;
+  /** Capabilities nodes cannot do without and cannot have here: `CAP_SYS_ADMIN`, `CAP_NET_ADMIN`. */
+  readonly missingCapabilities: readonly string[];
+  /** False when there is no `nft` on PATH. */
+  readonly nft: boolean;
   readonly nodeVersion: string;
   readonly npmVersion: string | undefined;
   /** Ports of the API that something else listens on. */
@@ -39,7 +47,9 @@ export interface Facts {
 
 /** @param ports the API's ports to look at; those this stack publishes itself are not in it. */
 export async function probe(context: Context, ports: readonly number[]): Promise<Facts> {
-  const { commandExists, detectMachine, diskFreeBytes } = await import("../../toolchain/machine.ts");
+  const { commandExists, detectMachine, diskFreeBytes, findCommand, missingCapabilities } =
+    await import("../../toolchain/machine.ts");
+  await sourceOf(context.environment);
   const { installCommand } = await import("../../toolchain/debian.ts");
   const machine = detectMachine();
   const debian = commandExists("dpkg-query") && commandExists("apt-get");
@@ -47,11 +57,12 @@ export async function probe(context: Context, ports: readonly number[]): Promise
   const storagePath = machine.root
     ? "/var/lib/containers"
     : join(environment["HOME"] ?? "/", ".local/share/containers");
-  const [podman, npmVersion, taken, missingPackages] = await Promise.all([
+  const [podman, npmVersion, taken, missingPackages, toMake] = await Promise.all([
     versionOf("podman", ["--version"], environment),
-    versionOf("npm", ["--version"], environment),
+    npmVersionOn(environment["PATH"]),
     Promise.all(ports.map(isTaken)),
     debian ? findMissingPackages() : [],
+    (await import("../../toolchain/index.ts")).outstanding(context.environment),
   ]);
   return {
     platform: machine.platform,
@@ -69,13 +80,24 @@ export async function probe(context: Context, ports: readonly number[]): Promise
     cacheFree: diskFreeBytes(context.paths.cache),
     storageFree: diskFreeBytes(storagePath),
     storagePath,
-    mustBuild: !(
-      existsSync(join(context.paths.bin, "kubectl")) && existsSync(join(context.paths.cache, "images"))
-    ),
+    outstanding: toMake,
+    goMissing: toMake?.source === "modules" ? await goProblem(environment["PATH"]) : undefined,
+    missingCapabilities: missingCapabilities(),
+    nft: findCommand("nft", environment["PATH"]) !== undefined,
     nodeVersion: process.versions.node,
     npmVersion,
     takenPorts: ports.filter((_, index) => taken[index]),
   };
+}
+
+async function goProblem(path: string | undefined): Promise<string | undefined> {
+  const { findGo } = await import("../../toolchain/modules.ts");
+  try {
+    findGo(path);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 async function versionOf(
@@ -91,6 +113,21 @@ async function versionOf(
   });
   if (result.failed) return undefined;
   return /\d+(\.\d+)+/.exec(result.stdout)?.[0] ?? result.stdout.trim();
+}
+
+/** The version of the npm on PATH, read from its package: starting it takes half a second. */
+async function npmVersionOn(path: string | undefined): Promise<string | undefined> {
+  const { findCommand } = await import("../../toolchain/machine.ts");
+  const npm = findCommand("npm", path);
+  if (npm === undefined) return undefined;
+  try {
+    // The command leads to <package>/bin/npm-cli.js, or is a script that starts it.
+    const manifest = join(dirname(realpathSync(npm)), "..", "package.json");
+    const { name, version } = JSON.parse(readFileSync(manifest, "utf8")) as Record<string, unknown>;
+    return name === "npm" && typeof version === "string" ? version : "of an unknown version";
+  } catch {
+    return "of an unknown version";
+  }
 }
 
 /** True when something listens on the loopback port. */

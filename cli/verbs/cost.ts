@@ -2,12 +2,9 @@ import { costReport, usd, type CostLine, type CostReport } from "../../component
 import { indent, table } from "../console.ts";
 import type { Context } from "../context.ts";
 import { InputError } from "../errors.ts";
-import { withStack } from "../operation.ts";
-import { pricedStack, type PricedStack } from "../priced-resources.ts";
-import { pulumi } from "../pulumi.ts";
-import { withPulumiEnvironment } from "../pulumi-environment.ts";
+import { pricedStack } from "../priced-resources.ts";
 import type { Stack } from "../stack.ts";
-import { configFile, prepareStack } from "../state.ts";
+import { previewWhole } from "../trial.ts";
 
 export interface CostOptions {
   readonly settings: readonly string[];
@@ -20,10 +17,8 @@ export interface CostOptions {
 /** What a stack costs a month once it is as its config says, and what it costs now. Makes nothing. */
 export async function cost(context: Context, stack: Stack, options: CostOptions): Promise<void> {
   const home = homePower(options);
-  await context.machine.prepare(context, ["core"]);
-  const { current, planned } = await withStack(context, stack, "cost", () =>
-    previewed(context, stack, options.settings),
-  );
+  const text = await previewWhole(context, stack, "cost", { settings: options.settings, base: "committed" });
+  const { current, planned } = pricedStack(text);
   const report = costReport(planned, home);
   const now = costReport(current).cloudMonthlyUsd;
   if (context.console.json) {
@@ -38,16 +33,6 @@ function homePower({ watts, kwhPrice }: CostOptions): { watts: number; usdPerKwh
   if (watts === undefined) throw new InputError("`--kwh-price` must come with --watts");
   if (kwhPrice === undefined) throw new InputError("`--watts` must come with --kwh-price");
   return { watts, usdPerKwh: kwhPrice };
-}
-
-async function previewed(context: Context, stack: Stack, settings: readonly string[]): Promise<PricedStack> {
-  await prepareStack(context, stack, settings);
-  const config = configFile(context.paths, stack.name);
-  const args = ["--json", "--refresh=false", "--show-sames", "--stack", stack.name, "--config-file", config];
-  const text = await withPulumiEnvironment(context, (environment) =>
-    pulumi(context, ["preview", ...args], { cwd: context.paths.checkout, environment }),
-  );
-  return pricedStack(text);
 }
 
 function show(stack: string, report: CostReport, now: number): string {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { readResources, stackExists } from "../deployment.ts";
-import { Failure } from "../errors.ts";
+import { Failure, InputError } from "../errors.ts";
 import { findLeftovers, removeLeftovers, tracesOf } from "../leftovers.ts";
 import type { Traces } from "../leftovers.ts";
 import { clusterName, operate, recover, requireSuccess, withStack } from "../operation.ts";
@@ -67,7 +67,7 @@ async function clean(context: Context, traces: Traces): Promise<void> {
 async function confirm(context: Context, stack: string, count: number): Promise<void> {
   if (context.yes) return;
   if (!context.console.interactive) {
-    throw new Failure("destroy asks before it removes anything; without a terminal add --yes");
+    throw new InputError("destroy asks before it removes anything; without a terminal add --yes");
   }
   const question = `Destroy stack ${stack} (${String(count)} resources) with all data of its nodes?`;
   if (!(await context.console.ask(question))) throw new Failure("nothing was removed");

@@ -9,7 +9,7 @@ import { composeConfig } from "../state.ts";
 
 /** Examines this machine, and every node of the stack that is there. */
 export async function doctor(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
-  const config = await composeConfig(context.paths, stack, settings);
+  const config = await composeConfig(context.paths, stack, settings, "last");
   const machine = await examineMachine(context, stack.name, config);
   const nodes = await stagesOf(context, await clusterName(context, stack.name));
   const problems = machine.filter(({ result }) => result === "problem").length;

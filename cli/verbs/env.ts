@@ -11,7 +11,7 @@ export async function env(context: Context, stack: Stack, settings: readonly str
   const variables = toolEnvironment(paths, environment);
   const path = frontOfPath([join(paths.checkout, "cli", "path")], variables["PATH"]);
   if ((variables["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, "pulumi")))) {
-    await prepareStack({ ...context, console: { ...console, info: console.warn } }, stack, settings);
+    await prepareStack({ ...context, console: { ...console, info: console.warn } }, stack, settings, "last");
   } else {
     console.warn("pulumi is not installed yet; run: ./homespan toolchain --prepare");
   }

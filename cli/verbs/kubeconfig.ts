@@ -17,20 +17,26 @@ export interface KubeconfigOptions {
 
 /** Prints the admin kubeconfig, writes it to a file, or merges it into the user's own. */
 export async function kubeconfig(context: Context, stack: Stack, options: KubeconfigOptions): Promise<void> {
+  const { console } = context;
   const { kubeconfig: text } = await clusterOutputs(context, stack.name);
   if (options.write !== undefined) {
     const file = resolve(options.write);
     await writePrivate(file, text);
-    context.console.info(`wrote ${file}; use it with: export KUBECONFIG=${file}`);
+    if (console.json) console.out(JSON.stringify({ stack: stack.name, path: file }));
+    else console.info(`wrote ${file}; use it with: export KUBECONFIG=${file}`);
   } else if (options.merge === true) {
-    await merge(context, text);
+    const file = await merge(context, text);
+    if (console.json) console.out(JSON.stringify({ stack: stack.name, path: file }));
+    else console.info(`merged into ${file}`);
+  } else if (console.json) {
+    console.out(JSON.stringify({ stack: stack.name, kubeconfig: text }));
   } else {
-    context.console.out(text.trimEnd());
+    console.out(text.trimEnd());
   }
 }
 
-/** The new cluster wins over an entry of the same name; the file before is kept beside it. */
-async function merge(context: Context, text: string): Promise<void> {
+/** The new cluster wins over an entry of the same name; the file before is kept beside it. Returns the file. */
+async function merge(context: Context, text: string): Promise<string> {
   const target =
     (context.environment["KUBECONFIG"] ?? "").split(":")[0] || join(homedir(), ".kube", "config");
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
@@ -45,5 +51,5 @@ async function merge(context: Context, text: string): Promise<void> {
   });
   if (existsSync(target)) await copyFile(target, `${target}.before-homespan`);
   await writePrivate(target, `${merged}\n`);
-  context.console.info(`merged into ${target}`);
+  return target;
 }

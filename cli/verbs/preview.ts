@@ -1,27 +1,23 @@
-import { execa } from "execa";
 import type { Context } from "../context.ts";
-import { Failure } from "../errors.ts";
-import { recover, withStack } from "../operation.ts";
-import { withPulumiEnvironment } from "../pulumi-environment.ts";
+import { withStack } from "../operation.ts";
 import type { Stack } from "../stack.ts";
-import { configFile, prepareStack } from "../state.ts";
+import { composeConfig, differencesSinceLastRun, removeEmptyState, sayDifferences } from "../state.ts";
+import { showPreview, withTrial } from "../trial.ts";
 
-/** Shows what `up` would do, in pulumi's own words. Changes nothing but the stack's config file in the state folder. */
+/** Shows what `up` would do, in pulumi's own words. Neither the stack nor the config it last ran with changes. */
 export async function preview(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
+  const { paths } = context;
+  const config = await composeConfig(paths, stack, settings);
   await context.machine.prepare(context, ["core"]);
-  await withStack(context, stack, "preview", async () => {
-    await prepareStack(context, stack, settings);
-    await recover(context, stack.name);
-    const args = ["preview", "--stack", stack.name, "--config-file", configFile(context.paths, stack.name)];
-    const result = await withPulumiEnvironment(context, (env) =>
-      execa("pulumi", [...args, ...(context.console.json ? ["--json"] : ["--diff"])], {
-        cwd: context.paths.checkout,
-        env,
-        extendEnv: false,
-        stdio: ["ignore", "inherit", "inherit"],
-        reject: false,
-      }),
-    );
-    if (result.failed) throw new Failure(`preview ${stack.name} failed; what pulumi said is above`);
-  });
+  try {
+    await withStack(context, stack, "preview", async () => {
+      sayDifferences(context, await differencesSinceLastRun(paths, stack.name, config));
+      await withTrial(context, stack.name, config, "stack", (trial) =>
+        showPreview(context, trial, context.console.json ? "json" : "text"),
+      );
+    });
+  } finally {
+    // Of a stack that does not exist nothing stays.
+    await removeEmptyState(paths);
+  }
 }

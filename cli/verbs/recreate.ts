@@ -1,7 +1,10 @@
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
 import { Failure, InputError, didYouMean } from "../errors.ts";
+import { describeDifferences } from "../settings.ts";
 import type { Stack } from "../stack.ts";
+import { composeConfig } from "../state.ts";
+import { checkProgram } from "../trial.ts";
 import { destroy } from "./destroy.ts";
 import { prepareMachine, up } from "./up.ts";
 
@@ -13,17 +16,23 @@ export interface RecreateOptions {
 
 /** Destroys the stack and brings it up again, or does so with one node and its data. */
 export async function recreate(context: Context, stack: Stack, options: RecreateOptions): Promise<void> {
+  const config = await composeConfig(context.paths, stack, options.settings, "last");
+  const committed = await composeConfig(context.paths, stack, []);
+  for (const difference of describeDifferences(committed, config)) {
+    context.console.info(`config other than committed: ${difference}`);
+  }
   if (options.node !== undefined) {
     await recreateNode(context, stack, options.node, options);
     return;
   }
-  // What would stop the second half is found before the first one.
-  await prepareMachine(context, stack, options.settings);
+  // What would stop the second half is found before the first one, which loses the data.
+  await prepareMachine(context, stack, config);
+  await checkProgram(context, stack.name, config);
   const quiet: Context = context.console.json
     ? { ...context, console: { ...context.console, out: context.console.info } }
     : context;
   await destroy(quiet, stack, options);
-  await up({ ...context, yes: true }, stack, { ...options, verb: "recreate" });
+  await up({ ...context, yes: true }, stack, { ...options, settings: [], base: config, verb: "recreate" });
 }
 
 async function recreateNode(
@@ -47,12 +56,13 @@ async function recreateNode(
   );
   if (!context.yes) {
     if (!context.console.interactive)
-      throw new Failure(`recreate --node ${node} asks first; without a terminal add --yes`);
+      throw new InputError(`recreate --node ${node} asks first; without a terminal add --yes`);
     if (!(await context.console.ask(`Recreate ${node} and lose its data?`)))
       throw new Failure("nothing was changed");
   }
   await up({ ...context, yes: true }, stack, {
     ...options,
+    base: "last",
     verb: "recreate",
     pulumiArguments: ["--replace", volume.urn],
   });

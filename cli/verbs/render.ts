@@ -2,13 +2,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Context } from "../context.ts";
 import { Failure } from "../errors.ts";
-import { withStack } from "../operation.ts";
-import { pulumi } from "../pulumi.ts";
-import { withPulumiEnvironment } from "../pulumi-environment.ts";
 import type { NodeFile } from "../node-files.ts";
 import { nodeFiles } from "../node-files.ts";
 import type { Stack } from "../stack.ts";
-import { configFile, prepareStack } from "../state.ts";
+import { previewWhole } from "../trial.ts";
 
 export interface RenderOptions {
   readonly settings: readonly string[];
@@ -22,23 +19,7 @@ export async function render(
   node: string,
   options: RenderOptions,
 ): Promise<void> {
-  await context.machine.prepare(context, ["core"]);
-  const text = await withStack(context, stack, "render", async () => {
-    await prepareStack(context, stack, options.settings);
-    const config = configFile(context.paths, stack.name);
-    const args = [
-      "--json",
-      "--refresh=false",
-      "--show-sames",
-      "--stack",
-      stack.name,
-      "--config-file",
-      config,
-    ];
-    return withPulumiEnvironment(context, (environment) =>
-      pulumi(context, ["preview", ...args], { cwd: context.paths.checkout, environment }),
-    );
-  });
+  const text = await previewWhole(context, stack, "render", { settings: options.settings, base: "last" });
   const files = nodeFiles(text, node);
   if (options.out !== undefined) await writeFiles(context, files, options.out);
   else if (context.console.json) context.console.out(JSON.stringify({ stack: stack.name, node, files }));
@@ -61,5 +42,6 @@ async function writeFiles(context: Context, files: readonly NodeFile[], out: str
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, content);
   }
-  context.console.info(`wrote ${String(known.length)} files below ${folder}`);
+  if (context.console.json) context.console.out(JSON.stringify({ folder, files: [...written].sort() }));
+  else context.console.info(`wrote ${String(known.length)} files below ${folder}`);
 }

@@ -1,7 +1,7 @@
-import { execa } from "execa";
 import { clusterOutputs, findNode } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
+import { runInForeground } from "../signals.ts";
 import type { Stack } from "../stack.ts";
 
 /** A shell on the node, where k3s runs, or one command there; returns its exit code. */
@@ -15,11 +15,7 @@ export async function ssh(
   const node = findNode(nodes, name);
   const terminal = process.stdin.isTTY && process.stdout.isTTY;
   const args = ["exec", terminal ? "-it" : "-i", `${node.pod}-k3s`];
-  const result = await execa("podman", [...args, ...(command.length === 0 ? ["/bin/sh"] : command)], {
-    env: childEnvironment(context.paths, context.environment),
-    extendEnv: false,
-    stdio: "inherit",
-    reject: false,
-  });
-  return result.exitCode ?? 1;
+  const inside = command.length === 0 ? ["/bin/sh"] : command;
+  const environment = childEnvironment(context.paths, context.environment);
+  return runInForeground("podman", [...args, ...inside], environment);
 }

@@ -1,4 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
+import { durationSeconds } from "../../stacks/duration.ts";
 import type { Context } from "../context.ts";
 import { readOutputs } from "../deployment.ts";
 import { Failure } from "../errors.ts";
@@ -47,16 +48,6 @@ async function expiryOf(context: Context, stack: string): Promise<number | undef
   if ("clusterName" in outputs) return undefined;
   const file = configFile(context.paths, stack);
   const lifetime = settingOf(parseStackFile(await readFile(file, "utf8"), file), "timeToLive");
-  const milliseconds = typeof lifetime === "string" ? parseLifetime(lifetime) : undefined;
-  return milliseconds === undefined ? undefined : (await stat(file)).mtimeMs + milliseconds;
-}
-
-/** `90s`, `30m`, `2h`, `1d`, and sums of them such as `1h30m`. */
-export function parseLifetime(text: string): number | undefined {
-  if (!/^(\d+[smhd])+$/.test(text)) return undefined;
-  const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  return [...text.matchAll(/(\d+)([smhd])/g)].reduce(
-    (sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0),
-    0,
-  );
+  const seconds = typeof lifetime === "string" ? durationSeconds(lifetime) : undefined;
+  return seconds === undefined ? undefined : (await stat(file)).mtimeMs + seconds * 1000;
 }

@@ -22,6 +22,7 @@ export interface TestOptions {
 interface Counts {
   readonly passed: number;
   readonly failed: number;
+  readonly skipped: number;
 }
 
 interface Part {
@@ -29,18 +30,25 @@ interface Part {
   readonly run: () => Promise<Counts & { readonly ok: boolean }>;
 }
 
-const nothing: Counts = { passed: 0, failed: 0 };
+interface Result {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly milliseconds: number;
+  readonly counts: Counts;
+}
+
+const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
 
 /** Runs the project's tests and prints one line per part, and at the very end `N passed, N failed`. */
 export async function test(context: Context, options: TestOptions): Promise<void> {
   const reports = await mkdtemp(join(tmpdir(), "homespan-test-"));
-  const results: { name: string; ok: boolean; seconds: string; counts: Counts }[] = [];
+  const results: Result[] = [];
   try {
     for (const part of await parts(context, options, reports)) {
       context.console.info(`\n== ${part.name}`);
       const started = Date.now();
       const { ok, ...counts } = await part.run();
-      results.push({ name: part.name, ok, seconds: duration(Date.now() - started), counts });
+      results.push({ name: part.name, ok, milliseconds: Date.now() - started, counts });
       // Without the machine or the tools the rest can only fail for that reason.
       if (!ok && part.name === "machine") break;
     }
@@ -48,21 +56,30 @@ export async function test(context: Context, options: TestOptions): Promise<void
     await rm(reports, { recursive: true, force: true });
   }
   const sum = (key: keyof Counts): number => results.reduce((total, { counts }) => total + counts[key], 0);
-  context.console.out("");
-  for (const { name, ok, seconds } of results) {
-    context.console.out(`${ok ? "ok    " : "FAILED"}  ${name.padEnd(12)} ${seconds}`);
-  }
-  const allOk = results.every(({ ok }) => ok);
+  const failed = results.filter(({ ok }) => !ok).map(({ name }) => name);
   // A part that failed without a single failed test (lint, a file that does not load) still counts as a failure.
   const broken = results.filter(({ ok, counts }) => !ok && counts.failed === 0).length;
-  context.console.out(`${String(sum("passed"))} passed, ${String(sum("failed") + broken)} failed`);
-  if (!allOk)
-    throw new Failure(
-      `failed: ${results
-        .filter(({ ok }) => !ok)
-        .map(({ name }) => name)
-        .join(", ")}`,
-    );
+  const totals = { passed: sum("passed"), failed: sum("failed") + broken, skipped: sum("skipped") };
+  report(context, results, totals);
+  if (failed.length > 0) throw new Failure(`failed: ${failed.join(", ")}`);
+}
+
+function report({ console }: Context, results: readonly Result[], totals: Counts): void {
+  if (console.json) {
+    const seconds = results.reduce((total, { milliseconds }) => total + milliseconds, 0) / 1000;
+    const suites = results.map(({ name, ok, milliseconds, counts }) => ({
+      ...{ name, succeeded: ok, ...counts },
+      seconds: milliseconds / 1000,
+    }));
+    const succeeded = results.every(({ ok }) => ok);
+    console.out(JSON.stringify({ command: "test", succeeded, ...totals, seconds, suites }));
+    return;
+  }
+  console.out("");
+  for (const { name, ok, milliseconds } of results) {
+    console.out(`${ok ? "ok    " : "FAILED"}  ${name.padEnd(12)} ${duration(milliseconds)}`);
+  }
+  console.out(`${String(totals.passed)} passed, ${String(totals.failed)} failed`);
 }
 
 async function parts(context: Context, options: TestOptions, reports: string): Promise<Part[]> {
@@ -135,7 +152,8 @@ async function succeeds(context: Context, file: string, args: readonly string[])
     cwd: context.paths.checkout,
     env: childEnvironment(context.paths, context.environment),
     extendEnv: false,
-    stdio: ["ignore", "inherit", "inherit"],
+    // Under --json standard output is for the one object.
+    stdio: ["ignore", context.console.json ? 2 : "inherit", "inherit"],
     reject: false,
   });
   if (result.code === "ENOENT") context.console.warn(`${file} is not installed`);
@@ -179,8 +197,11 @@ async function runVitest(
   const counts = JSON.parse(await readFile(report, "utf8")) as {
     numPassedTests: number;
     numFailedTests: number;
+    numPendingTests?: number;
+    numTodoTests?: number;
   };
-  return { passed: counts.numPassedTests, failed: counts.numFailedTests, ok };
+  const skipped = (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0);
+  return { passed: counts.numPassedTests, failed: counts.numFailedTests, skipped, ok };
 }
 
 async function requireLongSuite(checkout: string, name: string): Promise<void> {

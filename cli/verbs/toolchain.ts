@@ -14,9 +14,14 @@ const groups: readonly Group[] = ["core", "bench", "test"];
 /** Drops what Go downloaded and compiled, or with `all` every tool and image archive; stacks stay as they are. */
 export async function cleanToolchain(context: Context, options: { readonly all?: boolean }): Promise<void> {
   const { clean } = await import("../../toolchain/index.ts");
-  await clean(options.all === true ? "all" : "go");
+  const removed = options.all === true ? "all" : "go";
+  await clean(removed);
+  if (context.console.json) {
+    context.console.out(JSON.stringify({ removed }));
+    return;
+  }
   context.console.out(
-    options.all === true
+    removed === "all"
       ? "removed all tools and image archives; the next run makes them again"
       : "removed the Go caches; tools and images stay",
   );
@@ -26,9 +31,9 @@ export async function cleanToolchain(context: Context, options: { readonly all?:
 export async function toolchain(context: Context, options: ToolchainOptions): Promise<void> {
   const wanted = (options.group ?? ["core"]).map(parseGroup);
   if (options.prepare === true) await context.machine.prepare(context, wanted);
-  const rows = await toolRows();
+  const rows = await toolRows(context);
   if (context.console.json) {
-    context.console.out(JSON.stringify(rows));
+    context.console.out(JSON.stringify({ tools: rows }));
     return;
   }
   context.console.out(

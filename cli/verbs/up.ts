@@ -1,19 +1,33 @@
-import { execa } from "execa";
-import { clusterOutputs } from "../cluster.ts";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { recordedOutputs } from "../cluster.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
+import { readResources, stackExists } from "../deployment.ts";
 import { examineMachine, requireHealthy } from "../doctor/machine.ts";
-import { childEnvironment } from "../environment.ts";
-import { Failure } from "../errors.ts";
-import type { ClusterView } from "../nodes.ts";
-import { nodeTable, viewCluster } from "../nodes.ts";
+import { Failure, InputError } from "../errors.ts";
+import type { RecordedNode } from "../nodes.ts";
+import { nodeTable, recordedNodes } from "../nodes.ts";
 import { operate, recover, requireSuccess, withStack } from "../operation.ts";
 import type { Stack } from "../stack.ts";
 import { defaultTopology } from "../stack.ts";
-import { composeConfig, configFile, prepareStack } from "../state.ts";
+import { withPulumiEnvironment } from "../pulumi-environment.ts";
+import type { StackFile } from "../settings.ts";
+import type { ConfigBase } from "../state.ts";
+import {
+  composeConfig,
+  configFile,
+  forgetStack,
+  prepareStack,
+  removeEmptyState,
+  restoreConfig,
+} from "../state.ts";
+import { showPreview } from "../trial.ts";
 
 export interface UpOptions {
   readonly settings: readonly string[];
+  /** What the settings are laid over. @default "committed" */
+  readonly base?: ConfigBase;
   readonly timeoutMinutes: number;
   /** Arguments for pulumi, such as `--replace <urn>`. */
   readonly pulumiArguments?: readonly string[];
@@ -25,24 +39,22 @@ export interface UpOptions {
 export async function up(context: Context, stack: Stack, options: UpOptions): Promise<void> {
   const verb = options.verb ?? "up";
   const started = Date.now();
-  await prepareMachine(context, stack, options.settings);
+  const base = options.base ?? "committed";
+  await prepareMachine(context, stack, await composeConfig(context.paths, stack, options.settings, base));
   const ready = Date.now();
-  const changes = await withStack(context, stack, verb, async () => {
-    await prepareStack(context, stack, options.settings);
+  const extra = options.pulumiArguments ?? [];
+  const changes = await unlessRefused(context, stack, verb, async (begin) => {
+    await prepareStack(context, stack, options.settings, base);
     await recover(context, stack.name);
-    const extra = options.pulumiArguments ?? [];
     if (stack.name !== defaultTopology || extra.length > 0) await confirm(context, stack.name, extra);
-    const outcome = await operate(
-      context,
-      stack.name,
-      ["up", "--yes", "--skip-preview", ...extra],
-      options.timeoutMinutes * 60_000,
-    );
+    begin();
+    const args = ["up", "--yes", "--skip-preview", ...extra];
+    const outcome = await operate(context, stack.name, args, options.timeoutMinutes * 60_000);
     return requireSuccess(context, stack.name, verb, outcome);
   });
   const applied = Date.now();
-  const outputs = await clusterOutputs(context, stack.name);
-  const view = await viewCluster(context, outputs);
+  const outputs = await recordedOutputs(context, stack.name);
+  const nodes = recordedNodes(outputs.nodes, await readResources(context.paths, stack.name));
   if (context.console.json) {
     context.console.out(
       JSON.stringify({
@@ -56,7 +68,7 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
         clusterName: outputs.clusterName,
         apiUrl: outputs.apiUrl,
         expiresAt: outputs.expiresAt ?? null,
-        ...view,
+        nodes,
       }),
     );
     return;
@@ -66,12 +78,46 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   context.console.info(
     `\n${verb} ${stack.name}: ${what} in ${duration(applied - ready)} (${duration(Date.now() - started)} with set-up)\n`,
   );
-  showCluster(context, stack, view);
+  showCluster(context, stack, nodes);
 }
 
-function showCluster(context: Context, stack: Stack, view: ClusterView): void {
-  context.console.out(nodeTable(view.nodes));
-  if (view.problem !== undefined) context.console.warn(`\nthe API did not answer: ${view.problem}`);
+/**
+ * Runs `work` as the only run on the stack. What it set up and did not begin with, or what the program refused, is no run:
+ * the config of the run before stays the last one, and a stack that did not exist does not exist.
+ */
+async function unlessRefused<T>(
+  context: Context,
+  stack: Stack,
+  verb: string,
+  work: (begin: () => void) => Promise<T>,
+): Promise<T> {
+  const { paths } = context;
+  const progress = { begun: false };
+  try {
+    return await withStack(context, stack, verb, async () => {
+      const file = configFile(paths, stack.name);
+      const before = existsSync(file) ? await readFile(file, "utf8") : undefined;
+      const existed = before !== undefined || (await stackExists(paths, stack.name));
+      try {
+        return await work(() => {
+          progress.begun = true;
+        });
+      } catch (error) {
+        if (!progress.begun || error instanceof InputError) {
+          if (before !== undefined) await restoreConfig(paths, stack.name, before);
+          else if (!existed) await forgetStack(context, stack.name);
+        }
+        throw error;
+      }
+    });
+  } catch (error) {
+    await removeEmptyState(paths).catch(() => false);
+    throw error;
+  }
+}
+
+function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNode[]): void {
+  context.console.out(nodeTable(nodes));
   const suffix = stack.name === defaultTopology ? "" : ` ${stack.name}`;
   const option = stack.name === defaultTopology ? "" : ` --stack ${stack.name}`;
   context.console.out(
@@ -84,12 +130,7 @@ function showCluster(context: Context, stack: Stack, view: ClusterView): void {
 }
 
 /** Doctor's blocking checks, then everything the stack needs on this machine. Nothing of the stack is made. */
-export async function prepareMachine(
-  context: Context,
-  stack: Stack,
-  settings: readonly string[],
-): Promise<void> {
-  const config = await composeConfig(context.paths, stack, settings);
+export async function prepareMachine(context: Context, stack: Stack, config: StackFile): Promise<void> {
   requireHealthy(context, await examineMachine(context, stack.name, config));
   const { notes } = await context.machine.prepare(context, ["core"]);
   if (context.console.verbose) for (const note of notes) context.console.info(note);
@@ -99,18 +140,10 @@ export async function prepareMachine(
 async function confirm(context: Context, stack: string, extra: readonly string[]): Promise<void> {
   if (context.yes) return;
   if (!context.console.interactive) {
-    throw new Failure(`up ${stack} asks before it changes anything; without a terminal add --yes`);
+    throw new InputError(`up ${stack} asks before it changes anything; without a terminal add --yes`);
   }
-  await execa(
-    "pulumi",
-    ["preview", "--stack", stack, "--config-file", configFile(context.paths, stack), ...extra],
-    {
-      cwd: context.paths.checkout,
-      env: childEnvironment(context.paths, context.environment),
-      extendEnv: false,
-      stdio: ["ignore", "inherit", "inherit"],
-      reject: false,
-    },
+  await withPulumiEnvironment(context, (environment) =>
+    showPreview(context, { stack, configFile: configFile(context.paths, stack), environment }, "text", extra),
   );
   if (!(await context.console.ask(`Do this to stack ${stack}?`))) {
     throw new Failure("nothing was changed");

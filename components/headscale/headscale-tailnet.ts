@@ -5,6 +5,7 @@ import { loginServer, renderHeadscaleConfig } from "../render/headscale-config.t
 import { renderHeadscalePolicy } from "../render/headscale-policy.ts";
 import { controlHostName, tailnetDomain } from "../render/names.ts";
 import type { Tailnet } from "../shared/tailnet.ts";
+import { HeadscalePolicy } from "./headscale-policy.ts";
 import { HeadscaleServer } from "./headscale-server.ts";
 
 export interface HeadscaleTailnetArgs {
@@ -37,6 +38,7 @@ export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailne
   readonly user = "homespan";
   readonly control: pulumi.Output<HeadscaleRef>;
   readonly server: HeadscaleServer;
+  readonly policy: HeadscalePolicy;
 
   constructor(name: string, args: HeadscaleTailnetArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:headscale:HeadscaleTailnet", name, {}, options);
@@ -58,20 +60,27 @@ export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailne
         config: address.apply((it) =>
           renderHeadscaleConfig({ controlHostName: hostName, address: it, domain: this.domain }),
         ),
+        user: this.user,
+      },
+      { parent: this },
+    );
+    this.control = this.server.container.apply((container) => ({ kind: "headscale" as const, container }));
+    this.policy = new HeadscalePolicy(
+      `${name}-policy`,
+      {
+        headscale: this.control,
         policy: renderHeadscalePolicy({
           clusterName: args.clusterName,
           user: this.user,
           metricsServer: args.metricsServer ?? false,
           tests: "resolvable",
         }),
-        user: this.user,
       },
-      { parent: this },
+      { parent: this, deletedWith: this.server },
     );
 
     this.hostAliases = address.apply((it) => ({ [hostName]: it }));
     this.caCertificate = this.server.caCertificate;
-    this.control = this.server.container.apply((container) => ({ kind: "headscale" as const, container }));
     this.registerOutputs({ domain: this.domain, loginServer: this.loginServer });
   }
 }

@@ -65,8 +65,8 @@ const namespaceMetadata = {
 };
 
 /**
- * Anti-affinity holds a pod back until a node without one is there; the spread over sites decides which pods go first when there are fewer nodes than pods. A rollout frees a node
- * before it takes it again, because there is none to spare.
+ * Anti-affinity holds a pod back until a node without one is there; the spread over sites decides which pods go first
+ * when there are fewer nodes than pods. A rollout frees a node before it takes it again, because there is none to spare.
  */
 function deploymentSpec(args: SmokeTestArgs): types.input.apps.v1.DeploymentSpec {
   const spread = (
@@ -87,7 +87,8 @@ function deploymentSpec(args: SmokeTestArgs): types.input.apps.v1.DeploymentSpec
       spec: {
         ...podSettings,
         containers: [container(args.image)],
-        tolerations: [{ operator: "Exists", effect: "NoSchedule" }],
+        // A tainted node is still one of the nodes that have to show that they work.
+        tolerations: [{ operator: "Exists" }],
         topologySpreadConstraints: [
           spread("kubernetes.io/hostname", "DoNotSchedule"),
           spread(labelKeys.site, "ScheduleAnyway"),

@@ -17,4 +17,6 @@ export interface Tailnet {
   readonly control: pulumi.Output<HeadscaleRef>;
   /** Gone with everything it knew: keys and devices need no deleting of their own when it goes. */
   readonly server: pulumi.Resource;
+  /** Who reaches what in the tailnet: in force before the first machine logs in. */
+  readonly policy: pulumi.Resource;
 }

@@ -23,6 +23,13 @@ export interface StewardNodeArgs {
   readonly socketDirectory: pulumi.Input<string>;
   readonly images: { readonly steward: string; readonly tailscale: string; readonly k3s: string };
   /**
+   * Which build of the steward image, whose name is the same for all builds: another one makes the pod anew on its
+   * data volume.
+   *
+   * @default not told apart
+   */
+  readonly stewardRevision?: string | undefined;
+  /**
    * Directory of image archives on this machine that k3s imports at its start.
    *
    * @default none: images come from a registry
@@ -88,6 +95,7 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
     );
     this.machine = new StewardMachine(`${name}-machine`, this.machineArgs(args, volume, key), {
       parent: this,
+      dependsOn: tailnet.policy,
     });
 
     // The machine's output, not the volume's: what depends on it is then known to go before the machine goes.
@@ -125,6 +133,7 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
       volumeName: volume.volumeName,
       identity: volume.volumeId,
       stewardImage: args.images.steward,
+      ...(args.stewardRevision === undefined ? {} : { stewardRevision: args.stewardRevision }),
       socketDirectory: args.socketDirectory,
       publish:
         this.publishedApi === undefined

@@ -134,6 +134,10 @@ driver_tailscale() {
   timeout "$DRIVER_PULL_SECONDS" podman --remote exec --interactive "$POD-tailscale" tailscale "$@"
 }
 
+driver_stop_tailscale() {
+  driver_try "podman stop $POD-tailscale" driver_podman stop --ignore --time=5 "$POD-tailscale"
+}
+
 driver_tailscale_started() {
   driver_look || return 1
   driver_seen tailscale

@@ -40,6 +40,10 @@ supervise_reset() {
 supervise_tick() {
   boot_now
   supervise_fold_ready
+  if boot_new_key; then
+    supervise_again
+    return
+  fi
   if [ -e "$BOOT_DATA/steward/k3s.stopped" ]; then
     supervise_stopped
     return
@@ -133,6 +137,8 @@ supervise_again() {
   supervise_delay_kept=$supervise_delay
   supervise_not_before_kept=$supervise_not_before
   rm -f "$BOOT_DATA/steward/report/ready"
+  # Nobody may take the end of the former run for that of this one.
+  stage_set ready state waiting
   boot_run
   supervise_reset
   supervise_delay=$supervise_delay_kept

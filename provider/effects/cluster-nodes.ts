@@ -19,6 +19,8 @@ export interface ClusterNode {
   readonly reason: string;
   readonly unschedulable: boolean;
   readonly addresses: readonly string[];
+  /** "" before the kubelet's first report. */
+  readonly kubeletVersion: string;
   /** `undefined` when the node reports no etcd membership. */
   readonly etcdVoter: boolean | undefined;
 }
@@ -36,7 +38,11 @@ interface RawNode {
     annotations?: Record<string, string>;
   };
   spec?: { unschedulable?: boolean };
-  status?: { conditions?: RawCondition[]; addresses?: { type?: string; address?: string }[] };
+  status?: {
+    conditions?: RawCondition[];
+    addresses?: { type?: string; address?: string }[];
+    nodeInfo?: { kubeletVersion?: string };
+  };
 }
 
 /** Reads a Node object. */
@@ -57,6 +63,7 @@ export function clusterNode(raw: unknown): ClusterNode {
     ready,
     reason: ready ? "" : reasonOf(kubelet),
     unschedulable: node.spec?.unschedulable ?? false,
+    kubeletVersion: node.status?.nodeInfo?.kubeletVersion ?? "",
     addresses: (node.status?.addresses ?? []).flatMap((entry) => entry.address ?? []),
     etcdVoter: voter === undefined ? undefined : voter.status === "True",
   };

@@ -5,6 +5,7 @@ import { type Firewall, nftables } from "./firewall.ts";
 import { type Headscale, HeadscaleProgram } from "./headscale.ts";
 import { HttpsKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { type NodeAccess, PodmanNodeAccess } from "./node-files.ts";
+import { patientKubernetes } from "./patient-kubernetes.ts";
 import { type PodmanServices, SystemPodmanServices } from "./podman-service.ts";
 import { type Podman, PodmanProgram } from "./podman.ts";
 import { runProcess } from "./process.ts";
@@ -34,7 +35,7 @@ export function systemEffects(): Effects {
     nodes: new PodmanNodeAccess(podman),
     headscale: new HeadscaleProgram(podman),
     kubernetes,
-    nodeLists: new NodeLists(kubernetes),
+    nodeLists: new NodeLists(patientKubernetes(kubernetes, systemClock)),
     clock: systemClock,
     random: (bytes) => randomBytes(bytes).toString("hex"),
   };

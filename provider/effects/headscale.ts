@@ -34,7 +34,10 @@ export interface Headscale {
   removeKey(ref: HeadscaleRef, id: string): Promise<void>;
   /** False while the server does not answer. */
   ensureUser(ref: HeadscaleRef, name: string): Promise<boolean>;
-  setPolicy(ref: HeadscaleRef, path: string): Promise<void>;
+  /** The policy as it was set; "" when there is none, `undefined` when the server does not answer. */
+  policy(ref: HeadscaleRef): Promise<string | undefined>;
+  /** @throws when the policy is wrong or one of its tests fails; the former one stays then. */
+  setPolicy(ref: HeadscaleRef, policy: string): Promise<void>;
 }
 
 interface RawTime {
@@ -61,12 +64,15 @@ interface RawUser {
 
 const SHARED_MILLISECONDS = 1000;
 const EXISTS = /already exists|UNIQUE constraint/i;
+const NO_POLICY = /policy not found/i;
 const GONE = /not found|does not exist/i;
 
 /** {@link Headscale} by `podman exec`. */
 export class HeadscaleProgram implements Headscale {
   readonly #podman: Podman;
   readonly #now: () => number;
+  /** Container and name -> id, of the users made here: their keys follow at once, and each question costs a quarter of a second. */
+  readonly #users = new Map<string, string>();
   readonly #shared = new Map<string, { readonly at: number; readonly answer: Promise<Finished> }>();
 
   constructor(podman: Podman, now: () => number = Date.now) {
@@ -87,7 +93,7 @@ export class HeadscaleProgram implements Headscale {
   }
 
   async removeDevice(ref: HeadscaleRef, id: string): Promise<void> {
-    await this.#change(ref, ["nodes", "delete", "--identifier", id, "--force"], GONE);
+    await this.#change(ref, ["nodes", "delete", "--identifier", id, "--force"], { harmless: GONE });
   }
 
   async keys(ref: HeadscaleRef): Promise<readonly PreAuthKey[] | undefined> {
@@ -117,21 +123,35 @@ export class HeadscaleProgram implements Headscale {
   }
 
   async removeKey(ref: HeadscaleRef, id: string): Promise<void> {
-    await this.#change(ref, ["preauthkeys", "delete", "--id", id], GONE);
+    await this.#change(ref, ["preauthkeys", "delete", "--id", id], { harmless: GONE });
   }
 
   async ensureUser(ref: HeadscaleRef, name: string): Promise<boolean> {
-    const finished = await this.#podman.exec(ref.container, ["headscale", "users", "create", name], {
-      timeoutSeconds: 20,
-    });
-    return finished.code === 0 || EXISTS.test(finished.stderr + finished.stdout);
+    const args = ["headscale", "users", "create", name, "--output", "json"];
+    const finished = await this.#podman.exec(ref.container, args, { timeoutSeconds: 20 });
+    this.#users.delete(`${ref.container} ${name}`);
+    if (finished.code !== 0) return EXISTS.test(finished.stderr + finished.stdout);
+    const user = JSON.parse(finished.stdout) as RawUser;
+    if (user.id !== undefined) this.#users.set(`${ref.container} ${name}`, String(user.id));
+    return true;
   }
 
-  async setPolicy(ref: HeadscaleRef, path: string): Promise<void> {
-    await this.#change(ref, ["policy", "set", "--file", path]);
+  async policy(ref: HeadscaleRef): Promise<string | undefined> {
+    const finished = await this.#podman.exec(ref.container, ["headscale", "policy", "get"], {
+      timeoutSeconds: 20,
+    });
+    // It is printed as a line.
+    if (finished.code === 0) return finished.stdout.replace(/\n$/, "");
+    return NO_POLICY.test(finished.stderr + finished.stdout) ? "" : undefined;
+  }
+
+  async setPolicy(ref: HeadscaleRef, policy: string): Promise<void> {
+    await this.#change(ref, ["policy", "set", "--file", "/dev/stdin"], { input: policy });
   }
 
   async #userId(ref: HeadscaleRef, name: string): Promise<string | undefined> {
+    const known = this.#users.get(`${ref.container} ${name}`);
+    if (known !== undefined) return known;
     const users = await this.#list<RawUser>(ref, ["users", "list"]);
     const user = users?.find((candidate) => candidate.name === name);
     return user === undefined ? undefined : String(user.id ?? 0);
@@ -154,9 +174,16 @@ export class HeadscaleProgram implements Headscale {
     return Array.isArray(parsed) ? (parsed as T[]) : [];
   }
 
-  async #change(ref: HeadscaleRef, args: readonly string[], harmless?: RegExp): Promise<string> {
+  async #change(
+    ref: HeadscaleRef,
+    args: readonly string[],
+    { harmless, input }: { readonly harmless?: RegExp; readonly input?: string } = {},
+  ): Promise<string> {
     this.#shared.clear();
-    const finished = await this.#podman.exec(ref.container, ["headscale", ...args], { timeoutSeconds: 30 });
+    const finished = await this.#podman.exec(ref.container, ["headscale", ...args], {
+      ...(input === undefined ? {} : { input }),
+      timeoutSeconds: 30,
+    });
     this.#shared.clear();
     if (finished.code !== 0 && !(harmless?.test(finished.stderr + finished.stdout) ?? false)) {
       throw new CommandError(`headscale ${args.slice(0, 2).join(" ")}`, finished);

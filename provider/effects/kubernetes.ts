@@ -24,7 +24,7 @@ export interface Answer {
 }
 
 export interface KubernetesApi {
-  /** @throws {@link Unreachable} when no endpoint answers. */
+  /** @throws {@link Unreachable} when no endpoint answers; one that only says that it cannot now has answered. */
   call(verb: Verb, path: string, body?: unknown): Promise<Answer>;
 }
 
@@ -36,6 +36,14 @@ export interface Kubernetes {
 
 /** No endpoint answered. */
 export class Unreachable extends Error {}
+
+/**
+ * True for an answer that says nothing about what was asked: 503 (the API server runs, its datastore does not), 500 and 504
+ * (etcd changes its leader, or took too long), 429 (too much to do; to an eviction it means "not now").
+ */
+export function cannotAnswer(status: number): boolean {
+  return status === 429 || status >= 500;
+}
 
 interface Credentials {
   readonly ca: string;
@@ -92,10 +100,13 @@ function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer
       response.on("end", () => {
         const content = Buffer.concat(chunks).toString();
         const json = response.headers["content-type"]?.includes("json") ?? false;
-        resolve({
-          status: response.statusCode ?? 0,
-          body: json ? (JSON.parse(content) as unknown) : content,
-        });
+        try {
+          const body = json ? (JSON.parse(content) as unknown) : content;
+          resolve({ status: response.statusCode ?? 0, body });
+        } catch {
+          // Thrown from here it would end the whole provider.
+          reject(new Error("an answer that is no JSON"));
+        }
       });
     });
     outgoing.on("timeout", () => outgoing.destroy(new Error("no answer in time")));
@@ -115,19 +126,23 @@ class HttpsApi implements KubernetesApi {
 
   async call(verb: Verb, path: string, body?: unknown): Promise<Answer> {
     const reasons: string[] = [];
+    let busy: Answer | undefined;
     for (const endpoint of this.#endpoints) {
       try {
         const answer = await send(this.#agent, new URL(path, endpoint), verb, body);
-        // 503: the API server runs but its datastore does not; 401: another cluster answers at this address.
-        if (answer.status !== 503 && answer.status !== 401) {
+        const evictionHeld = verb === "POST" && answer.status === 429;
+        // 401: another cluster answers at this address.
+        if (answer.status !== 401 && (evictionHeld || !cannotAnswer(answer.status))) {
           this.#endpoints = [endpoint, ...this.#endpoints.filter((other) => other !== endpoint)];
           return answer;
         }
+        if (answer.status !== 401) busy = answer;
         reasons.push(`${endpoint}: HTTP ${String(answer.status)}`);
       } catch (error) {
         reasons.push(`${endpoint}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
+    if (busy !== undefined) return busy;
     throw new Unreachable(`no API endpoint answered (${reasons.join("; ")})`);
   }
 }

@@ -12,7 +12,10 @@ const SCRIPTS = "/usr/lib/homespan";
 
 /** Commands on a node. */
 export interface NodeAccess {
-  /** Writes files, each atomically, in the order given; returns path -> sha256. */
+  /**
+   * Writes files, each atomically, whatever their order: `receive` puts those that others wait for, join.conf and then
+   * steward/node.conf, in place last. Returns path -> sha256.
+   */
   put(transport: Transport, files: readonly ArchivedFile[]): Promise<Record<string, string>>;
   /** Path -> sha256 as found, "" for a missing file. `undefined` when the node cannot be asked. */
   checksums(transport: Transport, paths: readonly string[]): Promise<Record<string, string> | undefined>;
@@ -70,12 +73,12 @@ export class PodmanNodeAccess implements NodeAccess {
   }
 
   async reachable(transport: Transport): Promise<boolean> {
-    const { containers } = await this.#podman.snapshot();
+    const containers = await this.#podman.list("containers");
     return containers.some((container) => container.name === transport.container && container.running);
   }
 
   async gone(transport: Transport): Promise<boolean> {
-    const { containers } = await this.#podman.snapshot();
+    const containers = await this.#podman.list("containers");
     const pod = transport.container.replace(/-steward$/, "");
     return !containers.some((container) => container.pod === pod && container.running);
   }

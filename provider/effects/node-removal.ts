@@ -2,6 +2,7 @@
 import { type Voter, removalRefusal } from "../logic/quorum.ts";
 import { bodyOf, getNode, listNodes, patchNode } from "./cluster-nodes.ts";
 import type { KubernetesApi } from "./kubernetes.ts";
+import { whenAnswered } from "./patient-kubernetes.ts";
 import { type Clock, waitFor } from "./wait.ts";
 
 export interface RemovalOptions {
@@ -65,21 +66,24 @@ export async function drain(api: KubernetesApi, node: string, options: RemovalOp
   const first = new Set((await podsToMove(api, node)).map(podPath));
   const left = async (): Promise<readonly RawPod[]> =>
     (await podsToMove(api, node)).filter((pod) => first.has(podPath(pod)));
-  const empty = await waitFor(
-    async () => {
-      const pods = await left();
-      for (const pod of pods) {
-        // 429: a disruption budget says "not now"; asked again in the next round. 404: gone meanwhile.
-        await api.call("POST", `${podPath(pod)}/eviction`, {
-          apiVersion: "policy/v1",
-          kind: "Eviction",
-          metadata: { name: pod.metadata?.name, namespace: pod.metadata?.namespace },
-        });
-      }
-      return pods.length === 0 ? true : undefined;
-    },
-    { seconds: options.drainSeconds, signal: options.signal, clock: options.clock, firstMilliseconds: 300 },
-  );
+  const askAll = async (): Promise<true | undefined> => {
+    const pods = await left();
+    for (const pod of pods) {
+      // 429: a disruption budget says "not now"; asked again in the next round. 404: gone meanwhile.
+      await api.call("POST", `${podPath(pod)}/eviction`, {
+        apiVersion: "policy/v1",
+        kind: "Eviction",
+        metadata: { name: pod.metadata?.name, namespace: pod.metadata?.namespace },
+      });
+    }
+    return pods.length === 0 ? true : undefined;
+  };
+  const empty = await waitFor(() => whenAnswered(askAll), {
+    seconds: options.drainSeconds,
+    signal: options.signal,
+    clock: options.clock,
+    firstMilliseconds: 300,
+  });
   if (empty !== true) await deletePods(api, await left());
 }
 
@@ -121,14 +125,16 @@ async function removeMember(api: KubernetesApi, name: string, options: RemovalOp
   const before = await getNode(api, name);
   if (before?.annotations[ETCD_MEMBER] === undefined) return;
   await patchNode(api, name, { metadata: { annotations: { [ETCD_REMOVE]: "true" } } });
-  const done = await waitFor(
-    async () => {
-      const node = await getNode(api, name);
-      if (node?.annotations[ETCD_REMOVED] !== undefined || node === undefined) return "removed" as const;
-      return node.annotations[ETCD_REMOVE] === undefined ? ("rejected" as const) : undefined;
-    },
-    { seconds: SETTLE_SECONDS, signal: options.signal, clock: options.clock },
-  );
+  const outcome = async (): Promise<"removed" | "rejected" | undefined> => {
+    const node = await getNode(api, name);
+    if (node?.annotations[ETCD_REMOVED] !== undefined || node === undefined) return "removed";
+    return node.annotations[ETCD_REMOVE] === undefined ? "rejected" : undefined;
+  };
+  const done = await waitFor(() => whenAnswered(outcome), {
+    seconds: SETTLE_SECONDS,
+    signal: options.signal,
+    clock: options.clock,
+  });
   if (done === "removed") return;
   throw new Error(
     done === "rejected"
@@ -154,7 +160,9 @@ export async function removeNode(
     if (etcd) await removeMember(api, name, options);
     const deleted = await api.call("DELETE", `/api/v1/nodes/${name}`);
     if (deleted.status !== 404) bodyOf(deleted, `deleting node ${name}`);
-    const gone = await waitFor(async () => ((await getNode(api, name)) === undefined ? true : undefined), {
+    const missing = async (): Promise<true | undefined> =>
+      (await getNode(api, name)) === undefined ? true : undefined;
+    const gone = await waitFor(() => whenAnswered(missing), {
       seconds: SETTLE_SECONDS,
       signal: options.signal,
       clock: options.clock,

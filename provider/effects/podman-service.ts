@@ -1,7 +1,8 @@
 /** Podman's API service: a process of this machine that outlives the provider. */
 import { spawn } from "node:child_process";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { request } from "node:http";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Clock, waitFor } from "./wait.ts";
 
@@ -95,6 +96,8 @@ export class SystemPodmanServices implements PodmanServices {
   async stop(directory: string): Promise<void> {
     await this.#end(directory);
     await rm(directory, { recursive: true, force: true });
+    // The folder of all clusters goes with the last one.
+    if (basename(dirname(directory)) === "homespan") await rmdir(dirname(directory)).catch(() => undefined);
   }
 
   async #end(directory: string): Promise<void> {

@@ -32,21 +32,22 @@ export interface NetworkFound {
   readonly gateway: string;
 }
 
-/** Everything Podman has, at one moment. */
-export interface Snapshot {
-  readonly containers: readonly ContainerFound[];
-  readonly pods: readonly PodFound[];
-  readonly volumes: readonly VolumeFound[];
-  readonly networks: readonly NetworkFound[];
+/** What Podman lists, by kind. */
+export interface Found {
+  readonly containers: ContainerFound;
+  readonly pods: PodFound;
+  readonly volumes: VolumeFound;
+  readonly networks: NetworkFound;
 }
+export type Kind = keyof Found;
 
 /** The effects this provider has through Podman. */
 export interface Podman {
-  /** Shared by all calls of about a second, as a refresh asks for every resource at once. Anything that runs a command through here ends that. */
-  snapshot(): Promise<Snapshot>;
-  /** `podman ARGS`; an exit code is an error. Ends the sharing of the current snapshot. */
+  /** Shared by all calls of about a second, as a refresh asks for every resource at once. A command that changes the kind ends that. */
+  list<K extends Kind>(kind: K): Promise<readonly Found[K][]>;
+  /** `podman ARGS`; an exit code is an error. */
   command(args: readonly string[], options?: RunOptions): Promise<string>;
-  /** Runs a program inside a container; for reading and for files, so the snapshot stays. */
+  /** Runs a program inside a container; for reading and for files, so the lists stay. */
   exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished>;
 }
 
@@ -85,12 +86,27 @@ function processExists(pid: number): boolean {
   }
 }
 
-/** {@link Podman} by the `podman` program. */
+/** Kinds that a command may change; one that lists changes none. */
+function changedBy(args: readonly string[]): readonly Kind[] {
+  switch (args[0]) {
+    case "network":
+      return ["networks"];
+    case "volume":
+      return ["volumes"];
+    case "ps":
+    case "logs":
+      return [];
+    default:
+      return ["containers", "pods", "volumes"];
+  }
+}
+
+/** {@link Podman} by the `podman` program. Each of its starts costs some 0.06 s of a core, so none is made twice for one answer. */
 export class PodmanProgram implements Podman {
   readonly #run: Run;
   readonly #now: () => number;
   readonly #exists: (pid: number) => boolean;
-  #shared: { readonly at: number; readonly snapshot: Promise<Snapshot> } | undefined;
+  readonly #shared = new Map<Kind, { readonly at: number; readonly found: Promise<readonly unknown[]> }>();
 
   constructor(run: Run, now: () => number = Date.now, exists = processExists) {
     this.#run = run;
@@ -98,17 +114,23 @@ export class PodmanProgram implements Podman {
     this.#exists = exists;
   }
 
-  snapshot(): Promise<Snapshot> {
-    if (this.#shared === undefined || this.#now() - this.#shared.at > SHARED_MILLISECONDS) {
-      this.#shared = { at: this.#now(), snapshot: this.#take() };
+  list<K extends Kind>(kind: K): Promise<readonly Found[K][]> {
+    const known = this.#shared.get(kind);
+    if (known !== undefined && this.#now() - known.at <= SHARED_MILLISECONDS) {
+      return known.found as Promise<readonly Found[K][]>;
     }
-    return this.#shared.snapshot;
+    const found: Promise<readonly unknown[]> = this.#take(kind);
+    this.#shared.set(kind, { at: this.#now(), found });
+    return found as Promise<readonly Found[K][]>;
   }
 
   async command(args: readonly string[], options?: RunOptions): Promise<string> {
-    this.#shared = undefined;
+    const forget = (): void => {
+      for (const kind of changedBy(args)) this.#shared.delete(kind);
+    };
+    forget();
     const finished = await this.#run("podman", args, options);
-    this.#shared = undefined;
+    forget();
     if (finished.code !== 0) throw new CommandError(`podman ${args.slice(0, 2).join(" ")}`, finished);
     return finished.stdout;
   }
@@ -118,37 +140,42 @@ export class PodmanProgram implements Podman {
     return this.#run("podman", ["exec", ...interactive, container, ...argv], options);
   }
 
-  async #list<T>(args: readonly string[]): Promise<readonly T[]> {
+  async #json<T>(args: readonly string[]): Promise<readonly T[]> {
     const finished = await this.#run("podman", [...args, "--format", "json"], { timeoutSeconds: 60 });
     if (finished.code !== 0) throw new CommandError(`podman ${args.join(" ")}`, finished);
     const parsed: unknown = JSON.parse(finished.stdout.trim() || "[]");
     return Array.isArray(parsed) ? (parsed as T[]) : [];
   }
 
-  async #take(): Promise<Snapshot> {
-    const [containers, pods, volumes, networks] = await Promise.all([
-      this.#list<RawContainer>(["ps", "--all", "--pod"]),
-      this.#list<RawPod>(["pod", "ps"]),
-      this.#list<RawVolume>(["volume", "ls"]),
-      this.#list<RawNetwork>(["network", "ls"]),
-    ]);
-    return {
-      containers: containers.map((c) => ({
-        name: c.Names?.[0] ?? "",
-        // Podman hears of an end from conmon: a container that was killed together with its conmon stays "running".
-        running: c.State === "running" && this.#exists(c.Pid ?? 0),
-        labels: c.Labels ?? {},
-        pod: c.PodName ?? "",
-        networks: c.Networks ?? [],
-      })),
-      pods: pods.map((p) => ({ name: p.Name, status: p.Status, labels: p.Labels ?? {} })),
-      volumes: volumes.map((v) => ({ name: v.Name, labels: v.Labels ?? {} })),
-      networks: networks.map((n) => ({
-        name: n.name,
-        labels: n.labels ?? {},
-        subnet: n.subnets?.[0]?.subnet ?? "",
-        gateway: n.subnets?.[0]?.gateway ?? "",
-      })),
-    };
+  async #take(kind: Kind): Promise<readonly Found[Kind][]> {
+    switch (kind) {
+      case "containers":
+        return (await this.#json<RawContainer>(["ps", "--all", "--pod"])).map((c) => ({
+          name: c.Names?.[0] ?? "",
+          // Podman hears of an end from conmon: a container that was killed together with its conmon stays "running".
+          running: c.State === "running" && this.#exists(c.Pid ?? 0),
+          labels: c.Labels ?? {},
+          pod: c.PodName ?? "",
+          networks: c.Networks ?? [],
+        }));
+      case "pods":
+        return (await this.#json<RawPod>(["pod", "ps"])).map((p) => ({
+          name: p.Name,
+          status: p.Status,
+          labels: p.Labels ?? {},
+        }));
+      case "volumes":
+        return (await this.#json<RawVolume>(["volume", "ls"])).map((v) => ({
+          name: v.Name,
+          labels: v.Labels ?? {},
+        }));
+      case "networks":
+        return (await this.#json<RawNetwork>(["network", "ls"])).map((n) => ({
+          name: n.name,
+          labels: n.labels ?? {},
+          subnet: n.subnets?.[0]?.subnet ?? "",
+          gateway: n.subnets?.[0]?.gateway ?? "",
+        }));
+    }
   }
 }

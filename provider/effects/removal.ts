@@ -13,7 +13,7 @@ export async function removePod(
   name: string,
   stopSeconds = 0,
 ): Promise<void> {
-  const { pods } = await podman.snapshot();
+  const pods = await podman.list("pods");
   if (ownObject("pod", pods, name, cluster) === undefined) return;
   await podman.command(["pod", "rm", "--force", "--ignore", "--time", String(stopSeconds), name]);
 }
@@ -25,7 +25,7 @@ export async function removeContainer(
   name: string,
   stopSeconds = 0,
 ): Promise<void> {
-  const { containers } = await podman.snapshot();
+  const containers = await podman.list("containers");
   if (ownObject("container", containers, name, cluster) === undefined) return;
   await podman.command(["rm", "--force", "--ignore", "--volumes", "--time", String(stopSeconds), name]);
 }
@@ -36,7 +36,8 @@ export async function removeContainer(
  * @throws when something that is not the cluster's uses it.
  */
 async function removeUsers(podman: Podman, cluster: string, users: readonly string[]): Promise<void> {
-  const { containers } = await podman.snapshot();
+  if (users.length === 0) return;
+  const containers = await podman.list("containers");
   const pods = new Set(containers.filter((c) => users.includes(c.name) && c.pod !== "").map((c) => c.pod));
   for (const pod of pods) await removePod(podman, cluster, pod);
   for (const user of containers.filter((c) => users.includes(c.name) && c.pod === "")) {
@@ -45,7 +46,7 @@ async function removeUsers(podman: Podman, cluster: string, users: readonly stri
 }
 
 export async function removeVolume(podman: Podman, cluster: string, name: string): Promise<void> {
-  const { volumes } = await podman.snapshot();
+  const volumes = await podman.list("volumes");
   if (ownObject("volume", volumes, name, cluster) === undefined) return;
   // `podman ps` lists mount points, not the names of volumes; only its filter knows them.
   const users = await podman.command(["ps", "--all", "--filter", `volume=${name}`, "--format", "{{.Names}}"]);
@@ -54,8 +55,9 @@ export async function removeVolume(podman: Podman, cluster: string, name: string
 }
 
 export async function removeNetwork(podman: Podman, cluster: string, name: string): Promise<void> {
-  const { networks, containers } = await podman.snapshot();
+  const networks = await podman.list("networks");
   if (ownObject("network", networks, name, cluster) === undefined) return;
+  const containers = await podman.list("containers");
   const users = containers.filter((container) => container.networks.includes(name));
   await removeUsers(
     podman,

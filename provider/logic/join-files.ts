@@ -7,22 +7,16 @@ import type { nodeConfigInputs } from "../schema/resources.ts";
 type Settings = z.output<typeof nodeConfigInputs>;
 export type JoinVariant = "fresh" | "initialised";
 
-/** k3s starts when this file is there, so it goes last. */
-const START_FILE = "etc/rancher/k3s/config.yaml";
-
 export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** All files in the order they have to arrive. */
+/** All files; the node itself puts what others wait for in place last. */
 export function joinFiles(inputs: Settings, variant: JoinVariant): readonly ArchivedFile[] {
-  const plain = Object.entries(inputs.files)
-    .map(([path, content]) => ({ path, content, mode: 0o644 }))
-    .sort((a, b) => Number(a.path === START_FILE) - Number(b.path === START_FILE));
   return [
     ...Object.entries(inputs.secretFiles).map(([path, content]) => ({ path, content, mode: 0o600 })),
     { path: inputs.joinFile.path, content: inputs.joinFile[variant], mode: 0o644 },
-    ...plain,
+    ...Object.entries(inputs.files).map(([path, content]) => ({ path, content, mode: 0o644 })),
   ];
 }
 

@@ -36,6 +36,9 @@ export function stewardRunArguments(inputs: Settings): readonly string[] {
   return [
     ...["run", "--detach", "--name", objectNames.steward(clusterName, nodeName)],
     ...["--pod", objectNames.pod(clusterName, nodeName), ...labels(inputs), "--restart=always"],
+    ...(inputs.stewardRevision === undefined
+      ? []
+      : ["--label", `homespan.steward-revision=${inputs.stewardRevision}`]),
     ...["--stop-timeout", String(STOP_SECONDS), "--security-opt=label=disable", ...inputs.podmanFlags],
     ...["--volume", `${inputs.volumeName}:/data`, "--volume", `${inputs.socketDirectory}:/run/homespan`],
     inputs.stewardImage,

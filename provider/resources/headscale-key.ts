@@ -24,29 +24,40 @@ export function headscaleKey({ headscale, podman, clock }: Effects) {
     replaceOn: ["headscale", "user", "hostName", "tags", "identity"],
     createOnly: ["expirySeconds"],
     async create(inputs) {
-      const devices = await formerDevices(inputs.headscale, inputs.hostName, inputs.tags);
-      if (devices === undefined)
-        throw new Error(`Headscale must be running in ${inputs.headscale.container}`);
-      // Otherwise the new device gets the name with a suffix, and no other node finds it.
-      for (const device of devices) await headscale.removeDevice(inputs.headscale, device.id);
-      const { id, key } = await headscale.createKey(inputs.headscale, inputs);
-      return { id, outputs: { ...inputs, keyId: id, key } };
+      // At once, as each takes a quarter of a second: nobody has the key before the devices are gone.
+      const making = headscale.createKey(inputs.headscale, inputs);
+      making.catch(() => undefined);
+      try {
+        const devices = await formerDevices(inputs.headscale, inputs.hostName, inputs.tags);
+        if (devices === undefined)
+          throw new Error(`Headscale must be running in ${inputs.headscale.container}`);
+        const { id, key } = await making;
+        // Otherwise the new device gets the name with a suffix, and no other node finds it.
+        for (const device of devices) await headscale.removeDevice(inputs.headscale, device.id);
+        return { id, outputs: { ...inputs, keyId: id, key } };
+      } catch (error) {
+        // Nobody will know of this key; one that was made all the same would be valid until it expires.
+        await making.then(({ id }) => headscale.removeKey(inputs.headscale, id)).catch(() => undefined);
+        throw error;
+      }
     },
     async read(state) {
-      const keys = await headscale.keys(state.headscale);
-      // The server does not answer: that says nothing about the key.
-      if (keys === undefined) return state;
-      const found = keys.find((key) => key.id === state.keyId);
-      const spent = found?.used ?? false;
-      const valid = found !== undefined && (found.expiresAt === 0 || found.expiresAt > clock.now());
-      if (spent || valid) return state;
-      // A device that is logged in needs no key any more; a new key would throw it out of the tailnet.
       const devices = await formerDevices(state.headscale, state.hostName, state.tags);
-      return devices === undefined || devices.length > 0 ? state : undefined;
+      // A device that is logged in needs no key any more; a new key would throw it out of the tailnet. A server that
+      // does not answer says nothing about the key.
+      if (devices === undefined || devices.length > 0) return state;
+      const keys = await headscale.keys(state.headscale);
+      if (keys === undefined) return state;
+      // Without a device the machine has to log in (again), and for that it needs a key that it can use.
+      const usable = keys.some(
+        ({ id, used, expiresAt }) =>
+          id === state.keyId && !used && (expiresAt === 0 || expiresAt > clock.now()),
+      );
+      return usable ? state : undefined;
     },
     update: (state, inputs) => Promise.resolve({ ...state, ...inputs }),
     async delete(state) {
-      const { containers } = await podman.snapshot();
+      const containers = await podman.list("containers");
       const running = containers.some((c) => c.name === state.headscale.container && c.running);
       // A server that is gone took its keys along; one that is stopped cannot be asked, and the key expires.
       if (!running) return;

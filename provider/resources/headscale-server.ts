@@ -23,7 +23,6 @@ const DATA = "/var/lib/headscale";
 /** Where `headscale` looks for config.yaml by itself: the volume is mounted here a second time. */
 const CONFIG_DIRECTORY = "/etc/headscale";
 const AUTHORITY_FILES = { certificate: "ca.crt", key: "ca.key" } as const;
-const POLICY_FILE = "policy.hujson";
 
 type Settings = z.output<typeof Inputs>;
 
@@ -47,13 +46,13 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
   const authorityOn = async (container: string): Promise<Authority | undefined> => {
     const certificate = await fileIn(container, AUTHORITY_FILES.certificate);
     const key = await fileIn(container, AUTHORITY_FILES.key);
-    return certificate === undefined || key === undefined ? undefined : { certificate, key };
+    // A run that was killed while it filled the volume may have left empty files.
+    return !certificate || !key ? undefined : { certificate, key };
   };
 
   const fill = async (inputs: Settings, volume: string, authority: Authority, leaf: Authority) => {
     const files: ArchivedFile[] = [
       { path: "config.yaml", content: inputs.config, mode: 0o644 },
-      { path: POLICY_FILE, content: inputs.policy, mode: 0o644 },
       { path: AUTHORITY_FILES.certificate, content: authority.certificate, mode: 0o644 },
       { path: AUTHORITY_FILES.key, content: authority.key, mode: 0o600 },
       { path: belowData(headscalePaths.certificate), content: leaf.certificate, mode: 0o644 },
@@ -75,7 +74,6 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
     await podman.command(["start", container]);
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : START_SECONDS;
     const ref = { kind: "headscale", container } as const;
-    // The user first: a policy names it.
     const up = await waitFor(
       async () => ((await headscale.ensureUser(ref, inputs.user)) ? true : undefined),
       {
@@ -92,25 +90,26 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
         `Headscale did not start within ${String(seconds)} s: ${log.trim() || "it logged nothing"}`,
       );
     }
-    await headscale.setPolicy(ref, `${DATA}/${POLICY_FILE}`);
   };
 
   const build = async (inputs: Settings, context: CallContext) => {
     const container = objectNames.headscale(inputs.clusterName);
     const volume = objectNames.headscaleVolume(inputs.clusterName);
     await removeContainer(podman, inputs.clusterName, container, STOP_SECONDS);
-    const { volumes } = await podman.snapshot();
+    const volumes = await podman.list("volumes");
     const kept = ownObject("volume", volumes, volume, inputs.clusterName) !== undefined;
     if (!kept) {
       const label = `${CLUSTER_LABEL}=${inputs.clusterName}`;
       await podman.command(["volume", "create", "--label", label, volume]);
     }
-    await place(inputs, container, volume);
-    const known = kept ? await authorityOn(container) : undefined;
+    const placing = place(inputs, container, volume);
+    placing.catch(() => undefined);
+    // A volume that was kept is read through the container.
+    const known = kept ? await placing.then(() => authorityOn(container)) : undefined;
     const authority =
       known ?? (await makeAuthority(`Homespan ${inputs.clusterName} control server`, clock.now()));
     const leaf = await makeLeaf(authority, inputs.hostName, inputs.address, clock.now());
-    await fill(inputs, volume, authority, leaf);
+    await Promise.all([placing, fill(inputs, volume, authority, leaf)]);
     await start(inputs, container, context);
     return {
       ...inputs,
@@ -141,7 +140,7 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
       return { id: outputs.container, outputs };
     },
     async read(state) {
-      const { containers, volumes } = await podman.snapshot();
+      const [containers, volumes] = await Promise.all([podman.list("containers"), podman.list("volumes")]);
       // Without the volume everything it knew is gone; without the container it starts again with what it knew.
       if (ownObject("volume", volumes, state.volume, state.clusterName) === undefined) return undefined;
       const container = ownObject("container", containers, state.container, state.clusterName);

@@ -4,27 +4,31 @@ import type { Resource } from "../server/resource.ts";
 import { clusterAnchor } from "./cluster-anchor.ts";
 import { clusterIdentity } from "./cluster-identity.ts";
 import { headscaleKey } from "./headscale-key.ts";
+import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleServer } from "./headscale-server.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { membership } from "./membership.ts";
 import { nodeConfig } from "./node-config.ts";
 import { podmanService } from "./podman-service.ts";
+import { serverTurns } from "./server-turns.ts";
 import { siteNetwork } from "./site-network.ts";
 import { stewardNode } from "./steward-node.ts";
 import { stewardVolume } from "./steward-volume.ts";
 
 export function allResources(effects: Effects): readonly Resource[] {
+  const turns = serverTurns(effects);
   return [
     clusterAnchor(),
     clusterIdentity(effects),
     headscaleKey(effects),
+    headscalePolicy(effects),
     headscaleServer(effects),
     kubeconfig(effects),
     membership(effects),
-    nodeConfig(effects),
+    nodeConfig(effects, turns),
     podmanService(effects),
     siteNetwork(effects),
-    stewardNode(effects),
+    stewardNode(effects, turns),
     stewardVolume(effects),
   ];
 }

@@ -2,9 +2,11 @@
 import type { z } from "zod";
 import { type ClusterNode, getNode, patchNode } from "../effects/cluster-nodes.ts";
 import type { Effects } from "../effects/effects.ts";
+import type { Device } from "../effects/headscale.ts";
 import { type KubernetesApi, Unreachable } from "../effects/kubernetes.ts";
 import { withServerLock } from "../effects/lease.ts";
 import { removeNode } from "../effects/node-removal.ts";
+import { patientKubernetes } from "../effects/patient-kubernetes.ts";
 import { waitFor } from "../effects/wait.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
 import { isReady, stuckText } from "../logic/stage.ts";
@@ -21,7 +23,8 @@ const LOCK_SECONDS = 240;
 const REGISTER_AGAIN_SECONDS = 4;
 
 export function membership(effects: Effects) {
-  const { kubernetes, nodeLists, nodes, headscale, clock } = effects;
+  const { nodeLists, nodes, headscale, clock } = effects;
+  const kubernetes = patientKubernetes(effects.kubernetes, clock);
 
   const idOf = (inputs: Settings): string => `${inputs.clusterName}/${inputs.nodeName}`;
 
@@ -36,6 +39,7 @@ export function membership(effects: Effects) {
     tailnetAddress: device?.address ?? "",
     deviceId: device?.id ?? "",
     nodeUid: node?.uid ?? "",
+    kubeletVersion: node?.kubeletVersion ?? "",
   });
 
   /**
@@ -86,12 +90,15 @@ export function membership(effects: Effects) {
     throw new Error(message);
   };
 
-  const deviceOf = async (inputs: Settings, node: ClusterNode) => {
-    const devices = (await headscale.devices(inputs.headscale)) ?? [];
-    const own = devices.filter((d) => d.hostName === inputs.hostName && d.tags.includes(inputs.tag));
+  const isOwn = (inputs: Settings, device: Device): boolean =>
+    device.hostName === inputs.hostName && device.tags.includes(inputs.tag);
+
+  /** The node's device, of those with its host name and tag the one with its address; `undefined` when it has none. */
+  const ownDevice = (inputs: Settings, node: ClusterNode, devices: readonly Device[]) => {
+    const own = devices.filter((d) => isOwn(inputs, d));
     const device = own.find((d) => d.addresses.some((a) => node.addresses.includes(a))) ?? own[0];
-    const address = device?.addresses.find((a) => !a.includes(":")) ?? "";
-    return { id: device?.id ?? "", address };
+    if (device === undefined) return undefined;
+    return { id: device.id, address: device.addresses.find((a) => !a.includes(":")) ?? "" };
   };
 
   const ensure = async (
@@ -109,7 +116,7 @@ export function membership(effects: Effects) {
         ...(node.unschedulable ? { spec: { unschedulable: null } } : {}),
       });
     }
-    return partial(inputs, node, await deviceOf(inputs, node));
+    return partial(inputs, node, ownDevice(inputs, node, (await headscale.devices(inputs.headscale)) ?? []));
   };
 
   const remove = async (state: State, { signal, timeoutSeconds }: CallContext): Promise<void> => {
@@ -133,10 +140,13 @@ export function membership(effects: Effects) {
   };
 
   const removeDevice = async (state: State): Promise<void> => {
-    // A control server that is gone took its devices along.
-    const devices = await headscale.devices(state.headscale);
-    const device = devices?.find((candidate) => candidate.id === state.deviceId);
-    if (device?.tags.includes(state.tag) === true) await headscale.removeDevice(state.headscale, device.id);
+    // A control server that is gone took its devices along. A device that logged in again has another id, and a creation
+    // that was interrupted never knew one: host name and tag tell both.
+    const devices = (await headscale.devices(state.headscale)) ?? [];
+    const own = devices.filter(
+      (device) => isOwn(state, device) || (device.id === state.deviceId && device.tags.includes(state.tag)),
+    );
+    for (const device of own) await headscale.removeDevice(state.headscale, device.id);
   };
 
   return resource({
@@ -153,16 +163,36 @@ export function membership(effects: Effects) {
         .map((name) => pathText(["foundLabels", name])),
     ],
     async create(inputs, context) {
-      return { id: idOf(inputs), outputs: await ensure(inputs, { owned: {}, confirm: false }, context) };
+      const id = idOf(inputs);
+      try {
+        return { id, outputs: await ensure(inputs, { owned: {}, confirm: false }, context) };
+      } catch (error) {
+        if (error instanceof PartialFailure) throw error;
+        // The machine has all it needs to register, whatever ended this wait: without a state nobody would remove what
+        // it leaves in cluster and tailnet, and the next node of its name would be rejected (k3s#802).
+        const message = error instanceof Error ? error.message : String(error);
+        throw new PartialFailure(message, id, partial(inputs, undefined));
+      }
     },
     async read(state) {
       try {
         const list = await nodeLists.list({ kubeconfig: state.kubeconfig, endpoints: state.endpoints });
         const node = list.find((candidate) => candidate.name === state.nodeName);
-        if (node === undefined) return undefined;
-        const foundLabels = ownedLabels(state.labels, node.labels);
-        const ready = node.ready && (await nodes.reachable(state.transport));
-        return { ...state, ready, foundLabels, nodeUid: node.uid };
+        // One that was never seen may still register: it is waited for again, or removed in order.
+        if (node === undefined) return state.nodeUid === "" ? { ...state, ready: false } : undefined;
+        const devices = await headscale.devices(state.headscale);
+        const device = ownDevice(state, node, devices ?? []);
+        // Without its device a node is cut off, whatever the cluster still believes of it.
+        const lost = device === undefined && devices?.every((other) => other.id !== state.deviceId) === true;
+        const cutOff = lost && state.deviceId !== "";
+        return {
+          ...state,
+          ready: node.ready && !cutOff && (await nodes.reachable(state.transport)),
+          foundLabels: ownedLabels(state.labels, node.labels),
+          nodeUid: node.uid,
+          kubeletVersion: node.kubeletVersion,
+          ...(device === undefined ? {} : { deviceId: device.id, tailnetAddress: device.address }),
+        };
       } catch (error) {
         // No server answers: that says nothing about this node, except that it has to be looked at again.
         if (error instanceof Unreachable) return { ...state, ready: false };

@@ -4,8 +4,12 @@ import { type JoinVariant, expectedSums, joinFiles, sha256 } from "../logic/join
 import { nodeConfigInputs, nodeConfigOutputs } from "../schema/resources.ts";
 import { resource } from "../server/resource.ts";
 import { pathText } from "../server/problems.ts";
+import type { ServerTurns } from "./server-turns.ts";
 
-export function nodeConfig({ nodes }: Effects) {
+/** The one file for which the steward makes k3s start again (boot/config.sh, config_checksum). */
+const K3S_CONFIG = "etc/rancher/k3s/config.yaml";
+
+export function nodeConfig({ nodes }: Effects, turns: ServerTurns) {
   return resource({
     type: "homespan:index:NodeConfig",
     inputs: nodeConfigInputs,
@@ -37,11 +41,17 @@ export function nodeConfig({ nodes }: Effects) {
       // A node that does not answer is healed as a StewardNode; its files are on the volume.
       return checksums === undefined ? state : { ...state, checksums };
     },
-    async update(state, inputs) {
+    async update(state, inputs, context) {
+      const { nodeName, transport } = inputs;
       const wanted = expectedSums(inputs, state.joinVariant);
       const dropped = Object.keys(expectedSums(state, state.joinVariant)).filter((path) => !(path in wanted));
-      await nodes.remove(inputs.transport, dropped);
-      await nodes.put(inputs.transport, joinFiles(inputs, state.joinVariant));
+      const write = async (): Promise<void> => {
+        await nodes.remove(transport, dropped);
+        await nodes.put(transport, joinFiles(inputs, state.joinVariant));
+      };
+      const found = await nodes.checksums(transport, [K3S_CONFIG]);
+      if (found?.[K3S_CONFIG] === wanted[K3S_CONFIG]) await write();
+      else await turns.take({ nodeName, transport, work: () => write().then(() => true) }, context);
       return { ...inputs, joinVariant: state.joinVariant, checksums: wanted };
     },
     async delete(state) {

@@ -9,7 +9,7 @@ import { resource } from "../server/resource.ts";
 
 export function siteNetwork({ podman, firewall }: Effects) {
   const find = async (cluster: string, name: string): Promise<NetworkFound | undefined> =>
-    ownObject("network", (await podman.snapshot()).networks, name, cluster);
+    ownObject("network", await podman.list("networks"), name, cluster);
 
   const applyRule = async (table: string, subnet: string, denied: readonly string[]): Promise<void> => {
     if (denied.length === 0) await firewall.remove(table);
@@ -56,9 +56,9 @@ export function siteNetwork({ podman, firewall }: Effects) {
       return { ...state, ...inputs, ruleInPlace: true };
     },
     async delete(state) {
-      if (state.denyFromSubnets.length > 0) {
-        await firewall.remove(objectNames.firewallTable(state.clusterName, state.site));
-      }
+      const removed = firewall.remove(objectNames.firewallTable(state.clusterName, state.site));
+      // A run that was killed may have left a rule that no state tells of; where nft is missing there is none.
+      await (state.denyFromSubnets.length > 0 ? removed : removed.catch(() => undefined));
       await removeNetwork(podman, state.clusterName, state.networkName);
     },
   });

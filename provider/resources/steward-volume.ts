@@ -10,7 +10,7 @@ const VOLUME_ID_LABEL = "homespan.volume-id";
 
 export function stewardVolume({ podman, random }: Effects) {
   const find = async (cluster: string, name: string): Promise<VolumeFound | undefined> =>
-    ownObject("volume", (await podman.snapshot()).volumes, name, cluster);
+    ownObject("volume", await podman.list("volumes"), name, cluster);
 
   return resource({
     type: "homespan:index:StewardVolume",

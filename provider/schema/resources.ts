@@ -62,8 +62,7 @@ export const headscaleServerInputs = z.strictObject({
   image: z.string(),
   /** config.yaml, rendered. */
   config: z.string(),
-  /** policy.hujson, rendered. */
-  policy: z.string(),
+  /** Owner of the nodes' tags; made before the server counts as there, as policies and keys name it. */
   user: z.string().default("homespan"),
 });
 export const headscaleServerOutputs = headscaleServerInputs.extend({
@@ -76,6 +75,17 @@ export const headscaleServerOutputs = headscaleServerInputs.extend({
   certificateExpiresAt: z.iso.datetime(),
   /** False when `read` found the container stopped. */
   running: z.boolean(),
+});
+
+/** Which node of the tailnet reaches which port of which other. Changed by hand, it is set again. */
+export const headscalePolicyInputs = z.strictObject({
+  headscale: headscaleRefSchema,
+  /** HuJSON, rendered. */
+  policy: z.string(),
+});
+export const headscalePolicyOutputs = headscalePolicyInputs.extend({
+  /** SHA-256 of the policy as found. */
+  found: z.string(),
 });
 
 /** A single-use pre-auth key. Replaced when `identity` changes; creation removes devices of the former identity. */
@@ -118,6 +128,8 @@ export const stewardNodeInputs = z.strictObject({
   /** `volumeId` of the volume: a change replaces the node. */
   identity: z.string(),
   stewardImage: z.string(),
+  /** Which build of that image: its name is the same for all of them. A change makes the pod anew on its volume. */
+  stewardRevision: z.string().optional(),
   socketDirectory: z.string(),
   /** Ports published on 127.0.0.1 of this machine. */
   publish: z
@@ -130,7 +142,7 @@ export const stewardNodeInputs = z.strictObject({
     .default([]),
   /** Non-secret files for the steward, path below /data -> content (`steward/node.conf`, `steward/children/*.args`, `boot/ca.pem`). */
   files: z.record(z.string(), z.string()),
-  /** Secret. Delivered as /data/secrets/authkey; ignored by diff, used at creation alone. */
+  /** Secret. Delivered as /data/secrets/authkey; another one is for a machine that lost its device, which then logs in again. */
   authKey: z.string(),
   /** Podman flags for this machine, from detection (`--ulimit=...`). */
   podmanFlags: z.array(z.string()).default([]),
@@ -216,4 +228,6 @@ export const membershipOutputs = membershipInputs.extend({
   tailnetAddress: z.string(),
   deviceId: z.string(),
   nodeUid: z.string(),
+  /** Version of its kubelet, as found. */
+  kubeletVersion: z.string(),
 });

@@ -1,5 +1,5 @@
 /** Input problems in the project's one grammar: `field` must <rule>, got <value>; did you mean <x>? */
-import type { z } from "zod";
+import { z } from "zod";
 import { type Properties, UNKNOWN, containsSecret, containsUnknown, isRecord } from "./values.ts";
 
 /** `nodes[2].name`, `files["boot/ca.pem"]`. */
@@ -37,8 +37,26 @@ function suggestion(wrong: string, known: readonly string[]): string {
     .map((name) => ({ name, d: distance(wrong.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.d - b.d)[0];
   return best !== undefined && best.d <= Math.max(2, Math.floor(wrong.length / 3))
-    ? `; did you mean ${best.name}?`
+    ? `; did you mean ${JSON.stringify(best.name)}?`
     : "";
+}
+
+/** The property names a schema knows at a path. */
+function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) {
+    return namesAt(schema.unwrap(), path);
+  }
+  // Which of the alternatives is meant shows in nothing but the names themselves.
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => namesAt(option, path));
+  const [first, ...rest] = path;
+  if (schema instanceof z.ZodObject) {
+    if (first === undefined) return Object.keys(schema.shape);
+    const field = (schema.shape as Readonly<Record<string, z.core.$ZodType>>)[String(first)];
+    return field === undefined ? [] : namesAt(field, rest);
+  }
+  if (first === undefined) return [];
+  if (schema instanceof z.ZodArray) return namesAt(schema.element, rest);
+  return schema instanceof z.ZodRecord ? namesAt(schema.valueType, rest) : [];
 }
 
 function rule(issue: z.core.$ZodIssue): string {
@@ -73,8 +91,7 @@ export function problemsOf(schema: z.ZodObject, raw: Properties, plain: Properti
   if (parsed.success) return [];
   return parsed.error.issues.flatMap((issue): string[] => {
     if (issue.code === "unrecognized_keys") {
-      const at = valueAt(plain, issue.path);
-      const known = issue.path.length === 0 ? Object.keys(schema.shape) : Object.keys(isRecord(at) ? at : {});
+      const known = namesAt(schema, issue.path);
       return issue.keys.map(
         (key) =>
           `\`${pathText([...issue.path, key])}\` must be a known property, got an unknown name${suggestion(key, known)}`,

@@ -52,7 +52,9 @@ describe("the stage file", () => {
       "stage_done k3s",
     );
     expect(stageFile().stages[4]).not.toHaveProperty("error");
-    expect(stageFile().stages[4]).toHaveProperty("finishedAt");
+    const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+    expect(stageFile().stages[4]?.["startedAt"]).toMatch(time);
+    expect(stageFile().stages[4]?.["finishedAt"]).toMatch(time);
   });
 
   test("is JSON whatever an error says, and one line of it", async () => {

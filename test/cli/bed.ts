@@ -27,7 +27,10 @@ export const healthy: Facts = {
   cacheFree: 100 * 2 ** 30,
   storageFree: 100 * 2 ** 30,
   storagePath: "/var/lib/containers",
-  mustBuild: false,
+  outstanding: undefined,
+  goMissing: undefined,
+  missingCapabilities: [],
+  nft: true,
   nodeVersion: "24.21.0",
   npmVersion: "11.0.0",
   takenPorts: [],
@@ -170,8 +173,17 @@ export const resourcesOfCi = [
   {
     urn: urn("pulumi:pulumi:Stack", "homespan-ci"),
     type: "pulumi:pulumi:Stack",
-    outputs: { clusterName: "ci", nodes: outputs.nodes },
+    outputs: {
+      ...outputs,
+      kubeconfig: { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270" },
+    },
   },
+  ...outputs.nodes.map(({ name }, index) => ({
+    urn: urn("homespan:index:Membership", `${name}-membership`),
+    type: "homespan:index:Membership",
+    inputs: { nodeName: name },
+    outputs: { ready: true, tailnetAddress: `100.64.0.${String(index + 1)}`, kubeletVersion: "v1.35.1+k3s1" },
+  })),
   ...outputs.nodes.map(({ name }) => ({
     urn: urn("homespan:index:StewardVolume", `${name}-volume`),
     type: "homespan:index:StewardVolume",

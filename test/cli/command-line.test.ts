@@ -1,32 +1,74 @@
-/** The wrapper as a user calls it: through a symlink, from another folder, with mistakes. */
+/** Command lines as a user types them. Most are run in this process; how the wrapper gets there is shown by two that start it. */
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { checkout } from "./bed.ts";
 
 let folder: string;
+let environment: Record<string, string>;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "homespan-line-"));
   symlinkSync(join(checkout, "homespan"), join(folder, "hs"));
+  environment = { HOMESPAN_STATE: join(folder, "state"), HOMESPAN_CACHE: join(folder, "cache") };
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function homespan(
-  ...args: readonly string[]
-): Promise<{ code: number | undefined; out: string; error: string }> {
-  const done = await execa(join(folder, "hs"), [...args], {
-    cwd: folder,
-    reject: false,
-    env: { HOMESPAN_STATE: join(folder, "state"), HOMESPAN_CACHE: join(folder, "cache") },
-  });
+interface Outcome {
+  readonly code: number | undefined;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** What `./homespan ARGS` runs, cli/main.ts, evaluated anew with these arguments. */
+async function homespan(...args: readonly string[]): Promise<Outcome> {
+  const said = { out: "", error: "" };
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => ((said.out += String(text)), true));
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((said.error += String(text)), true));
+  // It listens to both streams for as long as the process lasts.
+  vi.spyOn(process.stdout, "on").mockReturnThis();
+  vi.spyOn(process.stderr, "on").mockReturnThis();
+  const { argv, exitCode } = process;
+  process.argv = [process.execPath, join(checkout, "cli/main.ts"), ...args];
+  try {
+    vi.resetModules();
+    await import("../../cli/main.ts");
+    return { code: Number(process.exitCode), out: said.out.trimEnd(), error: said.error.trimEnd() };
+  } finally {
+    process.argv = argv;
+    process.exitCode = exitCode;
+    vi.restoreAllMocks();
+  }
+}
+
+/** The wrapper itself: through a symlink, from another folder. */
+async function wrapper(...args: readonly string[]): Promise<Outcome> {
+  const done = await execa(join(folder, "hs"), [...args], { cwd: folder, reject: false, env: environment });
   return { code: done.exitCode, out: done.stdout, error: done.stderr };
 }
 
-describe.concurrent("usage mistakes end with 2 and no stack trace", () => {
+test("through the wrapper a mistake ends with 2, on standard error alone", async () => {
+  const { code, out, error } = await wrapper("upp");
+  expect([code, out]).toEqual([2, ""]);
+  expect(error).toMatch(/unknown command 'upp'\n\(Did you mean up\?\)/);
+  expect(error).not.toMatch(/^\s+at .+:\d+:\d+/m);
+});
+
+test("through the wrapper help ends with 0, on standard output alone", async () => {
+  const { code, out, error } = await wrapper("help", "up");
+  expect([code, error]).toEqual([0, ""]);
+  expect(out).toMatch(/Examples:\n {2}\.\/homespan up\n/);
+});
+
+describe("usage mistakes end with 2 and no stack trace", () => {
   test.each([
     [["upp"], /unknown command 'upp'\n\(Did you mean up\?\)/],
     [["up", "--jsno"], /unknown option '--jsno'\n\(Did you mean --json\?\)/],
@@ -47,13 +89,13 @@ describe.concurrent("usage mistakes end with 2 and no stack trace", () => {
   });
 });
 
-test.concurrent("--json mistakes are one object on standard output", async () => {
+test("--json mistakes are one object on standard output", async () => {
   const { code, out } = await homespan("up", "cii", "--json");
   expect(code).toBe(2);
   expect(JSON.parse(out)).toMatchObject({ command: "up", succeeded: false, exitCode: 2 });
 });
 
-test.concurrent("help shows every verb, examples and exit codes", async () => {
+test("help shows every verb, examples and exit codes", async () => {
   const { code, out } = await homespan("--help");
   expect(code).toBe(0);
   const verbs =
@@ -63,13 +105,13 @@ test.concurrent("help shows every verb, examples and exit codes", async () => {
   expect((await homespan("help", "up")).out).toMatch(/Examples:\n {2}\.\/homespan up\n/);
 });
 
-test.concurrent("arguments of kubectl are kubectl's, also those that look like ours", async () => {
+test("arguments of kubectl are kubectl's, also those that look like ours", async () => {
   const { code, error } = await homespan("kubectl", "get", "pods", "--json", "-A", "--set");
   expect(error).not.toContain("unknown option");
   expect(code).toBe(1);
 });
 
-test.concurrent("status of a stack that does not exist says what to do", async () => {
+test("status of a stack that does not exist says what to do", async () => {
   const { code, error } = await homespan("status");
   expect(code).toBe(1);
   expect(error).toBe("homespan: stack ci does not exist; make it with: ./homespan up ci");

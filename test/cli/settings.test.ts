@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../cli/errors.ts";
 import { applySettings, describeDifferences, parseStackFile } from "../../cli/settings.ts";
-import { parseLifetime } from "../../cli/verbs/sweep.ts";
 
 const apply = (...settings: string[]): unknown =>
   applySettings({ config: { "homespan:agents": 2 } }, settings).config;
@@ -45,13 +44,4 @@ test("differences name both values", () => {
   expect(
     describeDifferences(before, { config: { "homespan:agents": 3, "x:y": 1, "homespan:a": [1] } }),
   ).toEqual(["a: (default) -> [1]", "agents: 2 -> 3"]);
-});
-
-test.each([
-  ["90s", 90_000],
-  ["1h30m", 5_400_000],
-  ["2d", 172_800_000],
-  ["soon", undefined],
-])("time to live %s", (text, milliseconds) => {
-  expect(parseLifetime(text)).toBe(milliseconds);
 });

@@ -67,7 +67,7 @@ describe("up", () => {
       succeeded: true,
       nodes: [
         { name: "server-1", ready: true },
-        { name: "agent-1", path: "direct 10.9.0.3:41641" },
+        { name: "agent-1", address: "100.64.0.2", version: "v1.35.1+k3s1" },
       ],
     });
   });
@@ -77,7 +77,8 @@ describe("up", () => {
     const error = await failure(up(made.context, ci, once));
     expect(error.exitCode).toBe(2);
     for (const name of ["root", "tun", "6443"]) expect(error.message).toContain(name);
-    expect(made.calls()).toEqual([]);
+    // Whose port it is was asked, no more.
+    expect(made.calls().filter((call) => !call.startsWith("podman|pod ps"))).toEqual([]);
     expect(existsSync(made.context.paths.state)).toBe(false);
   });
 

@@ -1,21 +1,17 @@
 /** What the tests of verbs share: beds that are removed after each test, and the failure a verb ended with. */
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { Failure, InputError } from "../../cli/errors.ts";
 import { type Bed, type BedOptions, makeBed } from "./bed.ts";
 
 export const ci = { name: "ci", topology: "ci" };
 export const once = { settings: [], timeoutMinutes: 1 };
-const beds: Bed[] = [];
 
 export function bed(options?: BedOptions): Bed {
   const made = makeBed(options);
-  beds.push(made);
+  // Asked for in each test: a worker that runs several files loads this one only once.
+  onTestFinished(made.remove);
   return made;
 }
-
-afterEach(() => {
-  for (const made of beds.splice(0)) made.remove();
-});
 
 export async function failure(work: Promise<unknown>): Promise<Failure | InputError> {
   const error: unknown = await work.then(

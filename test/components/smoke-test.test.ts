@@ -17,7 +17,7 @@ const recording = record(prepared, () => {
   );
 });
 
-test("the provider stays the same one whatever its kubeconfig says, and lets go of a cluster that is gone", async () => {
+test("the provider stays the same one whatever its kubeconfig says, and keeps what a silent cluster holds in the state", async () => {
   const { find } = await recording;
   expect(find("pulumi:providers:kubernetes", "cluster").inputs).toMatchObject({
     kubeconfig: "[secret]",
@@ -70,6 +70,12 @@ test("one pod on each node, spread over sites, and none that a restricted namesp
       },
     },
   });
+});
+
+test("no taint keeps a pod off a node or takes it away", async () => {
+  const { find } = await recording;
+  const { inputs } = find("kubernetes:apps/v1:Deployment", "smoke-deployment");
+  expect(inputs).toHaveProperty("spec.template.spec.tolerations", [{ operator: "Exists" }]);
 });
 
 test("the pod's script is what the file says, and a shell reads it", async () => {

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { checkCiConfig, ciConfig } from "../../stacks/ci-config.ts";
-import { settingsOf } from "../../stacks/config.ts";
+import { k3sOptions } from "../../components/upstream/k3s-options.ts";
+import { readSettings, settingsOf } from "../../stacks/config.ts";
 import { editDistance, formatProblem, nearest } from "../../stacks/grammar.ts";
 
 const fixtures = (kind: string): string[] => readdirSync(new URL(kind, import.meta.url)).sort();
@@ -21,10 +22,16 @@ function handedOver(text: string): Record<string, string> {
   );
 }
 
+/** The keys whose values the stack file holds encrypted, at any depth, as the language host names them. */
+function secretKeys(text: string): string[] {
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  return Object.keys(config).filter((key) => /"secure":/.test(JSON.stringify(config[key])));
+}
+
 /** What a user of this stack file is told. */
 function messages(text: string): string[] {
   try {
-    ciConfig(settingsOf("ci", handedOver(text)));
+    ciConfig(settingsOf("ci", handedOver(text), secretKeys(text)));
     return [];
   } catch (error) {
     expect(error).toBeInstanceOf(pulumi.RunError);
@@ -71,6 +78,70 @@ test("all problems are told at once", () => {
   expect(problems.map(formatProblem).sort()).toEqual(
     everything.map((text) => (text.split("\n")[0] ?? "").replace(/^# [a-z0-9-]+: /, "")).sort(),
   );
+});
+
+describe("k3s options", () => {
+  const told = (role: string, options: Record<string, unknown>): string[] =>
+    checkCiConfig(
+      settingsOf("ci", { "homespan:extraConfig": JSON.stringify({ [role]: options }) }),
+    ).problems.map(formatProblem);
+  const free = (role: string): string[] =>
+    Object.entries(k3sOptions)
+      .filter(([, option]) => option.owned === undefined && (option.only ?? role) === role)
+      .map(([name]) => name);
+
+  test.each(["server", "agent"])("every free one of the %s is taken, every other one refused", (role) => {
+    const names = free(role);
+    expect(names.length).toBeGreaterThan(15);
+    expect(told(role, Object.fromEntries(names.map((name) => [name, "1"])))).toEqual([]);
+    for (const name of Object.keys(k3sOptions).filter((it) => !names.includes(it))) {
+      expect(told(role, { [name]: "1" }), name).toHaveLength(1);
+      expect(told(role, { [`${name}+`]: "1" }), name).toHaveLength(1);
+    }
+  });
+
+  test.each(Object.keys(k3sOptions).filter((name) => k3sOptions[name]?.secret === true))(
+    "the value of %s is in no message",
+    (name) => {
+      expect(told("server", { [name]: "hunter2" }).join()).not.toContain("hunter2");
+      expect(told("agent", { [name]: "hunter2" }).join()).not.toContain("hunter2");
+    },
+  );
+
+  test("a URL without a password is no secret", () => {
+    expect(told("server", { "etcd-s3-proxy": "https://proxy.example:3128/a@b:c" })).toEqual([]);
+  });
+});
+
+describe("secret values", () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test("are refused by name, each with its message, before anything is said about their values", () => {
+    const values = {
+      "homespan:topology": "hunter2",
+      "homespan:agents": "hunter2",
+      "aws:secretKey": "x",
+      "homespan:servers": "9",
+    };
+    const run = (): unknown =>
+      settingsOf("ci", values, ["homespan:topology", "homespan:agents", "aws:secretKey"]);
+    const refused = (key: string): string =>
+      `  - \`${key}\` must not be or hold a secret: it is stored in the clear; remove it with: pulumi config rm homespan:${key}`;
+    expect(run).toThrow(
+      new pulumi.RunError(
+        ["The configuration of stack ci has 2 problems:", refused("agents"), refused("topology")].join("\n"),
+      ),
+    );
+  });
+
+  test("are those the language host names", () => {
+    vi.stubEnv("PULUMI_CONFIG_SECRET_KEYS", '["homespan:extraConfig"]');
+    expect(readSettings).toThrow("`extraConfig` must not be or hold a secret");
+    vi.stubEnv("PULUMI_CONFIG_SECRET_KEYS", "[]");
+    expect(readSettings).not.toThrow("secret");
+  });
 });
 
 test("defaults", () => {

@@ -37,7 +37,7 @@ test("a port that is taken is named before anything is created", async () => {
   const holder = createServer().listen(apiPort, "127.0.0.1");
   try {
     const done = await cluster.homespan("up", ["--set", `apiPort=${apiPort.toString()}`], { mayFail: true });
-    expect(done.code).not.toBe(0);
+    expect(done.code).toBe(2);
     expect(done.output).toContain(apiPort.toString());
     expect(done.output).not.toMatch(stackTrace);
     expect(await objectsOf(cluster.name)).toEqual([]);

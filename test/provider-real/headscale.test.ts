@@ -30,7 +30,7 @@ beforeAll(async () => {
     address,
     domain: `${clusterName}.tailnet.internal`,
   });
-  inputs = { clusterName, networkName: network["networkName"], address, hostName, image, config, policy };
+  inputs = { clusterName, networkName: network["networkName"], address, hostName, image, config };
 });
 afterAll(async () => {
   await provider.delete("SiteNetwork", network);
@@ -55,6 +55,18 @@ describe("HeadscaleServer and HeadscaleKey", () => {
     expect(await trustedNames(String(inputs["address"]), ca)).toContain(`DNS:${hostName}`);
     await settle();
     expect(await provider.read("HeadscaleServer", state)).toEqual(state);
+
+    const policyInputs = { headscale: { kind: "headscale", container }, policy };
+    const inForce = await provider.create("HeadscalePolicy", policyInputs);
+    expect(await provider.read("HeadscalePolicy", inForce.state)).toEqual(inForce.state);
+    execFileSync("podman", ["exec", "-i", container, "headscale", "policy", "set", "--file", "/dev/stdin"], {
+      input: "{}",
+    });
+    const other = (await provider.read("HeadscalePolicy", inForce.state)) ?? {};
+    expect(await provider.diff("HeadscalePolicy", other, policyInputs)).toEqual({ found: "update" });
+    expect(await provider.update("HeadscalePolicy", other, policyInputs)).toEqual(inForce.state);
+    const wrong = { ...policyInputs, policy: '{"tests": [{"src": "x", "accept": ["y:1"]}]}' };
+    await expect(provider.update("HeadscalePolicy", inForce.state, wrong)).rejects.toThrow("policy set failed");
 
     const keyInputs = {
       headscale: { kind: "headscale", container },

@@ -19,7 +19,7 @@ export class FakeHeadscale {
   devices: FakeDevice[] = [];
   keys: FakeKey[] = [];
   users: { id: number; name: string }[] = [];
-  policies = 0;
+  policy: string | undefined;
   up = true;
   #next = 1;
 
@@ -29,7 +29,7 @@ export class FakeHeadscale {
     return device;
   }
 
-  answer(argv: readonly string[]): Finished {
+  answer(argv: readonly string[], input?: string | Uint8Array): Finished {
     if (!this.up) return failed("connection refused");
     const value = (option: string): string => argv[argv.indexOf(option) + 1] ?? "";
     const list = (items: readonly unknown[]): Finished =>
@@ -57,10 +57,14 @@ export class FakeHeadscale {
       case "users create":
         if (this.users.some((user) => user.name === argv[3])) return failed("UNIQUE constraint failed");
         this.users.push({ id: this.#next++, name: argv[3] ?? "" });
-        return done();
+        return done(JSON.stringify(this.users.at(-1)));
       case "policy set":
-        this.policies += 1;
-        return done();
+        this.policy = String(input ?? "");
+        return done("Policy updated.\n");
+      case "policy get":
+        return this.policy === undefined
+          ? failed("loading ACL policy: acl policy not found")
+          : done(`${this.policy}\n`);
       default:
         return failed(`unknown command ${argv.join(" ")}`);
     }

@@ -152,15 +152,24 @@ export class FakeKubernetes implements Kubernetes {
     const found = this.leases.get(name);
     if (verb === "POST") {
       if (found !== undefined) return { status: 409, body: {} };
-      this.leases.set(name, { ...lease, metadata: { ...lease.metadata, resourceVersion: "1" } });
-      return { status: 201, body: lease };
+      const made = { ...lease, metadata: { ...lease.metadata, uid: `uid-${name}`, resourceVersion: "1" } };
+      this.leases.set(name, made);
+      return { status: 201, body: made };
     }
     if (found === undefined) return notFound;
-    if (verb === "DELETE") this.leases.delete(name);
+    if (verb === "DELETE") {
+      const { preconditions = {} } = (body ?? {}) as { preconditions?: Partial<Meta> };
+      const { uid = found.metadata.uid, resourceVersion = found.metadata.resourceVersion } = preconditions;
+      if (uid !== found.metadata.uid || resourceVersion !== found.metadata.resourceVersion) {
+        return { status: 409, body: {} };
+      }
+      this.leases.delete(name);
+    }
     if (verb === "PATCH") found.spec = { ...found.spec, ...lease.spec };
     if (verb === "PUT") {
       if (lease.metadata.resourceVersion !== found.metadata.resourceVersion) return { status: 409, body: {} };
-      this.leases.set(name, lease);
+      const resourceVersion = String(Number(found.metadata.resourceVersion) + 1);
+      this.leases.set(name, { ...lease, metadata: { ...found.metadata, resourceVersion } });
     }
     return ok(this.leases.get(name) ?? found);
   }

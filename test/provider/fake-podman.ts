@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { readArchive } from "../../provider/effects/archive.ts";
 import type {
   ContainerFound,
+  Found,
+  Kind,
   Labels,
   NetworkFound,
   Podman,
-  Snapshot,
 } from "../../provider/effects/podman.ts";
 import type { Finished, RunOptions } from "../../provider/effects/process.ts";
 
@@ -46,25 +47,36 @@ export class FakePodman implements Podman {
   readonly execs: string[] = [];
   /** Answers to programs run in a container other than a steward. */
   exec_: Exec = () => failed("no such program");
+  /** Stewards that do not see the Podman service's socket. */
+  readonly blind = new Set<string>();
+  /** Called with the steward whose volume has just been filled. */
+  imported: ((steward: string) => void) | undefined;
   /** Commands that begin with this text fail. */
   failing: string | undefined;
 
-  snapshot(): Promise<Snapshot> {
-    return Promise.resolve({
-      containers: [...this.containers.values()],
-      pods: [...this.pods.values()],
-      volumes: [...this.volumes.values()],
-      networks: [...this.networks.values()],
-    });
+  list<K extends Kind>(kind: K): Promise<readonly Found[K][]> {
+    return Promise.resolve([...(this[kind] as unknown as ReadonlyMap<string, Found[K]>).values()]);
   }
 
-  command(args: readonly string[]): Promise<string> {
+  command(args: readonly string[], options?: RunOptions): Promise<string> {
     const text = args.join(" ");
     if (args[0] !== "ps") this.commands.push(text);
     if (this.failing !== undefined && text.startsWith(this.failing)) {
       return Promise.reject(new Error(`podman ${text.slice(0, 20)} failed: the fake was told so`));
     }
+    if (text.startsWith("volume import")) return this.#import(args[2] ?? "", options?.input);
     return Promise.resolve().then(() => this.#apply(args));
+  }
+
+  /** Into the volume of a node: its steward sees it below /data. */
+  async #import(volume: string, input: string | Uint8Array | undefined): Promise<string> {
+    if (!(input instanceof Uint8Array)) throw new Error("podman volume import failed: no archive");
+    const steward = volume.replace(/-data$/, "-steward");
+    const files = this.files.get(steward) ?? new Map<string, string>();
+    for (const [path, content] of await readArchive(input)) files.set(path, content);
+    this.files.set(steward, files);
+    this.imported?.(steward);
+    return "";
   }
 
   async exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished> {
@@ -79,7 +91,11 @@ export class FakePodman implements Podman {
       case "receive": {
         const input = options?.input;
         if (!(input instanceof Uint8Array)) return failed("no archive");
-        for (const [path, content] of await readArchive(input)) files.set(path, content);
+        const last = ["join.conf", "steward/node.conf"];
+        const received = [...(await readArchive(input))].sort(
+          ([a], [b]) => last.indexOf(a) - last.indexOf(b) || (a < b ? -1 : 1),
+        );
+        for (const [path, content] of received) files.set(path, content);
         return done();
       }
       case "checksums":
@@ -100,6 +116,8 @@ export class FakePodman implements Podman {
         const content = files.get((args[0] ?? "").replace("/data/", ""));
         return content === undefined ? failed("no such file") : done(content);
       }
+      case "test":
+        return this.blind.has(container) ? failed("") : done();
       default:
         return failed(`unknown script ${script ?? ""}`);
     }

@@ -4,6 +4,7 @@ import type { Effects } from "../../provider/effects/effects.ts";
 import type { Firewall } from "../../provider/effects/firewall.ts";
 import { HeadscaleProgram } from "../../provider/effects/headscale.ts";
 import { PodmanNodeAccess } from "../../provider/effects/node-files.ts";
+import { patientKubernetes } from "../../provider/effects/patient-kubernetes.ts";
 import type { PodmanServices } from "../../provider/effects/podman-service.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
 import { ProviderClient } from "./client.ts";
@@ -68,7 +69,7 @@ export class Harness extends ProviderClient {
   #random = 0;
 
   async start(): Promise<void> {
-    this.podman.exec_ = (argv) => this.headscale.answer(argv);
+    this.podman.exec_ = (argv, options) => this.headscale.answer(argv, options?.input);
     // Every question is asked anew: sharing within a second is not what these tests are about.
     let tick = 0;
     const unshared = (): number => (tick += 10_000);
@@ -79,7 +80,7 @@ export class Harness extends ProviderClient {
       nodes: new PodmanNodeAccess(this.podman),
       headscale: new HeadscaleProgram(this.podman, unshared),
       kubernetes: this.kubernetes,
-      nodeLists: new NodeLists(this.kubernetes, unshared),
+      nodeLists: new NodeLists(patientKubernetes(this.kubernetes, this.clock), unshared),
       clock: this.clock,
       random: (bytes) => `${String((this.#random += 1))}f`.padStart(bytes * 2, "0"),
     };

@@ -20,11 +20,10 @@ const server = {
   hostName: "control.homespan-ci.internal",
   image: "docker.io/headscale/headscale:0.29.0",
   config: "server_url: https://control.homespan-ci.internal\n",
-  policy: "{}",
 };
 
 describe("HeadscaleServer", () => {
-  it("runs with a fixed address, its own authority, a user and a policy", async () => {
+  it("runs with a fixed address, its own authority and a user", async () => {
     const { id, state } = await h.create("HeadscaleServer", server);
     expect(id).toBe(container);
     expect(state).toMatchObject({
@@ -35,7 +34,6 @@ describe("HeadscaleServer", () => {
     expect(state["caCertificate"]).toMatch(/^-----BEGIN CERTIFICATE-----/);
     expect(String(state["certificateExpiresAt"])).toMatch(/^2029-02-2/);
     expect(h.headscale.users.map((user) => user.name)).toEqual(["homespan"]);
-    expect(h.headscale.policies).toBe(1);
     const run = h.podman.commands.find((command) => command.startsWith("create ")) ?? "";
     expect(run).toContain("--network homespan-ci-wan:ip=10.90.0.10 --restart=always");
     expect(run).not.toContain("--publish");
@@ -69,8 +67,8 @@ describe("HeadscaleServer", () => {
 
   it("applies configuration in place and is replaced for another cluster alone", async () => {
     const { state } = await h.create("HeadscaleServer", server);
-    expect(await h.diff("HeadscaleServer", state, { ...server, policy: "{ }", image: "x" })).toEqual({
-      policy: "update",
+    expect(await h.diff("HeadscaleServer", state, { ...server, config: "", image: "x" })).toEqual({
+      config: "update",
       image: "update",
     });
     expect(await h.diff("HeadscaleServer", state, { ...server, clusterName: "b" })).toEqual({
@@ -92,6 +90,38 @@ describe("HeadscaleServer", () => {
     h.podman.containers.set(container, { name: container, running: true, labels: {}, pod: "", networks: [] });
     await expect(h.create("HeadscaleServer", server)).rejects.toThrow(`container ${container} must be free`);
     expect(h.podman.containers.has(container)).toBe(true);
+  });
+});
+
+describe("HeadscalePolicy", () => {
+  const policy = { headscale: { kind: "headscale", container }, policy: "// rules\n{}\n" };
+
+  it("is set, found changed by hand or lost, and set again", async () => {
+    await h.create("HeadscaleServer", server);
+    const { state } = await h.create("HeadscalePolicy", policy);
+    expect(h.headscale.policy).toBe(policy.policy);
+    const found = (await h.read("HeadscalePolicy", state)) ?? {};
+    expect(found).toEqual(state);
+    expect(await h.diff("HeadscalePolicy", found, policy)).toEqual({});
+    for (const other of ["{}", undefined]) {
+      h.headscale.policy = other;
+      const drifted = (await h.read("HeadscalePolicy", state)) ?? {};
+      expect(await h.diff("HeadscalePolicy", drifted, policy)).toEqual({ found: "update" });
+      expect(await h.update("HeadscalePolicy", drifted, policy)).toEqual(state);
+      expect(h.headscale.policy).toBe(policy.policy);
+    }
+    const next = { ...policy, policy: "{ }" };
+    expect(await h.diff("HeadscalePolicy", state, next)).toEqual({ policy: "update" });
+    await h.delete("HeadscalePolicy", state);
+  });
+
+  it("is left as it is while Headscale does not answer, and travels on standard input", async () => {
+    await h.create("HeadscaleServer", server);
+    const { state } = await h.create("HeadscalePolicy", policy);
+    expect(h.podman.execs.join("\n")).not.toContain("// rules");
+    h.headscale.up = false;
+    expect(await h.read("HeadscalePolicy", state)).toEqual(state);
+    await expect(h.create("HeadscalePolicy", policy)).rejects.toThrow("headscale policy set failed");
   });
 });
 
@@ -117,7 +147,7 @@ describe("HeadscaleKey", () => {
     expect(h.podman.execs.join("\n")).not.toContain(String(plain(state)["key"]));
   });
 
-  it("stays when it was used, is gone when it expired unused, unless its device is there", async () => {
+  it("stays while its device is there, is gone without one when it was used or has expired", async () => {
     const { state } = await h.create("HeadscaleKey", key);
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
     h.clock.time += 3601 * 1000;
@@ -125,8 +155,10 @@ describe("HeadscaleKey", () => {
     const device = h.headscale.device("ci-agent-1", "tag:ci-agent", "100.64.0.1");
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
     h.headscale.devices = h.headscale.devices.filter((other) => other.id !== device.id);
-    h.headscale.keys = h.headscale.keys.map((found) => ({ ...found, used: true }));
+    h.clock.time -= 3601 * 1000;
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
+    h.headscale.keys = h.headscale.keys.map((found) => ({ ...found, used: true }));
+    expect(await h.read("HeadscaleKey", state)).toBeUndefined();
   });
 
   it("keeps its state while Headscale is down, and fails to be made then", async () => {

@@ -85,18 +85,28 @@ describe("ClusterAnchor", () => {
 });
 
 describe("StewardNode", () => {
-  it("makes pod and steward, then delivers key and files with the start file last", async () => {
+  it("puts key and files into the volume, then makes pod and steward", async () => {
     const { id, state } = await h.create("StewardNode", node);
     expect(id).toBe("homespan-ci-agent-1");
     expect(state).toMatchObject({ podName: id, transport, running: true });
     expect(isSecret(state["authKey"])).toBe(true);
     const files = h.podman.files.get(steward) ?? new Map();
-    expect([...files.keys()]).toEqual(["secrets/authkey", "boot/ca.pem", "steward/node.conf"]);
+    expect([...files.keys()].sort()).toEqual(["boot/ca.pem", "secrets/authkey", "steward/node.conf"]);
     const text = [...h.podman.commands, ...h.podman.execs].join("\n");
     expect(text).toContain("--publish 127.0.0.1:6443:6443");
     expect(text).toContain("--add-host control.homespan-ci.internal:10.90.0.10");
     expect(text).not.toContain("hskey-1");
     expect(await h.diff("StewardNode", (await h.read("StewardNode", state)) ?? {}, node)).toEqual({});
+  });
+
+  it("makes the pod anew for another build of the steward, which its container names", async () => {
+    const { state } = await h.create("StewardNode", { ...node, stewardRevision: "r1" });
+    const next = { ...node, stewardRevision: "r2" };
+    expect(await h.diff("StewardNode", state, next)).toEqual({ stewardRevision: "update" });
+    h.podman.commands.length = 0;
+    await h.update("StewardNode", state, next);
+    const run = h.podman.commands.find((command) => command.startsWith("run ")) ?? "";
+    expect(run).toContain("--label homespan.steward-revision=r2");
   });
 
   it("takes over what an interrupted create left, and refuses a foreign pod", async () => {
@@ -136,8 +146,10 @@ describe("StewardNode", () => {
     expect(await h.diff("StewardNode", state, { ...node, identity: UNKNOWN })).toEqual({
       identity: "replace",
     });
-    expect(await h.diff("StewardNode", state, { ...node, authKey: secret("other") })).toEqual({});
-    expect(await h.diff("StewardNode", state, { ...node, authKey: UNKNOWN })).toEqual({});
+    expect(await h.diff("StewardNode", state, { ...node, authKey: secret("other") })).toEqual({
+      authKey: "update",
+    });
+    expect(await h.diff("StewardNode", state, { ...node, authKey: UNKNOWN })).toEqual({ authKey: "update" });
     expect(await h.diff("StewardNode", state, { ...node, stewardImage: "x" })).toEqual({
       stewardImage: "update",
     });
@@ -163,6 +175,7 @@ describe("StewardNode", () => {
     await h.update("StewardNode", state, { ...node, stewardImage: "other:1" });
     expect(h.podman.commands.map((command) => command.split(" ").slice(0, 2).join(" "))).toEqual([
       "pod rm",
+      "volume import",
       "pod create",
       "run --detach",
     ]);
@@ -205,9 +218,9 @@ describe("NodeConfig", () => {
     const { state } = await h.create("NodeConfig", inputs);
     const files = h.podman.files.get(steward) ?? new Map();
     expect([...files]).toEqual([
+      ["etc/rancher/k3s/config.yaml", "flannel-iface: tailscale0\n"],
       ["secrets/agent-token", "the-token"],
       ["join.conf", "MODE=init\n"],
-      ["etc/rancher/k3s/config.yaml", "flannel-iface: tailscale0\n"],
     ]);
     expect(isSecret(state["secretFiles"])).toBe(true);
     expect(JSON.stringify({ ...state, secretFiles: "" })).not.toContain("the-token");

@@ -20,7 +20,7 @@ describe("PodmanProgram", () => {
       return run(program, args);
     };
     const podman = new PodmanProgram(recorded, Date.now, (pid) => pid === 10);
-    const { containers } = await podman.snapshot();
+    const containers = await podman.list("containers");
     // Without --pod Podman leaves the names of pods out.
     expect(commands).toContain("ps --all --pod --format json");
     expect(containers.map(({ name, running }) => [name, running])).toEqual([
@@ -28,5 +28,20 @@ describe("PodmanProgram", () => {
       ["killed with its conmon", false],
       ["stopped", false],
     ]);
+  });
+
+  it("asks once for all who want a list, and again after a command that changes it", async () => {
+    const commands: string[] = [];
+    const podman = new PodmanProgram(
+      (program, args) => {
+        commands.push(args.slice(0, 2).join(" "));
+        return run(program, args);
+      },
+      () => 0,
+    );
+    await Promise.all([podman.list("volumes"), podman.list("volumes"), podman.list("networks")]);
+    await podman.command(["volume", "rm", "one"]);
+    await Promise.all([podman.list("volumes"), podman.list("networks")]);
+    expect(commands).toEqual(["volume ls", "network ls", "volume rm", "volume ls"]);
   });
 });

@@ -41,7 +41,7 @@ describe("protocol", () => {
         '`clusterName` must be lower-case letters, digits and inner hyphens, got "CI"',
         "`site` must be a string, got 3",
         "`publish[0].hostPort` must be at most 65535, got 70000",
-        "`nodeNam` must be a known property, got an unknown name; did you mean nodeName?",
+        '`nodeNam` must be a known property, got an unknown name; did you mean "nodeName"?',
         "`nodeName` must be a string, got nothing",
         "`authKey` must be a string, got a secret value that is not shown",
       ]),

@@ -6,7 +6,7 @@ import { renderJoinConf } from "../../components/render/join-conf.ts";
 import { renderK3sConfig } from "../../components/render/k3s-config.ts";
 import { k3sImageFor, k3sReleaseOf } from "../../components/render/k3s-image.ts";
 import { renderRegistration } from "../../components/render/k3s-registration.ts";
-import { ownedOptions } from "../../components/upstream/k3s.ts";
+import { ownedOptions } from "../../components/upstream/k3s-options.ts";
 import { agent, restricted, server } from "./samples.ts";
 
 const read = (text: string): Record<string, unknown> => parse(text) as Record<string, unknown>;

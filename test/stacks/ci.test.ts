@@ -7,6 +7,7 @@ import { record, type Recording, type Registration } from "../components/support
 const machine: CiMachine = {
   restrictions: { cgroupV1: false, noSysResource: false },
   imagesDirectory: "/cache/images/cluster",
+  stewardRevision: "r1",
 };
 
 function config(values: Record<string, string> = {}): CiConfig {
@@ -90,6 +91,7 @@ test("what waits for what", async () => {
   expect(waits("HeadscaleServer", "tailnet-server")).toContain(urn("SiteNetwork", "wan"));
   expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("HeadscaleServer", "tailnet-server"));
   expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("StewardVolume", "agent-1-volume"));
+  expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscalePolicy", "tailnet-policy"));
   expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscaleKey", "agent-1-key"));
   expect(waits("StewardNode", "agent-1-machine")).toContain(urn("PodmanService", "podman"));
   expect(waits("NodeConfig", "agent-1-config")).toContain(urn("StewardNode", "agent-1-machine"));
@@ -176,6 +178,20 @@ test("each server publishes its API on a port of its own, agents publish nothing
     "agent-1": [],
     "agent-2": [],
   });
+});
+
+test("another build of the steward is another input of every machine, and of nothing else", async () => {
+  const next = await record(prepared, () => ciStack(config(), { ...machine, stewardRevision: "r2" }));
+  const first = await run();
+  const inputs = (recording: Recording): [string, unknown][] =>
+    recording.registrations.map((it) => [it.urn, it.inputs]);
+  const changed = inputs(next).filter(([urn, now]) => {
+    const [, before] = inputs(first).find(([other]) => other === urn) ?? [];
+    return JSON.stringify(before) !== JSON.stringify(now);
+  });
+  const machines = next.ofType("homespan:index:StewardNode");
+  expect(changed.map(([urn]) => urn).sort()).toEqual(machines.map(({ urn }) => urn).sort());
+  expect(machines.map((it) => it.inputs["stewardRevision"])).toEqual(["r2", "r2", "r2"]);
 });
 
 test("settings of single nodes reach exactly these nodes", async () => {

@@ -42,7 +42,7 @@ describe.concurrent("10-address.yaml", () => {
     expect(world.read("../fake/curl-config")).toBe('user = "node:agent-secret"\n');
   });
 
-  test("join with no server reachable: polls at most every 2 s, stops after a bound and names restore", async ({
+  test("join with no server reachable: polls at most every 2 s, stops after a bound and names the ways out", async ({
     expect,
   }) => {
     using world = new World().hostFiles().joinFiles("agent", "join", "s1.tailnet");
@@ -50,7 +50,7 @@ describe.concurrent("10-address.yaml", () => {
     await world.run(308);
     expect(world.stages()["config"]).toMatchObject({
       state: "failed",
-      error: expect.stringContaining("restore") as unknown,
+      error: expect.stringContaining("destroy the cluster and make it anew") as unknown,
     });
     expect(Math.max(...world.sleeps())).toBeLessThanOrEqual(2);
     expect(world.acts()).not.toContain("start k3s");

@@ -1,6 +1,6 @@
 /**
- * A steward without root: the real entrypoint, boot files and driver, with `podman`, `curl`, `ip` and `sleep` replaced by scripts
- * that keep a log and a clock of their own. See fakes/.
+ * A steward without root: the real entrypoint, boot files and driver, with `podman`, `curl`, `ip`, `sleep` and `timeout` replaced by
+ * shell functions that keep a log and a clock of their own. See fakes/.
  */
 import { execa } from "execa";
 import {
@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const project = join(import.meta.dirname, "../..");
+const fakes = join(import.meta.dirname, "fakes");
 
 export interface Outcome {
   readonly exitCode: number | undefined;
@@ -38,6 +39,7 @@ export class World {
   readonly data = join(this.root, "data");
   readonly fake = join(this.root, "fake");
   readonly #lib = join(this.root, "lib");
+  readonly #bin = join(this.root, "bin");
 
   constructor() {
     for (const directory of ["containers", "fail", "dies", "events", "proc/net"]) {
@@ -45,6 +47,10 @@ export class World {
     }
     mkdirSync(this.data);
     mkdirSync(this.#lib);
+    mkdirSync(this.#bin);
+    for (const name of ["podman", "curl", "ip", "sleep", "timeout"]) {
+      symlinkSync(join(fakes, "refuse"), join(this.#bin, name));
+    }
     symlinkSync(join(project, "boot"), join(this.#lib, "boot"));
     for (const file of ["driver-podman.sh", "supervise.sh", "children"]) {
       symlinkSync(join(project, "images/steward", file), join(this.#lib, file));
@@ -80,7 +86,7 @@ export class World {
     return existsSync(join(this.data, path));
   }
 
-  /** `verb what where` of fakes/sleep, `seconds` after the start. */
+  /** `verb what where` of the fake sleep, `seconds` after the start. */
   at(seconds: number, event: string): this {
     return this.set(`events/${100_000 + seconds * 100}`, `${event}\n`);
   }
@@ -109,9 +115,9 @@ export class World {
   /** Runs the steward until the fake clock has moved on by `seconds`. */
   async run(seconds: number): Promise<Outcome> {
     this.set("end", String(100_000 + seconds * 100));
-    const result = await execa("dash", [join(project, "images/steward/entrypoint")], {
+    const result = await execa("dash", [join(fakes, "steward"), join(project, "images/steward/entrypoint")], {
       env: {
-        PATH: `${join(import.meta.dirname, "fakes")}:${process.env["PATH"] ?? ""}`,
+        PATH: `${this.#bin}:${process.env["PATH"] ?? ""}`,
         FAKE: this.fake,
         DATA: this.data,
         HOMESPAN_LIB: this.#lib,
@@ -123,11 +129,16 @@ export class World {
       reject: false,
       timeout: 20_000,
     });
+    if (existsSync(join(this.fake, "around"))) {
+      throw new Error(readFileSync(join(this.fake, "around"), "utf8"));
+    }
     return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
   }
 
-  stages(): Record<string, Stage> {
-    const file = JSON.parse(this.read("steward/stage.json")) as { node: string; stages: Stage[] };
+  /** The stages at the end, or when the event `keep name` happened. */
+  stages(kept?: string): Record<string, Stage> {
+    const path = kept === undefined ? "steward/stage.json" : `../fake/kept-${kept}`;
+    const file = JSON.parse(this.read(path)) as { node: string; stages: Stage[] };
     return Object.fromEntries(file.stages.map((stage) => [stage.name, stage]));
   }
 

@@ -38,18 +38,21 @@ describe("mirrorIn", () => {
 });
 
 describe("parseImages", () => {
-  it("reads names, ids and the recipe label, and skips images that have lost their name", () => {
+  it("reads names, ids, digests and the recipe label, and skips images that have lost their name", () => {
     const stored = parseImages(
       JSON.stringify([
         { Id: "a", Size: 1, Labels: { "homespan.recipe": "r" }, Names: ["x:1", "y:1"] },
-        { Id: "b", Size: 2, Labels: null, Names: ["z:1"] },
+        {
+          ...{ Id: "b", Size: 2, Labels: null, Names: ["z:1"] },
+          ...{ Digest: "sha256:own", RepoDigests: ["z@sha256:list", "z@sha256:own"] },
+        },
         { Id: "c", Size: 3, Names: null },
       ]),
     );
     expect([...stored]).toEqual([
-      ["x:1", { id: "a", size: 1, recipe: "r" }],
-      ["y:1", { id: "a", size: 1, recipe: "r" }],
-      ["z:1", { id: "b", size: 2 }],
+      ["x:1", { id: "a", size: 1, digests: [], recipe: "r" }],
+      ["y:1", { id: "a", size: 1, digests: [], recipe: "r" }],
+      ["z:1", { id: "b", size: 2, digests: ["sha256:own", "sha256:list"] }],
     ]);
   });
 

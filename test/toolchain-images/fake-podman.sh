@@ -1,9 +1,10 @@
 #!/bin/sh
-# Keeps a store of images as Podman would: one file per image, named by a counter, with its name and recipe inside.
+# Keeps a store of images as Podman would: one file per image, named by a counter, with its name, its digest and its
+# recipe inside. What a registry answers for every tag is FAKE_DIGEST.
 set -eu
 store=$FAKE_STORE
 echo "$*" >>"$store/calls"
-name='' recipe='' output='' last=''
+name='' recipe='' digest=sha256:built output='' last=''
 for argument in "$@"; do
   case $argument in
     --tag=*) name=${argument#--tag=} ;;
@@ -25,9 +26,11 @@ case $1 in
     separator=''
     for file in "$store"/image-*; do
       [ -e "$file" ] || continue
-      read -r found label <"$file"
-      printf '%s{"Id":"%s","Size":7,"Names":["%s"],"Labels":{"homespan.recipe":"%s"}}' \
-        "$separator" "$(basename "$file")" "$found" "$label"
+      read -r found hash label <"$file"
+      labels=''
+      [ -z "$label" ] || labels="\"homespan.recipe\":\"$label\""
+      printf '%s{"Id":"%s","Size":7,"Names":["%s"],"Digest":"%s","Labels":{%s}}' \
+        "$separator" "$(basename "$file")" "$found" "$hash" "$labels"
       separator=','
     done
     printf ']'
@@ -41,10 +44,25 @@ case $1 in
     echo archive >"$output"
     exit 0
     ;;
+  pull)
+    name=$last
+    digest=${FAKE_DIGEST:-sha256:first}
+    case $name in *@*) digest=${name#*@} ;; esac
+    ;;
+  tag)
+    name=$last
+    digest=${2#*@}
+    ;;
+  rmi)
+    for file in "$store"/image-*; do
+      if [ -e "$file" ] && grep -q "^$last " "$file"; then rm "$file"; fi
+    done
+    exit 0
+    ;;
   *) exit 0 ;;
 esac
 for file in "$store"/image-*; do
   if [ -e "$file" ] && grep -q "^$name " "$file"; then mv "$file" "$store/nameless-${file##*/image-}"; fi
 done
 number=$(wc -l <"$store/calls")
-echo "$name $recipe" >"$store/image-$number"
+echo "$name $digest $recipe" >"$store/image-$number"

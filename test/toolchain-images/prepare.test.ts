@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { baseImages, images } from "../../components/upstream/images.ts";
 import { baseOf } from "../../toolchain/images-base.ts";
 import { clusterImagesFolder, prepareImages } from "../../toolchain/images.ts";
+import { stewardRevision } from "../../toolchain/steward-revision.ts";
 import type { ImageContext } from "../../toolchain/types.ts";
 
 let folder: string;
@@ -188,5 +189,23 @@ describe("with a registry", () => {
     const builds = calls().filter((call) => call.startsWith("build"));
     expect(builds).toHaveLength(1);
     expect(builds[0]).toContain(`--build-arg=BASE=${baseImages.registry}`);
+    // What a stack needs to know of an image whose name stays the same from build to build.
+    expect(builds[0]).toContain(`--label=homespan.recipe=${stewardRevision(context.cache) ?? "none"} `);
+  });
+
+  it("pulls again what the store has with another content than the pinned one", async () => {
+    const online = { ...context, online: true };
+    const pin = { [images.headscale]: { digest: "sha256:pinned" } } as const;
+    await prepareImages(online);
+    writeFileSync(join(store, "calls"), "");
+
+    await prepareImages(online, pin);
+
+    expect(calls().filter((call) => call.startsWith("pull"))).toEqual([
+      "pull --quiet docker.io/headscale/headscale@sha256:pinned",
+    ]);
+    writeFileSync(join(store, "calls"), "");
+    await prepareImages(online, pin);
+    expect(calls()).toEqual(["images --format json"]);
   });
 });

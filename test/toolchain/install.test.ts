@@ -137,6 +137,29 @@ describe("installing a tool", () => {
     expect(alone.map((state) => state.installed?.source)).toEqual(["modules", "modules"]);
   });
 
+  it("downloads the modules of the next tool while one is compiled", async () => {
+    const bin = await fakeGo(cache);
+    const [first, second] = ["first", "second"].map((name) => {
+      const pin = fakePin();
+      const sets = pin.modules!.sets.map((set) => ({ ...set, workspace: name }));
+      return { ...pin, name, links: {}, modules: { ...pin.modules!, sets } };
+    });
+    await ensureTools([first!, second!], context(bin, "modules"));
+    const asked = calls().map((call) => call.split(" ")[0]);
+    expect(calls()).toContain("list -e -deps example.com/tool");
+    expect(asked.indexOf("list")).toBeLessThan(asked.lastIndexOf("build"));
+    expect(calls().filter((call) => call === "get example.com/tool@v1.9.0")).toHaveLength(2);
+  });
+
+  it("lets go of what runs ahead when a build fails", async () => {
+    const bin = await fakeGo(cache, "compiler says no");
+    const second = { ...fakePin(), name: "second", links: {} };
+    await expect(ensureTools([fakePin(), second], context(bin, "modules"))).rejects.toThrow(
+      "compiler says no",
+    );
+    expect(calls().filter((call) => call.startsWith("build"))).toHaveLength(1);
+  });
+
   it("gives back Go's caches, read-only as they are, and keeps the tools", async () => {
     const bin = await fakeGo(cache);
     await installTool(fakePin(), "modules", context(bin));

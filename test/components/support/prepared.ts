@@ -43,6 +43,7 @@ export const prepared: Prepared = {
     caCertificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     running: true,
   }),
+  "homespan:index:HeadscalePolicy": () => ({ found: "0f" }),
   "homespan:index:HeadscaleKey": () => ({ keyId: "7", key: secrets.authKey }),
   "homespan:index:StewardVolume": ({ clusterName, nodeName }) => ({
     volumeName: `homespan-${text(clusterName)}-${text(nodeName)}-data`,

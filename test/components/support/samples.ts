@@ -17,7 +17,6 @@ export function sampleTailnet(): Tailnet {
       hostName: "control.homespan-ci.internal",
       image: "headscale:1",
       config: "",
-      policy: "",
     },
     {},
   );
@@ -29,6 +28,7 @@ export function sampleTailnet(): Tailnet {
     user: "homespan",
     control: server.container.apply((container) => ({ kind: "headscale" as const, container })),
     server,
+    policy: server,
   };
 }
 

@@ -6,11 +6,16 @@ import { objectsOf } from "../support/podman.ts";
 import { allPairsTalk } from "../support/probe.ts";
 import { momentBetween } from "../support/random.ts";
 import { deviceNames } from "../support/tailnet.ts";
+import { pause } from "../support/wait.ts";
 
 export function scaling(cluster: Cluster): void {
   test("an up killed while it adds an agent is finished by the next", async () => {
     const uid = (await nodeOf(cluster, "agent-1")).metadata.uid;
-    await cluster.interruptedUp(momentBetween(4, 16), { agents: 3 });
+    // One agent takes the longest of the steps that the whole cluster took.
+    const whole = cluster.firstUpSeconds ?? Number.NaN;
+    const moment = momentBetween(whole * 0.1, whole * 0.4);
+    const killed = await cluster.killedUp(() => pause(moment), { agents: 3 });
+    expect(killed.ending).toBe("SIGKILL");
     await cluster.up("after a kill in the middle of adding an agent");
     expect(await readyNodes(cluster)).toEqual(["agent-1", "agent-2", "agent-3", "server-1"]);
     expect((await nodeOf(cluster, "agent-1")).metadata.uid).toBe(uid);

@@ -1,15 +1,15 @@
 /** One cluster of the ci topology, driven the way a user does: through the wrapper, and through plain Pulumi. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { plainEnvironment, repository, run } from "./command.ts";
 import type { Finished, RunOptions } from "./command.ts";
-import { killTree } from "./processes.ts";
+import { killTree, processes } from "./processes.ts";
 import { exec, objectsOf, stateOf } from "./podman.ts";
 import { note } from "./report.ts";
-import { pause } from "./wait.ts";
+import { eventually } from "./wait.ts";
 
 export type Settings = Readonly<Record<string, string | number>>;
 
@@ -17,6 +17,13 @@ export interface ClusterOptions {
   readonly name: string;
   readonly apiPort: number;
   readonly settings?: Settings;
+}
+
+/** How an `up` ended that was not left alone. */
+export interface Disturbed {
+  /** Exit code, or the signal that ended it. */
+  readonly ending: number | string;
+  readonly output: string;
 }
 
 /** How often each kind of change happened in one operation of Pulumi: `same`, `create`, `replace` ... */
@@ -37,6 +44,8 @@ export class Cluster {
   readonly state: string;
   /** False until an `up` was seen to bring the cluster up: steps that need one are skipped. */
   usable = false;
+  /** How long the first `up` that ended well took. */
+  firstUpSeconds: number | undefined;
   #settings: Settings;
   #environment: Readonly<Record<string, string>> | undefined;
 
@@ -83,6 +92,7 @@ export class Cluster {
     this.#settings = { ...this.#settings, ...changed };
     const done = await this.homespan("up", this.#upArguments());
     note(`up: ${step}`, done.seconds);
+    this.firstUpSeconds ??= done.seconds;
     return done;
   }
 
@@ -93,25 +103,70 @@ export class Cluster {
     return done;
   }
 
-  /** Starts `up` and kills Pulumi and all it started, but no container, after `seconds`. True when it was still running. */
-  async interruptedUp(seconds: number, changed: Settings = {}): Promise<boolean> {
+  /** `up` that may take no longer than this, set-up of the run not counted, and is expected not to be done by then. */
+  async upWithin(seconds: number): Promise<Finished> {
+    const done = await this.homespan("up", [...this.#upArguments(), "--timeout", String(seconds / 60)], {
+      mayFail: true,
+    });
+    note(`up: stopped by its --timeout of ${seconds.toString()} s`, done.seconds);
+    return done;
+  }
+
+  /** Starts `up` and, once `until` is over, kills the wrapper, Pulumi and all they started, but no container. */
+  async killedUp(until: () => Promise<unknown>, changed: Settings = {}): Promise<Disturbed> {
+    return this.#disturbedUp(until, killTree, changed);
+  }
+
+  /** Starts `up` and, once `until` is over, does what Ctrl-C does: the whole process group gets SIGINT. */
+  async interruptedUp(until: () => Promise<unknown>, changed: Settings = {}): Promise<Disturbed> {
+    const interrupt = (pid: number): void => {
+      process.kill(-pid, "SIGINT");
+    };
+    return this.#disturbedUp(until, interrupt, changed);
+  }
+
+  /** @throws Error when `up` had ended before it could be disturbed: the test would show nothing. */
+  async #disturbedUp(
+    until: () => Promise<unknown>,
+    disturb: (pid: number) => void,
+    changed: Settings,
+  ): Promise<Disturbed> {
     this.#settings = { ...this.#settings, ...changed };
+    const log = `${this.state}.log`;
+    const said = openSync(log, "w");
     const child = spawn(
       join(repository, "homespan"),
       ["up", "ci", "--name", this.name, ...this.#upArguments()],
       {
         cwd: repository,
         env: { ...plainEnvironment(), HOMESPAN_STATE: this.state, CI: "true" },
-        stdio: "ignore",
+        stdio: ["ignore", said, said],
         detached: true,
       },
     );
     const ended = once(child, "exit");
-    await Promise.race([ended, pause(seconds)]);
-    const running = child.exitCode === null && child.signalCode === null;
-    if (running && child.pid !== undefined) killTree(child.pid);
-    await ended;
-    return running;
+    const runs = (): boolean => child.exitCode === null && child.signalCode === null;
+    try {
+      await Promise.race([ended, until()]);
+      if (!runs() || child.pid === undefined) {
+        throw new Error(`up ended before it was disturbed:\n${readFileSync(log, "utf8")}`);
+      }
+      disturb(child.pid);
+      await ended;
+      return { ending: child.exitCode ?? child.signalCode ?? "unknown", output: readFileSync(log, "utf8") };
+    } finally {
+      if (runs() && child.pid !== undefined) killTree(child.pid);
+      closeSync(said);
+      rmSync(log, { force: true });
+    }
+  }
+
+  /** When Pulumi is at work on the stack, not only the wrapper. */
+  async pulumiRuns(): Promise<void> {
+    const command = new RegExp(`\\bpulumi up .*--stack ${this.name}( |$)`);
+    await eventually(`pulumi works on ${this.name}`, 60, () => {
+      if (!processes().some((it) => command.test(it.command))) throw new Error("it does not");
+    });
   }
 
   async destroy(step: string): Promise<Finished> {

@@ -27,6 +27,11 @@ function files(): string[] {
   return places.filter(existsSync).flatMap((place) => readdirSync(place).map((entry) => `${place}/${entry}`));
 }
 
+/** Folders that hold one entry per cluster, and are of no use without any. */
+function emptyFolders(): string[] {
+  return ["/run/homespan"].filter((folder) => existsSync(folder) && readdirSync(folder).length === 0);
+}
+
 /** Everything that exists now, one line each, each line starting with its kind. */
 export async function footprint(cluster: string): Promise<ReadonlySet<string>> {
   const kinds: Readonly<Record<string, readonly string[]>> = {
@@ -39,6 +44,7 @@ export async function footprint(cluster: string): Promise<ReadonlySet<string>> {
     mount: readFileSync("/proc/self/mounts", "utf8").split("\n"),
     cgroup: cgroups(),
     file: files(),
+    empty: emptyFolders(),
     process: processes().map(({ pid, command }) => {
       const state = /^HOMESPAN_STATE=.*$/m.exec(environmentOf(pid))?.[0] ?? "";
       return `${pid.toString()} ${command} ${state} ${cgroupOf(pid).replaceAll("\n", " ")}`;
@@ -63,8 +69,9 @@ export async function marksOf(cluster: string, state: string): Promise<readonly 
       return `link ${done.stdout.trim()}:`;
     }),
   );
-  // The last one is what the Kubernetes plugin leaves.
-  const names = [`homespan-${cluster}-`, `homespan_${cluster}_`, `/run/homespan/${cluster}`, state, "file /tmp/kubeconfig"];
+  const names = [`homespan-${cluster}-`, `homespan_${cluster}_`, `/run/homespan/${cluster}`, state];
+  // What the Kubernetes plugin leaves, and what the last cluster on the machine does.
+  names.push("file /tmp/kubeconfig", "empty /run/homespan");
   return [...names, ...ids, ...bridges];
 }
 
