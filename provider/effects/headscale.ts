@@ -173,12 +173,16 @@ export class HeadscaleProgram implements Headscale {
     args: readonly string[],
     { harmless, input }: { readonly harmless?: RegExp; readonly input?: string } = {},
   ): Promise<string> {
-    this.#shared.forgetAll();
+    // What is listed under the same word is no longer so; the rest is.
+    const forget = (): void => {
+      this.#shared.forget(`${ref.container} ${args[0] ?? ""} list`);
+    };
+    forget();
     const finished = await this.#podman.exec(ref.container, ["headscale", ...args], {
       ...(input === undefined ? {} : { input }),
       timeoutSeconds: 30,
     });
-    this.#shared.forgetAll();
+    forget();
     if (finished.code !== 0 && !(harmless?.test(finished.stderr + finished.stdout) ?? false)) {
       throw new CommandError(`headscale ${args.slice(0, 2).join(" ")}`, finished);
     }

@@ -34,8 +34,4 @@ export class SharedAnswers<Key, Answer> {
   forget(key: Key): void {
     this.#known.delete(key);
   }
-
-  forgetAll(): void {
-    this.#known.clear();
-  }
 }
