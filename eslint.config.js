@@ -15,7 +15,7 @@ const mayImport = {
   toolchain: ["render", "upstream"],
   cli: ["toolchain", "render"],
   rehearsal: ["cli", "toolchain"],
-  bench: ["cli", "toolchain"],
+  bench: ["cli", "toolchain", "render"],
   test: [
     ...["upstream", "render", "schema", "provider", "shared", "component", "stacks"],
     ...["toolchain", "cli", "rehearsal", "bench"],

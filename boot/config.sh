@@ -104,13 +104,18 @@ config_membership() {
 config_any_answers() {
   BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, destroy the cluster and make it anew"
   for config_candidate in $config_servers; do
-    if [ "$(curl -s --insecure --max-time "$CONFIG_PING_SECONDS" "https://$config_candidate:6443/ping" 2>/dev/null)" = pong ]; then
+    # One that answered before is not asked that again.
+    if [ "${CONFIG_SERVER:-}" = "https://$config_candidate:6443" ] || config_answers "$config_candidate"; then
       CONFIG_SERVER=https://$config_candidate:6443
       config_server_ready && return 0
     fi
   done
   stage_note config "$BOOT_ERROR"
   return 1
+}
+
+config_answers() {
+  [ "$(curl -s --insecure --max-time "$CONFIG_PING_SECONDS" "https://$1:6443/ping" 2>/dev/null)" = pong ]
 }
 
 # The token goes to curl on standard input, never as an argument.
@@ -121,6 +126,10 @@ config_server_ready() {
     curl -s --insecure --max-time "$CONFIG_PING_SECONDS" --config - "$CONFIG_SERVER/v1-k3s/readyz" 2>/dev/null)
   case $config_answer in
     ok) return 0 ;;
+    '')
+      CONFIG_SERVER=
+      return 1
+      ;;
     *nauthorized* | *orbidden* | *"not authorized"*) BOOT_ERROR="$CONFIG_SERVER does not accept this cluster's agent token (yet)" ;;
     *) BOOT_ERROR="$CONFIG_SERVER answers, but is not ready to be joined" ;;
   esac

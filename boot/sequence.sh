@@ -206,11 +206,12 @@ boot_k3s() {
     driver_start_k3s || return 1
   fi
   printf 'APPLIED=%s\n' "$BOOT_CURRENT" | boot_replace "$BOOT_DATA/steward/k3s.applied"
-  driver_start_bootstrapper || return 1
   boot_k3s_checked=0
-  boot_until "$BOOT_BOUND_K3S" 100 boot_kubelet_answers && return 0
-  driver_alive k3s && BOOT_ERROR="kubelet does not answer after $BOOT_BOUND_K3S s"
-  return 1
+  boot_until "$BOOT_BOUND_K3S" 100 boot_kubelet_answers || {
+    driver_alive k3s && BOOT_ERROR="kubelet does not answer after $BOOT_BOUND_K3S s"
+    return 1
+  }
+  driver_start_bootstrapper
 }
 
 # What k3s was started with: the configuration files and the run of tailscaled (a k3s older than tailscaled has lost flannel.1:

@@ -8,7 +8,8 @@ import type { Machine } from "./types.ts";
  * The text of containers.conf (containers.conf(5)), or undefined when this machine needs none.
  *
  * Without CAP_SYS_RESOURCE Podman's own default limits cannot be set, and no container starts: the hard limits
- * in force are named instead. On cgroup v1 crun refuses to start containers and runc does not.
+ * in force are named instead. On cgroup v1 crun refuses to start containers and runc does not; and there Podman tries for
+ * four seconds to remove a pod's cgroup while the monitor of a program that ran in it waits out its delay (default: 300 s).
  */
 export function containersConf(
   machine: Machine,
@@ -20,7 +21,7 @@ export function containersConf(
   if (!machine.sysResource && ulimits.length > 0) {
     sections.push(`[containers]\ndefault_ulimits = [${ulimits.join(", ")}]`);
   }
-  if (machine.cgroup === "v1") sections.push(`[engine]\nruntime = "runc"`);
+  if (machine.cgroup === "v1") sections.push(`[engine]\nruntime = "runc"\nexit_command_delay = 10`);
   if (sections.length === 0) return undefined;
   return `# Written by Homespan for this machine; CONTAINERS_CONF points here.\n\n${sections.join("\n\n")}\n`;
 }

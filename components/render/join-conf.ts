@@ -5,7 +5,7 @@ import type { Role } from "./names.ts";
  *
  * - `init`: start a new cluster with embedded etcd
  * - `single`: start a new cluster on SQLite
- * - `join`: join any of `servers`; with none reachable, stop and name `restore`
+ * - `join`: join any of `servers`; with none reachable, wait and say so
  */
 export type JoinMode = "init" | "single" | "join";
 

@@ -61,6 +61,8 @@ function tailscaleArguments(node: StewardFiles): string[] {
     `--device=${tailscalePaths.tunDevice}`,
     "--security-opt=label=disable",
     ...(node.caCertificate === "" ? [] : [`--env=SSL_CERT_FILE=${bootSeen}/ca.pem`]),
+    // A tailnet of one's own has no support at Tailscale that would read the logs.
+    "--env=TS_NO_LOGS_NO_SUPPORT=true",
     `--volume=@DATA@/tailscale:${tailscalePaths.stateDirectory}`,
     `--entrypoint=${bootSeen}/children/tailscale`,
     node.images.tailscale,

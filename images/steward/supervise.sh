@@ -4,7 +4,7 @@
 # Hundredths of a second between looks, and in the first 20 s while the node is not ready; a look without a change costs no call to
 # Podman.
 SUPERVISE_TICK=200
-SUPERVISE_TICK_START=30
+SUPERVISE_TICK_START=100
 SUPERVISE_START=2000
 # Podman is asked at the latest this often.
 SUPERVISE_ASK=3000

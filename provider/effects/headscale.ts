@@ -2,6 +2,7 @@
 import type { HeadscaleRef } from "../schema/common.ts";
 import type { Podman } from "./podman.ts";
 import { CommandError, type Finished } from "./process.ts";
+import { SharedAnswers } from "./shared-answer.ts";
 
 /** One device of the tailnet. */
 export interface Device {
@@ -70,14 +71,13 @@ const GONE = /not found|does not exist/i;
 /** {@link Headscale} by `podman exec`. */
 export class HeadscaleProgram implements Headscale {
   readonly #podman: Podman;
-  readonly #now: () => number;
   /** Container and name -> id, of the users made here: their keys follow at once, and each question costs a quarter of a second. */
   readonly #users = new Map<string, string>();
-  readonly #shared = new Map<string, { readonly at: number; readonly answer: Promise<Finished> }>();
+  readonly #shared: SharedAnswers<string, Finished>;
 
   constructor(podman: Podman, now: () => number = Date.now) {
     this.#podman = podman;
-    this.#now = now;
+    this.#shared = new SharedAnswers(now, SHARED_MILLISECONDS);
   }
 
   async devices(ref: HeadscaleRef): Promise<readonly Device[] | undefined> {
@@ -159,15 +159,9 @@ export class HeadscaleProgram implements Headscale {
 
   async #list<T>(ref: HeadscaleRef, args: readonly string[]): Promise<readonly T[] | undefined> {
     const key = `${ref.container} ${args.join(" ")}`;
-    let shared = this.#shared.get(key);
-    if (shared === undefined || this.#now() - shared.at > SHARED_MILLISECONDS) {
-      const answer = this.#podman.exec(ref.container, ["headscale", ...args, "--output", "json"], {
-        timeoutSeconds: 20,
-      });
-      shared = { at: this.#now(), answer };
-      this.#shared.set(key, shared);
-    }
-    const finished = await shared.answer;
+    const finished = await this.#shared.ask(key, () =>
+      this.#podman.exec(ref.container, ["headscale", ...args, "--output", "json"], { timeoutSeconds: 20 }),
+    );
     if (finished.code !== 0) return undefined;
     // An empty list is printed as `null`.
     const parsed: unknown = JSON.parse(finished.stdout.trim() || "null");
@@ -179,12 +173,16 @@ export class HeadscaleProgram implements Headscale {
     args: readonly string[],
     { harmless, input }: { readonly harmless?: RegExp; readonly input?: string } = {},
   ): Promise<string> {
-    this.#shared.clear();
+    // What is listed under the same word is no longer so; the rest is.
+    const forget = (): void => {
+      this.#shared.forget(`${ref.container} ${args[0] ?? ""} list`);
+    };
+    forget();
     const finished = await this.#podman.exec(ref.container, ["headscale", ...args], {
       ...(input === undefined ? {} : { input }),
       timeoutSeconds: 30,
     });
-    this.#shared.clear();
+    forget();
     if (finished.code !== 0 && !(harmless?.test(finished.stderr + finished.stdout) ?? false)) {
       throw new CommandError(`headscale ${args.slice(0, 2).join(" ")}`, finished);
     }

@@ -1,6 +1,7 @@
 /** Podman on this machine, through its command line: it is there wherever nodes are, with no service to be started. */
 import { existsSync, readFileSync } from "node:fs";
 import { type Finished, CommandError, type Run, type RunOptions } from "./process.ts";
+import { SharedAnswers } from "./shared-answer.ts";
 
 export const CLUSTER_LABEL = "homespan.cluster";
 export const NODE_LABEL = "homespan.node";
@@ -24,6 +25,8 @@ export interface PodFound {
 export interface VolumeFound {
   readonly name: string;
   readonly labels: Labels;
+  /** Where its files are on the machine that runs Podman, which need not be this one. */
+  readonly mountpoint: string;
 }
 export interface NetworkFound {
   readonly name: string;
@@ -66,6 +69,7 @@ interface RawPod {
 }
 interface RawVolume {
   Name: string;
+  Mountpoint?: string;
   Labels?: Record<string, string> | null;
 }
 interface RawNetwork {
@@ -104,29 +108,22 @@ function changedBy(args: readonly string[]): readonly Kind[] {
 /** {@link Podman} by the `podman` program. Each of its starts costs some 0.06 s of a core, so none is made twice for one answer. */
 export class PodmanProgram implements Podman {
   readonly #run: Run;
-  readonly #now: () => number;
   readonly #exists: (pid: number) => boolean;
-  readonly #shared = new Map<Kind, { readonly at: number; readonly found: Promise<readonly unknown[]> }>();
+  readonly #shared: SharedAnswers<Kind, readonly Found[Kind][]>;
 
   constructor(run: Run, now: () => number = Date.now, exists = processExists) {
     this.#run = run;
-    this.#now = now;
+    this.#shared = new SharedAnswers(now, SHARED_MILLISECONDS);
     this.#exists = exists;
   }
 
   list<K extends Kind>(kind: K): Promise<readonly Found[K][]> {
-    const known = this.#shared.get(kind);
-    if (known !== undefined && this.#now() - known.at <= SHARED_MILLISECONDS) {
-      return known.found as Promise<readonly Found[K][]>;
-    }
-    const found: Promise<readonly unknown[]> = this.#take(kind);
-    this.#shared.set(kind, { at: this.#now(), found });
-    return found as Promise<readonly Found[K][]>;
+    return this.#shared.ask(kind, () => this.#take(kind)) as Promise<readonly Found[K][]>;
   }
 
   async command(args: readonly string[], options?: RunOptions): Promise<string> {
     const forget = (): void => {
-      for (const kind of changedBy(args)) this.#shared.delete(kind);
+      for (const kind of changedBy(args)) this.#shared.forget(kind);
     };
     forget();
     const finished = await this.#run("podman", args, options);
@@ -168,6 +165,7 @@ export class PodmanProgram implements Podman {
         return (await this.#json<RawVolume>(["volume", "ls"])).map((v) => ({
           name: v.Name,
           labels: v.Labels ?? {},
+          mountpoint: v.Mountpoint ?? "",
         }));
       case "networks":
         return (await this.#json<RawNetwork>(["network", "ls"])).map((n) => ({

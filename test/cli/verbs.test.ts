@@ -152,6 +152,10 @@ test("env prints what a POSIX shell evaluates, and plain pulumi then runs with t
   expect(odd.calls().at(-1)).toBe(
     `${odd.folder}|up -s ci --yes --config-file ${made.folder}/it's here/config/Pulumi.ci.yaml`,
   );
+  // What a plugin left went with it.
+  const left = readFileSync(join(odd.folder, "calls.temporary"), "utf8").trim();
+  expect(left).toMatch(/it's here\/tmp\/\d+\/kubeconfig/);
+  await expect.poll(() => existsSync(left), { timeout: 5000 }).toBe(false);
 });
 
 describe("sweep", () => {

@@ -66,7 +66,9 @@ describe("HeadscaleServer and HeadscaleKey", () => {
     expect(await provider.diff("HeadscalePolicy", other, policyInputs)).toEqual({ found: "update" });
     expect(await provider.update("HeadscalePolicy", other, policyInputs)).toEqual(inForce.state);
     const wrong = { ...policyInputs, policy: '{"tests": [{"src": "x", "accept": ["y:1"]}]}' };
-    await expect(provider.update("HeadscalePolicy", inForce.state, wrong)).rejects.toThrow("policy set failed");
+    await expect(provider.update("HeadscalePolicy", inForce.state, wrong)).rejects.toThrow(
+      "policy set failed",
+    );
 
     const keyInputs = {
       headscale: { kind: "headscale", container },

@@ -37,7 +37,7 @@ function labelsOf(args: readonly string[]): Labels {
 export class FakePodman implements Podman {
   readonly containers = new Map<string, Mutable<ContainerFound>>();
   readonly pods = new Map<string, { name: string; status: string; labels: Labels }>();
-  readonly volumes = new Map<string, { name: string; labels: Labels }>();
+  readonly volumes = new Map<string, { name: string; labels: Labels; mountpoint?: string }>();
   readonly networks = new Map<string, NetworkFound>();
   /** Container -> path below /data -> content. */
   readonly files = new Map<string, Map<string, string>>();
