@@ -172,7 +172,7 @@ ${exitCodes}`,
     stackVerb<StackOptions & { readonly watts?: number; readonly kwhPrice?: number }>(
       "cost",
       "show what a stack costs a month, resource by resource",
-      ["cost lightsail", "cost lightsail --watts 85 --kwh-price 0.31 --json"],
+      ["cost", "cost --watts 85 --kwh-price 0.31 --json"],
       async (context, stack, { set, watts, kwhPrice }) => {
         const { cost } = await import("./verbs/cost.ts");
         const power = {
