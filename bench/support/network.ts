@@ -74,7 +74,9 @@ export async function podNetwork(
   if (path === undefined) throw new Error(`the pod on ${node} has no network of its own`);
   // The path is one of the node's file system, which this machine sees below the node's process.
   const pid = await pidOf(cluster.container(node, "k3s"));
-  return { namespace: `/proc/${pid}/root${path}`, address: status.network.ip };
+  // A symbolic link on the way (/var/run) would lead out of that file system again.
+  const direct = path.replace(/^\/var\/run\//, "/run/");
+  return { namespace: `/proc/${pid}/root${direct}`, address: status.network.ip };
 }
 
 function inside(network: Network, args: readonly string[]): string[] {
@@ -85,7 +87,11 @@ function inside(network: Network, args: readonly string[]): string[] {
 export async function measure(from: Network, to: Network): Promise<Measured> {
   const server = spawn("nsenter", inside(to, ["serve"]), { stdio: ["ignore", "pipe", "inherit"] });
   try {
-    const [announced] = (await once(server.stdout, "data")) as [Buffer];
+    const ended = once(server, "exit").then(() => {
+      throw new Error(`nothing listens in ${to.namespace}`);
+    });
+    ended.catch(() => undefined);
+    const [announced] = (await Promise.race([once(server.stdout, "data"), ended])) as [Buffer];
     const port = announced.toString().trim();
     const { stdout } = await run("nsenter", inside(from, ["measure", to.address, port, "10"]));
     return JSON.parse(stdout) as Measured;

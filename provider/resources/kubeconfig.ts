@@ -14,27 +14,17 @@ type Server = Settings["servers"][number];
 const K3S_KUBECONFIG = "etc/rancher/k3s/k3s.yaml";
 
 export function kubeconfig({ nodes, kubernetes, nodeLists, clock }: Effects) {
-  /**
-   * The kubeconfig by way of one server, or `undefined` while it does not answer.
-   *
-   * @param known - by URL, what a server gave before: asking the node costs more than asking its API.
-   */
-  const from = async (
-    inputs: Settings,
-    server: Server,
-    known: Map<string, string>,
-  ): Promise<string | undefined> => {
+  /** The kubeconfig by way of one server, or `undefined` while it does not answer. */
+  const from = async (inputs: Settings, server: Server): Promise<string | undefined> => {
     if (!(await kubernetes.ping(server.url))) return undefined;
-    const text = known.get(server.url) ?? (await nodes.show(server.transport, K3S_KUBECONFIG));
+    const text = await nodes.show(server.transport, K3S_KUBECONFIG);
     if (text === undefined || text === "") return undefined;
     const { adminKubeconfig } = await import("../logic/kubeconfig.ts");
     const made = adminKubeconfig(text, inputs.clusterName, server.url, inputs.tlsServerName);
-    known.delete(server.url);
     try {
       const api = await kubernetes.connect({ kubeconfig: made, endpoints: [server.url] });
       const { status } = await api.call("GET", "/readyz");
-      // 500: it knows us and is still starting. Any other answer may mean that the file was of an earlier cluster.
-      if (status === 500) known.set(server.url, text);
+      // Any other answer may mean that the file was of an earlier cluster.
       return status === 200 ? made : undefined;
     } catch (error) {
       if (error instanceof Unreachable) return undefined;
@@ -44,11 +34,10 @@ export function kubeconfig({ nodes, kubernetes, nodeLists, clock }: Effects) {
 
   const build = async (inputs: Settings, { signal, timeoutSeconds }: CallContext) => {
     const seconds = timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds;
-    const known = new Map<string, string>();
     const found = await waitFor(
       async () => {
         for (const server of inputs.servers) {
-          const text = await from(inputs, server, known);
+          const text = await from(inputs, server);
           if (text !== undefined) return { endpoint: server.url, kubeconfig: text };
         }
         return undefined;
