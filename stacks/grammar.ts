@@ -1,4 +1,5 @@
 /** The one grammar of configuration errors: `field` must <rule>, got <value>; did you mean <x>? */
+import { editDistance } from "../components/render/edit-distance.ts";
 
 export interface Problem {
   /** Path of the field, in the user's words: `nodes.agent-1.labels`. */
@@ -26,21 +27,6 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     .filter(({ candidate, distance }) => distance <= Math.ceil(candidate.length / 3))
     .sort((a, b) => a.distance - b.distance);
   return best?.candidate;
-}
-
-/** Levenshtein's distance, row by row. */
-export function editDistance(a: string, b: string): number {
-  const [letters, others] = [Array.from(a), Array.from(b)];
-  let row = Array.from({ length: others.length + 1 }, (_, index) => index);
-  for (const [i, letter] of letters.entries()) {
-    const next = [i + 1];
-    for (const [j, other] of others.entries()) {
-      const [left = 0, above = 0, diagonal = 0] = [next[j], row[j + 1], row[j]];
-      next.push(Math.min(left + 1, above + 1, diagonal + (letter === other ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[others.length] ?? 0;
 }
 
 /** A path in the words of the configuration: `nodes.agent-1.taints[0]`, `labels["a b"]`. */

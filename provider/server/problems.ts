@@ -1,5 +1,6 @@
 /** Input problems in the project's one grammar: `field` must <rule>, got <value>; did you mean <x>? */
 import { z } from "zod";
+import { editDistance } from "../../components/render/edit-distance.ts";
 import { type Properties, UNKNOWN, containsSecret, containsUnknown, isRecord } from "./values.ts";
 
 /** `nodes[2].name`, `files["boot/ca.pem"]`. */
@@ -19,22 +20,9 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   }, root);
 }
 
-/** Edit distance, for "did you mean"; names are short, so the plain table is enough. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, x] of Array.from(a).entries()) {
-    const next = [i + 1];
-    for (const [j, y] of Array.from(b).entries()) {
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (x === y ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
 function suggestion(wrong: string, known: readonly string[]): string {
   const best = known
-    .map((name) => ({ name, d: distance(wrong.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, d: editDistance(wrong.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.d - b.d)[0];
   return best !== undefined && best.d <= Math.max(2, Math.floor(wrong.length / 3))
     ? `; did you mean ${JSON.stringify(best.name)}?`

@@ -6,7 +6,8 @@ import { parse } from "yaml";
 import { checkCiConfig, ciConfig } from "../../stacks/ci-config.ts";
 import { k3sOptions } from "../../components/upstream/k3s-options.ts";
 import { readSettings, settingsOf } from "../../stacks/config.ts";
-import { editDistance, formatProblem, nearest } from "../../stacks/grammar.ts";
+import { editDistance } from "../../components/render/edit-distance.ts";
+import { formatProblem, nearest } from "../../stacks/grammar.ts";
 
 const fixtures = (kind: string): string[] => readdirSync(new URL(kind, import.meta.url)).sort();
 const textOf = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
