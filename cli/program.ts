@@ -1,8 +1,19 @@
 /** The command line: names, options and help of every verb. What a verb does is loaded when it is called. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { goCaches } from "../toolchain/folders.ts";
 import type { CommonOptions, Context } from "./context.ts";
 import { makeContext } from "./context.ts";
+import {
+  collect,
+  common,
+  exitCodes,
+  help,
+  overCommitted,
+  overLast,
+  parsePositive,
+  settable,
+  timed,
+} from "./options.ts";
 import type { Stack } from "./stack.ts";
 import { resolveStack } from "./stack.ts";
 
@@ -17,17 +28,6 @@ type StackAction<Options extends StackOptions> = (
   stack: Stack,
   options: Options & { readonly set: readonly string[]; readonly timeout: number },
 ) => Promise<void>;
-
-const exitCodes = `
-Exit codes:
-  0  done
-  1  failed; run the same command again to go on
-  2  bad config or usage, or a machine that cannot run it; nothing was created
-  130, 143  stopped by Ctrl-C or SIGTERM; run the same command again to go on
-`;
-
-const overCommitted = "a config value over the committed Pulumi.<stack>.yaml; may be repeated";
-const overLast = "a config value over what the stack last ran with; may be repeated";
 
 /** @param exit takes the exit code of a verb that passes another program's on. */
 export function makeProgram(exit: (code: number) => void): Command {
@@ -49,7 +49,7 @@ Examples:
   eval "$(./homespan env)"; pulumi preview -s ci
 
 Config:
-  up and preview start from the committed Pulumi.<stack>.yaml; what differs from the last run is named.
+  up and preview start from the committed Pulumi.<stack>.yaml, as does cost; what differs from the last run is named.
   All other verbs start from what the stack last ran with, its --set values included.
 ${exitCodes}`,
     );
@@ -281,40 +281,4 @@ function addProjectVerbs(program: Command): void {
       const { version } = await import("./verbs/version.ts");
       await version(makeContext(options));
     });
-}
-
-function common(command: Command): Command {
-  return command
-    .option("-y, --yes", "do not ask; install what is missing")
-    .option("--json", "one JSON object on standard output, everything else on standard error")
-    .option("-v, --verbose", "say more");
-}
-
-/** @param over what the values are laid over, in words. */
-function settable(over: string, command: Command): Command {
-  return command.option("--set <key=value>", over, collect);
-}
-
-function timed(command: Command): Command {
-  return command.option("--timeout <minutes>", "give up after this time (default: 15)", parseMinutes);
-}
-
-function collect(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value];
-}
-
-function parseMinutes(text: string): number {
-  const minutes = Number(text);
-  if (Number.isFinite(minutes) && minutes > 0) return minutes;
-  throw new InvalidArgumentError("It must be a number of minutes above 0.");
-}
-
-function parsePositive(text: string): number {
-  const number = Number(text);
-  if (Number.isFinite(number) && number > 0) return number;
-  throw new InvalidArgumentError("It must be a number above 0.");
-}
-
-function help(examples: readonly string[]): string {
-  return `\nExamples:\n${examples.map((example) => `  ./homespan ${example}`).join("\n")}\n${exitCodes}`;
 }

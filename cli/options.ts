@@ -1,0 +1,49 @@
+/** Options that several verbs share, and the texts around them. */
+import { type Command, InvalidArgumentError } from "commander";
+
+export const exitCodes = `
+Exit codes:
+  0  done
+  1  failed; run the same command again to go on
+  2  bad config or usage, or a machine that cannot run it; nothing was created
+  130, 143  stopped by Ctrl-C or SIGTERM; run the same command again to go on
+`;
+
+export const overCommitted = "a config value over the committed Pulumi.<stack>.yaml; may be repeated";
+export const overLast = "a config value over what the stack last ran with; may be repeated";
+
+export function common(command: Command): Command {
+  return command
+    .option("-y, --yes", "do not ask; install what is missing")
+    .option("--json", "one JSON object on standard output, everything else on standard error")
+    .option("-v, --verbose", "say more");
+}
+
+/** @param over what the values are laid over, in words. */
+export function settable(over: string, command: Command): Command {
+  return command.option("--set <key=value>", over, collect);
+}
+
+export function timed(command: Command): Command {
+  return command.option("--timeout <minutes>", "give up after this time (default: 15)", parseMinutes);
+}
+
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+function parseMinutes(text: string): number {
+  const minutes = Number(text);
+  if (Number.isFinite(minutes) && minutes > 0) return minutes;
+  throw new InvalidArgumentError("It must be a number of minutes above 0.");
+}
+
+export function parsePositive(text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw new InvalidArgumentError("It must be a number above 0.");
+}
+
+export function help(examples: readonly string[]): string {
+  return `\nExamples:\n${examples.map((example) => `  ./homespan ${example}`).join("\n")}\n${exitCodes}`;
+}
