@@ -7,7 +7,7 @@ import { PodmanNodeAccess } from "../../provider/effects/node-files.ts";
 import { patientKubernetes } from "../../provider/effects/patient-kubernetes.ts";
 import type { PodmanServices } from "../../provider/effects/podman-service.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
-import { ProviderClient } from "./client.ts";
+import { ProviderClient, secret } from "./client.ts";
 import { FakeHeadscale } from "./fake-headscale.ts";
 import { FakeKubernetes } from "./fake-kubernetes.ts";
 import { FakePodman } from "./fake-podman.ts";
@@ -102,3 +102,18 @@ export function runSteward(h: Harness, node: string): void {
     networks: [],
   });
 }
+
+/** Inputs of the membership of agent-1. */
+export const agentMembership = {
+  clusterName: "ci",
+  nodeName: "agent-1",
+  role: "agent",
+  kubeconfig: secret("kubeconfig"),
+  endpoints: ["https://127.0.0.1:6443"],
+  transport: transportOf("agent-1"),
+  identity: "v1",
+  etcd: false,
+  headscale: { kind: "headscale", container: "homespan-ci-headscale" },
+  hostName: "ci-agent-1",
+  tag: "tag:ci-agent",
+};

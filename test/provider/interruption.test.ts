@@ -1,22 +1,12 @@
 /** A membership whose creation did not end: what the machine leaves in cluster and tailnet is never forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { CallError, Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
+import { agentMembership, CallError, Harness, runSteward, stewardOf } from "./harness.ts";
 import { readyStages, refuse } from "./trouble.ts";
 
 const agent = {
-  clusterName: "ci",
-  nodeName: "agent-1",
-  role: "agent",
-  kubeconfig: secret("kubeconfig"),
-  endpoints: ["https://127.0.0.1:6443"],
-  transport: transportOf("agent-1"),
-  identity: "v1",
-  etcd: false,
+  ...agentMembership,
   labels: { "node-type": "steward" },
-  headscale: { kind: "headscale", container: "homespan-ci-headscale" },
-  hostName: "ci-agent-1",
-  tag: "tag:ci-agent",
   waitSeconds: 20,
   drainSeconds: 10,
 };

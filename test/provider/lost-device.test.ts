@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Properties } from "../../provider/server/values.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { Harness, plain, secret, stewardOf, transportOf } from "./harness.ts";
+import { agentMembership, Harness, plain, secret, stewardOf } from "./harness.ts";
 import { done, failed } from "./fake-podman.ts";
 import { onExec, readyStages } from "./trouble.ts";
 
@@ -19,19 +19,7 @@ const node = {
   socketDirectory: "/run/homespan/ci",
   files: { "steward/node.conf": "NODE=agent-1\n" },
 };
-const member = {
-  clusterName: "ci",
-  nodeName: "agent-1",
-  role: "agent",
-  kubeconfig: secret("kubeconfig"),
-  endpoints: ["https://127.0.0.1:6443"],
-  transport: transportOf("agent-1"),
-  identity: "v1",
-  etcd: false,
-  headscale,
-  hostName: "ci-agent-1",
-  tag: "tag:ci-agent",
-};
+const member = agentMembership;
 const steward = stewardOf("agent-1");
 
 let h: Harness;

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Properties } from "../../provider/server/values.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
+import { agentMembership, Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
 import { readyStages } from "./trouble.ts";
 
 const headscale = { kind: "headscale", container: "homespan-ci-headscale" };
@@ -45,19 +45,7 @@ const inputs: Readonly<Record<string, Properties>> = {
     joinFile: { path: "join.conf", fresh: "", initialised: "" },
     initialised: true,
   },
-  Membership: {
-    clusterName: "ci",
-    nodeName: "agent-1",
-    role: "agent",
-    kubeconfig: secret("kubeconfig"),
-    endpoints: ["https://127.0.0.1:6443"],
-    transport: transportOf("agent-1"),
-    identity: "v1",
-    etcd: false,
-    headscale,
-    hostName: "ci-agent-1",
-    tag: "tag:ci-agent",
-  },
+  Membership: agentMembership,
 };
 
 let h: Harness;
