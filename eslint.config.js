@@ -14,7 +14,7 @@ const mayImport = {
   stacks: ["component", "shared", "schema", "render", "upstream"],
   toolchain: ["render", "upstream"],
   cli: ["toolchain", "render"],
-  rehearsal: ["cli", "toolchain"],
+  rehearsal: ["cli", "toolchain", "provider", "schema", "render", "upstream"],
   bench: ["cli", "toolchain", "render"],
   test: [
     ...["upstream", "render", "schema", "provider", "shared", "component", "stacks"],
@@ -25,10 +25,12 @@ const mayImport = {
 /** Single files that parts may import beside the above: [file, importing parts]. */
 const sharedFiles = {
   duration: ["stacks/duration.ts", ["cli"]],
+  folders: ["toolchain/folders.ts", ["provider"]],
   grammar: ["stacks/grammar.ts", ["cli"]],
   machine: ["toolchain/machine.ts", ["stacks"]],
   "machine-types": ["toolchain/types.ts", ["stacks"]],
   "steward-revision": ["toolchain/steward-revision.ts", ["stacks"]],
+  rehearsal: ["rehearsal/rehearsal.ts", ["cli"]],
 };
 
 const parts = [

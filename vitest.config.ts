@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/provider-real/**", "test/long/**"],
+          exclude: ["test/e2e/**", "test/provider-real/**", "test/rehearsal/**/*.real.test.ts", "test/long/**"],
           testTimeout: 20_000,
           // A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
           // nothing behind in a module, in process.env or on a prototype.
@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           ...serial,
           name: "real",
-          include: ["test/provider-real/**/*.test.ts"],
+          include: ["test/provider-real/**/*.test.ts", "test/rehearsal/**/*.real.test.ts"],
           testTimeout: 3 * minute,
           hookTimeout: 3 * minute,
         },

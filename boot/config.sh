@@ -43,6 +43,8 @@ config_write() {
   config_servers=$BOOT_VALUE
   boot_value "$BOOT_DATA/join.conf" SAN
   config_san=$BOOT_VALUE
+  boot_value "$BOOT_DATA/join.conf" EXTERNAL_IP
+  config_external=${BOOT_VALUE:-$BOOT_ADDRESS}
   config_file=$config_k3s/config.yaml.d/10-address.yaml
   config_former=$(sed -n 's/^server: "\(.*\)"$/\1/p' "$config_file" 2>/dev/null)
   config_same_address || return 1
@@ -141,7 +143,7 @@ config_server_ready() {
 config_text() {
   printf '# Written by the boot sequence alone.\n'
   printf 'node-ip: "%s"\n' "$BOOT_ADDRESS"
-  printf 'node-external-ip: "%s"\n' "$BOOT_ADDRESS"
+  printf 'node-external-ip: "%s"\n' "$config_external"
   if [ "$config_role" = server ]; then
     printf 'advertise-address: "%s"\n' "$BOOT_ADDRESS"
     # "+": added to the tls-san of config.yaml instead of replacing it.

@@ -7,7 +7,7 @@
 #   driver_tailscale_answers   true when tailscaled's socket is there; cheap
 #   driver_tailscale ARG...    the tailscale command; standard input is passed on
 #   driver_tailscale_started   DRIVER_STARTED identifies this run of tailscaled (a start time)
-#   driver_prepare             optional early work that may go on in the background; must not fail
+#   driver_prepare             optional early work that may go on in the background, also before there is a key; must not fail
 #   driver_check_artifacts     k3s is present in the pinned version
 #   driver_start_k3s           starts k3s unless it runs
 #   driver_restart_k3s         stops and starts it
@@ -17,12 +17,14 @@
 # Each returns non-zero with its last error in BOOT_ERROR. boot_run returns 0 once k3s runs and its readiness is being reported.
 
 # Bounds in seconds after which a stage counts as failed (and is tried again), caps of the backoff in hundredths of a second.
+BOOT_BOUND_KEY=300
 BOOT_BOUND_SOCKET=30
 BOOT_BOUND_LOGIN=60
 BOOT_BOUND_ADDRESS=30
 BOOT_BOUND_CONFIG=120
 BOOT_BOUND_JOIN=300
 BOOT_BOUND_K3S=120
+BOOT_CAP_KEY=20
 BOOT_CAP_LOCAL=50
 BOOT_CAP_REMOTE=200
 BOOT_CAP_RETRY=3000
@@ -115,8 +117,9 @@ boot_tailnet() {
     }
   done
   boot_save_resolv_conf || return 1
-  driver_start_tailscale || return 1
   driver_prepare
+  boot_until "$BOOT_BOUND_KEY" "$BOOT_CAP_KEY" boot_may_log_in || return 1
+  driver_start_tailscale || return 1
   boot_until "$BOOT_BOUND_SOCKET" "$BOOT_CAP_LOCAL" driver_tailscale_answers || {
     driver_alive tailscale && BOOT_ERROR="tailscaled's socket did not appear within $BOOT_BOUND_SOCKET s"
     return 1
@@ -133,9 +136,20 @@ boot_tailnet() {
   }
 }
 
+# A machine is made before the control server can give it a key; tailscaled reads the server's CA, which comes with the key, once.
+boot_may_log_in() {
+  boot_has_profile || [ -s "$BOOT_DATA/secrets/authkey" ] && return 0
+  BOOT_ERROR='not logged in to the tailnet, and secrets/authkey is missing'
+  return 1
+}
+
+boot_has_profile() {
+  grep -q '_current-profile' "$BOOT_DATA/tailscale/tailscaled.state" 2>/dev/null
+}
+
 # tailscaled remembers the profile it logged in with; a spent key must not be offered again.
 boot_logged_in() {
-  grep -q '_current-profile' "$BOOT_DATA/tailscale/tailscaled.state" 2>/dev/null || return 1
+  boot_has_profile || return 1
   [ -s "$BOOT_DATA/secrets/authkey" ] || return 0
   # A key beside an existing login: left over from a crash after the login, or meant for a login that expired.
   boot_until "$BOOT_BOUND_ADDRESS" "$BOOT_CAP_LOCAL" boot_backend_known || return 1
@@ -155,10 +169,7 @@ boot_backend_known() {
 # Tags come from the key: with --advertise-tags Headscale rejects a tagged pre-auth key.
 boot_login() {
   boot_key=$BOOT_DATA/secrets/authkey
-  [ -s "$boot_key" ] || {
-    BOOT_ERROR='not logged in to the tailnet, and secrets/authkey is missing'
-    return 1
-  }
+  [ -s "$boot_key" ] || boot_may_log_in || return 1
   boot_output=$BOOT_DATA/steward/login.out
   set -- up --auth-key=file:/dev/stdin --hostname="$TAILNET_HOSTNAME" --accept-dns --accept-routes=false --timeout="${BOOT_BOUND_LOGIN}s"
   [ -z "${LOGIN_SERVER:-}" ] || set -- "$@" --login-server="$LOGIN_SERVER"

@@ -11,12 +11,31 @@ import { Failure, InputError, didYouMean } from "./errors.ts";
 import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { writePrivate } from "./state.ts";
 
+const transportSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("podman"), container: z.string() }),
+  z.object({
+    kind: z.literal("ssh"),
+    address: z.string(),
+    port: z.number().default(22),
+    user: z.string(),
+    /** `ssh-ed25519 AAAA...` */
+    hostKey: z.string(),
+  }),
+]);
 const outputsSchema = z.object({
   clusterName: z.string(),
   nodes: z.array(
-    z.object({ name: z.string(), role: z.string(), site: z.string(), hostName: z.string(), pod: z.string() }),
+    z.object({
+      name: z.string(),
+      role: z.string(),
+      site: z.string(),
+      hostName: z.string(),
+      transport: transportSchema,
+    }),
   ),
   kubeconfig: z.string(),
+  /** Of stacks whose machines are reached by SSH. */
+  sshPrivateKey: z.string().optional(),
   apiUrl: z.string(),
   expiresAt: z.string().nullish(),
 });
@@ -41,7 +60,8 @@ export const stageFileSchema = z.object({
 /** How far one node got; `problem` instead when it could not be asked. */
 export interface NodeStages {
   readonly node: string;
-  readonly pod: string;
+  /** Commands that show what each part of it says. */
+  readonly logs: { readonly boot: string; readonly tailscale: string; readonly k3s: string };
   readonly stages: z.infer<typeof stageFileSchema>["stages"];
   readonly problem?: string;
 }
@@ -66,9 +86,12 @@ export async function clusterOutputs(context: Context, stack: string): Promise<O
  *
  * @throws Failure when the stack was never brought up completely.
  */
-export async function recordedOutputs(context: Context, stack: string): Promise<Omit<Outputs, "kubeconfig">> {
+export async function recordedOutputs(
+  context: Context,
+  stack: string,
+): Promise<Omit<Outputs, "kubeconfig" | "sshPrivateKey">> {
   const outputs = await readOutputs(context.paths, stack);
-  return parseOutputs(outputsSchema.omit({ kubeconfig: true }), outputs, stack);
+  return parseOutputs(outputsSchema.omit({ kubeconfig: true, sshPrivateKey: true }), outputs, stack);
 }
 
 function parseOutputs<T>(schema: z.ZodType<T>, outputs: unknown, stack: string): T {
@@ -193,16 +216,15 @@ export async function publishedPorts(context: Context, cluster: string): Promise
 }
 
 /** The stage file of a node, asked through its steward. */
-export async function nodeStages(context: Context, node: string, pod: string): Promise<NodeStages> {
+export async function podmanStages(context: Context, node: string, pod: string): Promise<NodeStages> {
   const steward = `${pod}-steward`;
   const answer = await capture(context, "podman", ["exec", steward, "/usr/lib/homespan/stage"], 5_000);
-  if (answer.ok) {
-    try {
-      return { node, pod, stages: stageFileSchema.parse(JSON.parse(answer.text)).stages };
-    } catch {
-      return { node, pod, stages: [], problem: `its steward gives no readable stage file: ${answer.text}` };
-    }
-  }
+  const logs = {
+    boot: `podman logs ${steward}`,
+    tailscale: `podman logs ${pod}-tailscale`,
+    k3s: `podman logs ${pod}-k3s`,
+  };
+  if (answer.ok) return readStages(node, logs, answer.text);
   const state = await capture(context, "podman", [
     "inspect",
     "--type",
@@ -214,17 +236,23 @@ export async function nodeStages(context: Context, node: string, pod: string): P
   const problem = state.ok
     ? `its steward does not answer (${state.text}); its log: podman logs ${steward}`
     : `container ${steward} does not exist`;
-  return { node, pod, stages: [], problem };
+  return { node, logs, stages: [], problem };
 }
 
-/** How packets get from one node to each other: `direct 10.0.0.2:41641`, `relay`, `idle`, by tailnet host name. */
-export async function tailnetPaths(context: Context, pod: string): Promise<ReadonlyMap<string, string>> {
-  const answer = await capture(
-    context,
-    "podman",
-    ["exec", `${pod}-tailscale`, "tailscale", "status", "--json"],
-    5_000,
-  );
+/** What a node's command `stage` printed. */
+export function readStages(node: string, logs: NodeStages["logs"], text: string): NodeStages {
+  try {
+    return { node, logs, stages: stageFileSchema.parse(JSON.parse(text)).stages };
+  } catch {
+    return { node, logs, stages: [], problem: `it gives no readable stage file: ${text}` };
+  }
+}
+
+/**
+ * How packets get from one node to each other: `direct 10.0.0.2:41641`, `relay`, `idle`, by tailnet host name; from what
+ * `tailscale status --json` printed there.
+ */
+export function tailnetPathsIn(answer: Captured): ReadonlyMap<string, string> {
   if (!answer.ok) return new Map();
   const parsed = tailnetStatusSchema.safeParse(parseJson(answer.text));
   if (!parsed.success) return new Map();

@@ -14,7 +14,7 @@ export function toolEnvironment(paths: Paths, caller: Environment): Record<strin
     HOMESPAN_CACHE: paths.cache,
     HOMESPAN_STATE: paths.state,
     HOMESPAN_CONFIG: paths.config,
-    PULUMI_HOME: join(paths.cache, "pulumi-home"),
+    PULUMI_HOME: pulumiHome(paths, caller),
     PULUMI_BACKEND_URL: `file://${paths.backend}`,
     ...(ownPassphrase ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: paths.passphrase }),
     PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
@@ -23,6 +23,14 @@ export function toolEnvironment(paths: Paths, caller: Environment): Record<strin
     ...(existsSync(images) ? { HOMESPAN_CLUSTER_IMAGES: images } : {}),
     PATH: frontOfPath([paths.bin, dirname(process.execPath)], caller["PATH"]),
   };
+}
+
+/** A rehearsal's stand-in plugins bear the names of real ones, so they are in a home of their own. */
+function pulumiHome(paths: Paths, caller: Environment): string {
+  const rehearsal = caller["HOMESPAN_REHEARSAL"];
+  return rehearsal === undefined || rehearsal === ""
+    ? join(paths.cache, "pulumi-home")
+    : join(rehearsal, "pulumi-home");
 }
 
 /** The caller's environment with `toolEnvironment` over it. */

@@ -1,9 +1,10 @@
 /** The node table of `up` and `status`. */
-import { kubernetesNodes, nodeStages, tailnetPaths } from "./cluster.ts";
+import { kubernetesNodes } from "./cluster.ts";
 import type { Outputs } from "./cluster.ts";
 import { table } from "./console.ts";
 import type { Context } from "./context.ts";
 import type { Resource } from "./deployment.ts";
+import { withNodeCommands } from "./node-commands.ts";
 import { summarizeStages } from "./stages.ts";
 import type { StageSummary } from "./stages.ts";
 
@@ -32,11 +33,13 @@ export interface ClusterView {
 
 export async function viewCluster(context: Context, outputs: Outputs): Promise<ClusterView> {
   const firstServer = outputs.nodes.find(({ role }) => role === "server");
-  const [kubernetes, paths, stages] = await Promise.all([
-    kubernetesNodes(context, outputs),
-    firstServer === undefined ? new Map<string, string>() : tailnetPaths(context, firstServer.pod),
-    Promise.all(outputs.nodes.map(({ name, pod }) => nodeStages(context, name, pod))),
-  ]);
+  const [kubernetes, paths, stages] = await withNodeCommands(context, outputs, (commandsOf) =>
+    Promise.all([
+      kubernetesNodes(context, outputs),
+      firstServer === undefined ? new Map<string, string>() : commandsOf(firstServer).paths(),
+      Promise.all(outputs.nodes.map((node) => commandsOf(node).stages())),
+    ]),
+  );
   const now = Date.now();
   const nodes = outputs.nodes.map((node, index): NodeRow => {
     const found = kubernetes.nodes.find(({ name }) => name === node.name);

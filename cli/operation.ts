@@ -1,6 +1,6 @@
 /** One `pulumi up` or `pulumi destroy`, from lock to report. */
 import { join } from "node:path";
-import { nodeStages, podmanNodes } from "./cluster.ts";
+import { podmanNodes, podmanStages } from "./cluster.ts";
 import { duration, indent } from "./console.ts";
 import type { Context } from "./context.ts";
 import { clearPendingOperations, readOutputs } from "./deployment.ts";
@@ -127,6 +127,6 @@ export async function clusterName(context: Context, stack: string): Promise<stri
 
 export async function stagesOf(context: Context, cluster: string): Promise<StageSummary[]> {
   const nodes = await podmanNodes(context, cluster);
-  const found = await Promise.all(nodes.map(({ node, pod }) => nodeStages(context, node, pod)));
+  const found = await Promise.all(nodes.map(({ node, pod }) => podmanStages(context, node, pod)));
   return found.map((stages) => summarizeStages(stages, Date.now()));
 }

@@ -14,6 +14,7 @@ import {
   settable,
   timed,
 } from "./options.ts";
+import { addRehearse } from "./rehearse-command.ts";
 import type { Stack } from "./stack.ts";
 import { resolveStack } from "./stack.ts";
 
@@ -123,6 +124,7 @@ ${exitCodes}`,
       ),
     ),
   ).option("--node <node>", "only this node; its data is lost");
+  addRehearse(program);
   stackVerb(
     "status",
     "show each node's stage, readiness and path",
@@ -242,7 +244,7 @@ function addProjectVerbs(program: Command): void {
   tools
     .description("list the tools: version, source, path, size")
     .option("--prepare", "download or build what is missing")
-    .option("--group <group>", "core, bench or test; may be repeated (default: core)", collect)
+    .option("--group <group>", "core, bench, test or rehearsal; may be repeated (default: core)", collect)
     .addHelpText("after", help(["toolchain", "toolchain --prepare --group bench --yes"]))
     .action(async (options: CommonOptions & { prepare?: boolean; group?: string[] }) => {
       const { toolchain } = await import("./verbs/toolchain.ts");

@@ -4,14 +4,13 @@ import { duration } from "./console.ts";
 
 /** What a user can do about a stage that does not end. */
 const fixes: Readonly<Record<string, (node: NodeStages) => string>> = {
-  tailnet: ({ pod }) =>
-    `see podman logs ${pod}-tailscale; is the control server up, and reachable from the node's network? A key that was spent is replaced by the next up`,
-  address: ({ pod }) => `see podman exec ${pod}-tailscale tailscale status`,
-  artifacts: ({ pod }) =>
-    `see podman logs ${pod}-steward; is the k3s image there? ./homespan toolchain --prepare`,
+  tailnet: ({ logs }) =>
+    `see ${logs.tailscale}; is the control server up, and reachable from the node's network? A key that was spent is replaced by the next up`,
+  address: ({ logs }) => `see ${logs.tailscale}`,
+  artifacts: ({ logs }) => `see ${logs.boot}; is k3s there, or can the node get it?`,
   config: () => "nobody has written the node's configuration yet: run up again; it goes on where it stopped",
-  k3s: ({ pod }) => `see podman logs ${pod}-k3s`,
-  ready: ({ pod }) => `see podman logs ${pod}-k3s, and ./homespan kubectl describe node`,
+  k3s: ({ logs }) => `see ${logs.k3s}`,
+  ready: ({ logs }) => `see ${logs.k3s}, and ./homespan kubectl describe node`,
 };
 
 export interface StageSummary {
@@ -30,7 +29,7 @@ export function summarizeStages(node: NodeStages, now: number): StageSummary {
   if (node.problem !== undefined) {
     return {
       node: node.node,
-      stage: "steward",
+      stage: "boot",
       state: "failed",
       error: node.problem,
       fix: "run up again: it makes what is missing",

@@ -1,11 +1,27 @@
 /** The homespan provider's process: started by the Pulumi engine, which reads the port from standard output. */
+import { renameSync, writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
+import { join } from "node:path";
 import { systemEffects } from "./effects/effects.ts";
 import { allResources } from "./resources/index.ts";
 import { serve } from "./server/serve.ts";
 import { VERSION } from "./version.ts";
 
 const { port } = await serve(allResources(systemEffects()), VERSION);
+tellOthers(port, process.argv[2]);
 console.log(String(port));
 // The engine ends a provider with SIGKILL, so the cache of compiled code is not written at exit.
 setImmediate(flushCompileCache);
+
+/** For the next start by the same engine (pulumi-resource-homespan). Goes with the folder, which is the run's own. */
+function tellOthers(port: number, engine: string | undefined): void {
+  const folder = process.env["TMPDIR"];
+  if (folder === undefined || folder === "" || engine === undefined) return;
+  const file = join(folder, `homespan-provider-${engine}`);
+  try {
+    writeFileSync(`${file}.new`, `${String(port)} ${String(process.pid)}\n`, { mode: 0o600, flag: "wx" });
+    renameSync(`${file}.new`, file);
+  } catch {
+    // Without it the next one starts a server of its own.
+  }
+}

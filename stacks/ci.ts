@@ -13,7 +13,7 @@ import { SiteNetwork } from "../components/steward/site-network.ts";
 import { StewardNode } from "../components/steward/steward-node.ts";
 import { images } from "../components/upstream/images.ts";
 import type { CiConfig } from "./ci-config.ts";
-import { durationSeconds, timeAfter } from "./duration.ts";
+import { endOfLife } from "./duration.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface CiMachine {
@@ -92,7 +92,7 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     nodes: pulumi.all(nodes.map(nodeOutput)),
     kubeconfig,
     apiUrl: cluster.kubeconfig.endpoint,
-    expiresAt: identity.createdAt.apply((createdAt) => expiry(createdAt, config.timeToLive)),
+    expiresAt: identity.createdAt.apply((createdAt) => endOfLife(createdAt, config.timeToLive)),
   };
 }
 
@@ -159,9 +159,4 @@ function nodeOutput({ role, host }: CiNode): pulumi.Output<NodeOutput> {
     transport,
     pod,
   }));
-}
-
-function expiry(createdAt: string, timeToLive: string | undefined): string | null {
-  const seconds = timeToLive === undefined ? undefined : durationSeconds(timeToLive);
-  return seconds === undefined ? null : timeAfter(createdAt, seconds);
 }

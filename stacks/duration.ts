@@ -10,6 +10,12 @@ export function durationSeconds(text: string): number | undefined {
   return unit === undefined ? undefined : Number(match?.[1]) * secondsPer[unit];
 }
 
+/** End of a life that began at `start`; null for one without end. */
+export function endOfLife(start: string, timeToLive: string | undefined): string | null {
+  const seconds = timeToLive === undefined ? undefined : durationSeconds(timeToLive);
+  return seconds === undefined ? null : timeAfter(start, seconds);
+}
+
 /** The time a duration after another one, both as ISO 8601. */
 export function timeAfter(start: string, seconds: number): string {
   return new Date(Date.parse(start) + seconds * 1000).toISOString();

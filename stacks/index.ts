@@ -1,13 +1,14 @@
 /** The Pulumi program: runs the topology that `homespan:topology` names. */
-import { detectMachine } from "../toolchain/machine.ts";
-import { stewardRevision } from "../toolchain/steward-revision.ts";
-import { ciConfig } from "./ci-config.ts";
-import { ciStack, type CiOutputs } from "./ci.ts";
+import "./lean-sdk.ts";
 import { readSettings, type StackSettings } from "./config.ts";
+import type { CiOutputs } from "./ci.ts";
+import type { LightsailOutputs } from "./lightsail.ts";
 import type { Topology } from "./topology.ts";
 
+type Outputs = CiOutputs | LightsailOutputs;
+
 /** Called by Pulumi's program runner; what it returns are the stack's outputs. */
-export default function program(): CiOutputs {
+export default async function program(): Promise<Outputs> {
   // Pulumi's runner maps every stack trace back to sources, and its SDK takes one for each promise, which is a sixth of
   // this program's time. What runs here are the sources: Node strips types without moving a line.
   Reflect.deleteProperty(Error, "prepareStackTrace");
@@ -15,15 +16,21 @@ export default function program(): CiOutputs {
   return programs[settings.topology](settings);
 }
 
-const programs: Readonly<Record<Topology, (settings: StackSettings) => CiOutputs>> = {
-  ci: (settings) => ciStack(ciConfig(settings), thisMachine()),
+/** Each loads what it needs when it is the one: no stack pays for the clouds of another. */
+const programs: Readonly<Record<Topology, (settings: StackSettings) => Promise<Outputs>>> = {
+  async ci(settings) {
+    const { ciConfig } = await import("./ci-config.ts");
+    const config = ciConfig(settings);
+    const [{ ciStack }, { ciMachine }] = await Promise.all([import("./ci.ts"), import("./ci-machine.ts")]);
+    return ciStack(config, ciMachine());
+  },
+  async lightsail(settings) {
+    const { lightsailConfig } = await import("./lightsail-config.ts");
+    const checked = lightsailConfig(settings);
+    const [{ lightsailStack }, { lightsailMachine }] = await Promise.all([
+      import("./lightsail.ts"),
+      import("./lightsail-machine.ts"),
+    ]);
+    return lightsailStack(checked, lightsailMachine());
+  },
 };
-
-function thisMachine(): Parameters<typeof ciStack>[1] {
-  const machine = detectMachine();
-  return {
-    restrictions: { cgroupV1: machine.cgroup === "v1", noSysResource: !machine.sysResource },
-    imagesDirectory: process.env["HOMESPAN_CLUSTER_IMAGES"],
-    stewardRevision: stewardRevision(),
-  };
-}

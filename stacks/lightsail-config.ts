@@ -3,7 +3,6 @@ import { k3sReleaseOf } from "../components/render/k3s-image.ts";
 import type { Role } from "../components/render/names.ts";
 import { images } from "../components/upstream/images.ts";
 import type { PackagedComponent } from "../components/upstream/k3s.ts";
-import type { LightsailBucketBundleId } from "../components/upstream/lightsail-prices.ts";
 import { configurationError, type StackSettings } from "./config.ts";
 import type { Problem } from "./grammar.ts";
 import { nodeName, zoneOf } from "./lightsail-nodes.ts";
@@ -14,6 +13,7 @@ import {
   lightsailTextKeys,
   type LightsailFields,
   type LightsailNodeFields,
+  type LightsailTailnet,
 } from "./lightsail-schema.ts";
 import { lightsailWarnings, type Warning } from "./lightsail-warnings.ts";
 import { checkFields } from "./schema-check.ts";
@@ -25,19 +25,6 @@ export interface LightsailNode extends Omit<LightsailNodeFields, "name" | "avail
   readonly availabilityZone: string;
 }
 
-/** Where etcd's snapshots go. */
-export type SnapshotTarget =
-  | { readonly kind: "lightsail"; readonly bundleId: LightsailBucketBundleId }
-  | {
-      readonly kind: "s3";
-      readonly endpoint: string;
-      readonly bucket: string;
-      readonly region: string;
-      readonly folder: string;
-    };
-
-type Tailnet = LightsailFields["tailnet"];
-
 /** The lightsail stack's settings with every default filled in. The datastore is always embedded etcd. */
 export interface LightsailConfig extends Omit<
   LightsailFields,
@@ -48,23 +35,22 @@ export interface LightsailConfig extends Omit<
   | "sshOpenReason"
   | "k3sVersion"
   | "tailnet"
-  | "snapshots"
   | "disable"
   | "extraPorts"
 > {
   readonly servers: readonly LightsailNode[];
   readonly agents: readonly LightsailNode[];
   readonly k3sVersion: string;
-  readonly tailnet:
-    | Extract<Tailnet, { kind: "tailscale" }>
-    | (Extract<Tailnet, { kind: "headscale" }> & { readonly user: string });
-  readonly snapshots: {
-    readonly schedule: string;
-    readonly keep: number;
-    readonly target: SnapshotTarget;
-  };
+  readonly tailnet: Extract<LightsailTailnet, { kind: "tailscale" }>;
   readonly disable: readonly PackagedComponent[];
   readonly extraPorts: readonly (LightsailFields["extraPorts"][number] & { readonly toPort: number })[];
+}
+
+/** Settings without a problem. */
+export interface CheckedLightsailConfig {
+  readonly config: LightsailConfig;
+  /** What is allowed but should be known. */
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -72,10 +58,9 @@ export interface LightsailConfig extends Omit<
  *
  * @throws pulumi.RunError naming every problem, in the grammar of stacks/grammar.ts
  */
-export function lightsailConfig(settings: Pick<StackSettings, "stackName" | "values">): {
-  config: LightsailConfig;
-  warnings: Warning[];
-} {
+export function lightsailConfig(
+  settings: Pick<StackSettings, "stackName" | "values">,
+): CheckedLightsailConfig {
   const { config, problems, warnings } = checkLightsailConfig(settings);
   if (config === undefined) throw configurationError(settings.stackName, problems);
   return { config, warnings };
@@ -108,15 +93,7 @@ function withDefaults(given: LightsailFields): LightsailConfig {
     servers: given.servers.map((node, index) => complete(given, "server", node, index)),
     agents: given.agents.map((node, index) => complete(given, "agent", node, index)),
     k3sVersion: given.k3sVersion ?? k3sReleaseOf(images.k3s),
-    tailnet:
-      given.tailnet.kind === "headscale"
-        ? { ...given.tailnet, user: given.tailnet.user ?? given.clusterName }
-        : given.tailnet,
-    snapshots: {
-      schedule: given.snapshots.schedule,
-      keep: given.snapshots.keep,
-      target: snapshotTarget(given),
-    },
+    tailnet: tailscaleOf(given.tailnet),
     disable: given.disable ?? (given.ingress ? [] : ["traefik", "servicelb"]),
     extraPorts: given.extraPorts.map((it) => ({ ...it, toPort: it.toPort ?? it.fromPort })),
   };
@@ -136,9 +113,8 @@ function complete(
   };
 }
 
-function snapshotTarget({ snapshots, clusterName }: LightsailFields): SnapshotTarget {
-  const { bucket, bucketBundleId } = snapshots;
-  return bucket === "lightsail"
-    ? { kind: "lightsail", bundleId: bucketBundleId ?? "small_1_0" }
-    : { kind: "s3", ...bucket, folder: bucket.folder ?? clusterName };
+/** The rules have refused every other kind. */
+function tailscaleOf(tailnet: LightsailTailnet): LightsailConfig["tailnet"] {
+  if (tailnet.kind === "tailscale") return tailnet;
+  throw new TypeError(`\`tailnet.kind\` must be tailscale, got ${tailnet.kind}`);
 }

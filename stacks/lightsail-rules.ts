@@ -1,7 +1,13 @@
 /** Rules of the lightsail stack that join several fields. */
-import { tailnetHostName } from "../components/render/names.ts";
+import { cloudKeyName, cloudNames, operatorNode, tailnetHostName } from "../components/render/names.ts";
+import { k3sDownloads } from "../components/upstream/artifacts.ts";
 import { lightsailBundles } from "../components/upstream/lightsail-prices.ts";
-import { bundleVariants, lightsailRegions, type LightsailRegion } from "../components/upstream/lightsail.ts";
+import {
+  bundleVariants,
+  lightsailNames,
+  lightsailRegions,
+  type LightsailRegion,
+} from "../components/upstream/lightsail.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
 import { knownZones, nodeField, placedNodes, type PlacedNode } from "./lightsail-nodes.ts";
 import { networkRules } from "./lightsail-network-rules.ts";
@@ -23,8 +29,14 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["servers", "agents"], check: eachNode(({ path, node }) => freeLabels(path, node)) },
   { needs: ["servers", "agents"], check: eachNode(({ path, node }) => freeKubeletArguments(path, node)) },
   { needs: ["extraConfig"], check: ({ extraConfig }) => freeOptions(extraConfig, ownOptions) },
-  { needs: ["snapshots"], check: bucketPlan },
+  { needs: ["clusterName", "servers", "agents"], check: distinctCloudNames },
+  { needs: ["clusterName", "servers", "agents"], check: diskNamesBeginWithLetter },
+  { needs: ["servers", "agents"], check: eachNode(notTheOperator) },
+  { needs: ["k3sVersion"], check: pinnedRelease },
   { needs: ["ingress", "disable"], check: ingressNeedsServiceLb },
+  { needs: ["tailnet"], check: atTailscale },
+  { needs: ["tailnet"], check: oneWayWithThePolicy },
+  { needs: ["tailnet"], check: definedGroups },
   ...networkRules,
 ];
 
@@ -37,23 +49,9 @@ const ownOptions: Readonly<Record<string, string>> = {
   "kubelet-arg": "use `servers[n].kubeletArgs`",
   "node-label": "use `servers[n].labels`",
   "node-taint": "use `servers[n].taints`",
-  ...Object.fromEntries(
-    ["disable-snapshots", "snapshot-schedule-cron", "snapshot-retention", "snapshot-compress", "snapshot-dir"]
-      .map((option) => `etcd-${option}`)
-      .concat(
-        [
-          "",
-          "-endpoint",
-          "-bucket",
-          "-region",
-          "-folder",
-          "-access-key",
-          "-secret-key",
-          "-config-secret",
-        ].map((option) => `etcd-s3${option}`),
-      )
-      .map((option) => [option, "use `snapshots`"]),
-  ),
+  "etcd-disable-snapshots": "use `snapshots`",
+  "etcd-snapshot-schedule-cron": "use `snapshots.schedule`",
+  "etcd-snapshot-retention": "use `snapshots.keep`",
 };
 
 function eachNode(check: (placed: PlacedNode, fields: LightsailFields) => Problem[]): Check {
@@ -171,17 +169,80 @@ function enoughMemory(placed: PlacedNode): Problem[] {
       ];
 }
 
-function bucketPlan({ snapshots }: LightsailFields): Problem[] {
-  const { bucket, bucketBundleId } = snapshots;
-  return bucket !== "lightsail" && bucketBundleId !== undefined
-    ? [
+/** A cloud object's name is the only one of its name in the region, whatever kind of object it is. */
+function distinctCloudNames(fields: LightsailFields): Problem[] {
+  const { clusterName } = fields;
+  const namesOf = ({ name, node }: PlacedNode): string[] => {
+    const { instance, address, disk } = cloudNames(clusterName, name);
+    return [instance, address, ...(node.diskGiB === undefined ? [] : [disk])];
+  };
+  const nodes = placedNodes(fields);
+  return nodes.flatMap((placed) => {
+    const others = [
+      cloudKeyName(clusterName),
+      ...nodes.filter(({ name }) => name !== placed.name).flatMap(namesOf),
+    ];
+    const { instance } = cloudNames(clusterName, placed.name);
+    const rule = `not give the instance a name that another object of the cluster has, ${instance}`;
+    return others.includes(instance) ? [{ field: nodeField(placed, "name"), rule, got: placed.name }] : [];
+  });
+}
+
+function diskNamesBeginWithLetter(fields: LightsailFields): Problem[] {
+  const { clusterName } = fields;
+  const disk = placedNodes(fields).find(({ node }) => node.diskGiB !== undefined);
+  return disk === undefined || lightsailNames.disk.test(cloudNames(clusterName, disk.name).disk)
+    ? []
+    : [
         {
-          field: "snapshots.bucketBundleId",
-          rule: "be left out where `snapshots.bucket` is not made by this stack",
-          got: bucketBundleId,
+          field: "clusterName",
+          rule: `begin with a letter where a node has diskGiB (\`${fieldPath(disk.path)}\`): it begins the name of the disk`,
+          got: clusterName,
         },
-      ]
+      ];
+}
+
+function notTheOperator(placed: PlacedNode): Problem[] {
+  const rule = "not be the name of the machine that runs Pulumi in the tailnet";
+  return placed.name === operatorNode ? [{ field: nodeField(placed, "name"), rule, got: placed.name }] : [];
+}
+
+function pinnedRelease({ k3sVersion }: LightsailFields): Problem[] {
+  const releases = Object.keys(k3sDownloads);
+  return k3sVersion === undefined || releases.includes(k3sVersion)
+    ? []
+    : [
+        {
+          field: "k3sVersion",
+          rule: `be a release whose checksum is known here (${releases.join(", ")})`,
+          got: k3sVersion,
+          candidates: releases,
+        },
+      ];
+}
+
+function atTailscale({ tailnet }: LightsailFields): Problem[] {
+  const rule = "be tailscale: this version manages no Headscale server that it does not run itself";
+  return tailnet.kind === "tailscale" ? [] : [{ field: "tailnet.kind", rule, got: tailnet.kind }];
+}
+
+function oneWayWithThePolicy({ tailnet }: LightsailFields): Problem[] {
+  const rule = "be false with `policy: elsewhere`, which leaves the tailnet's policy alone";
+  return tailnet.kind === "tailscale" && tailnet.adopt && tailnet.policy === "elsewhere"
+    ? [{ field: "tailnet.adopt", rule, got: true }]
     : [];
+}
+
+/** Groups are defined in the policy, and the cluster's own defines none. */
+function definedGroups({ tailnet }: LightsailFields): Problem[] {
+  if (tailnet.kind !== "tailscale" || tailnet.policy === "elsewhere") return [];
+  const rule =
+    "be a user or an autogroup: the cluster's own policy defines no groups, `policy: elsewhere` may";
+  return (["tagOwners", "admins"] as const).flatMap((key) =>
+    tailnet[key].flatMap((got, index) =>
+      got.startsWith("group:") ? [{ field: fieldPath(["tailnet", key, index]), rule, got }] : [],
+    ),
+  );
 }
 
 function ingressNeedsServiceLb({ ingress, disable }: LightsailFields): Problem[] {

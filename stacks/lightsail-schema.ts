@@ -1,6 +1,5 @@
 /** The configuration of the lightsail stack, field by field; every message completes "`field` must". */
 import { z } from "zod";
-import { lightsailBucketBundleIds } from "../components/upstream/lightsail-prices.ts";
 import {
   lightsailBlueprintIds,
   lightsailQuotas,
@@ -67,8 +66,13 @@ const tailscale = {
   tagOwners: members(),
   /** Who reaches the API and SSH of the nodes over the tailnet. */
   admins: members(),
-  /** Take over a policy that was not written here. @default false: the fragment to merge is printed instead */
+  /** Take the place of a policy that was not written here. @default false: such a policy is left alone, and `up` fails */
   adopt: z.boolean({ error: "be true or false" }).default(false),
+  /**
+   * `own`: the tailnet's policy is the cluster's. `elsewhere`: it is kept elsewhere, with what a preview prints merged
+   * into it, and nothing here writes it.
+   */
+  policy: z.enum(["own", "elsewhere"], { error: "be own or elsewhere" }).default("own"),
 };
 const headscale = {
   kind: z.literal("headscale"),
@@ -92,18 +96,6 @@ function members(initial: string[] = ["autogroup:admin"]): z.ZodDefault<z.ZodArr
   return z.array(member, { error: "be a list of users and groups" }).default(initial);
 }
 
-const s3 = {
-  endpoint: text("be a host name without scheme").regex(/^[a-z0-9][-a-z0-9.]*(:\d+)?$/i, {
-    error: "be a host name without scheme such as s3.eu-central-1.amazonaws.com",
-  }),
-  bucket: text("be the name of a bucket").regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
-    error: "be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
-  }),
-  region: text("be text").min(1, { error: "be the bucket's region" }),
-  /** @default the cluster's name */
-  folder: text("be text").min(1, { error: "be a folder in the bucket" }).optional(),
-};
-
 const snapshots = {
   /** When etcd is snapshotted; UTC. */
   schedule: text("be a cron schedule such as 0 */12 * * *")
@@ -111,18 +103,8 @@ const snapshots = {
       error: "be a cron schedule of minute, hour, day, month and weekday such as 0 */12 * * *",
     })
     .default("0 */12 * * *"),
-  /** How many are kept. */
+  /** How many each server keeps, on its own /data. */
   keep: wholeNumber(1, 100, "be a whole number from 1 to 100").default(5),
-  /** `lightsail` makes one; or one that exists elsewhere. */
-  bucket: z
-    .union([z.literal("lightsail"), z.strictObject(s3)], {
-      error: "be lightsail or a mapping with endpoint, bucket and region",
-    })
-    .default("lightsail"),
-  /** Plan of the bucket that is made. @default small_1_0 */
-  bucketBundleId: z
-    .enum(lightsailBucketBundleIds, { error: `be ${alternatives(lightsailBucketBundleIds)}` })
-    .optional(),
 };
 
 const port = "be a port from 1 to 65535";
@@ -152,10 +134,12 @@ export const lightsailFields = {
   availabilityZone: text("be an Availability Zone such as eu-central-1a").optional(),
   servers: nodes("servers"),
   agents: nodes("agents").default([]),
-  /** Who may reach SSH on the public addresses; nobody when empty, the tailnet's admins always. */
-  sshAllowedCidrs: z.array(text("be an IPv4 network such as 203.0.113.7/32"), {
-    error: "be a list of networks that may connect by SSH, [] for none",
-  }),
+  /** Who may reach SSH on the public addresses: the machine that runs Pulumi among them, the tailnet's admins always. */
+  sshAllowedCidrs: z
+    .array(text("be an IPv4 network such as 203.0.113.7/32"), {
+      error: "be a list of networks that may connect by SSH",
+    })
+    .min(1, { error: "name the network of the machine that runs Pulumi: nodes are configured by SSH" }),
   /** Why SSH is open to everyone. */
   sshOpenReason: text("be text")
     .refine((it) => it.trim().length >= 10, { error: "be a sentence that says why" })
@@ -176,7 +160,7 @@ export const lightsailFields = {
         ? "be tailscale or headscale"
         : "be a mapping with kind, tailscale or headscale",
   }),
-  snapshots: z.strictObject(snapshots, { error: "be a mapping with schedule, keep or bucket" }).prefault({}),
+  snapshots: z.strictObject(snapshots, { error: "be a mapping with schedule or keep" }).prefault({}),
   /** @default nothing with `ingress`, else traefik and servicelb */
   disable: disable.optional(),
   timeToLive,
@@ -209,7 +193,7 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
     case "extraPorts":
       return Object.keys(extraPort);
     case "snapshots":
-      return Object.keys(path.length === 1 ? snapshots : s3);
+      return Object.keys(snapshots);
     case "tailnet":
       return Object.keys((value as { kind?: unknown }).kind === "headscale" ? headscale : tailscale);
     default:

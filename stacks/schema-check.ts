@@ -62,8 +62,12 @@ function parseJson(value: string): unknown {
   }
 }
 
-/** @param base where the schema that found the issue stands */
-function problemsOf(
+/**
+ * What is wrong, in the words of the grammar.
+ *
+ * @param base where the schema that found the issue stands
+ */
+export function problemsOf(
   issue: z.core.$ZodIssue,
   base: readonly PropertyKey[],
   raw: unknown,

@@ -33,6 +33,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
   },
   bench: {},
   test: { shellcheck: "checks the shell scripts" },
+  rehearsal: { conntrack: "ends connections to an address that changes hands" },
 };
 
 /** The machine as this file sees it; tests give a fake. */

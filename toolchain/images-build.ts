@@ -5,10 +5,9 @@ import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeF
 import { basename, dirname, join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
-import { images } from "../components/upstream/images.ts";
 import { aptConfig, type Base } from "./images-base.ts";
 import { podman, recipeLabel, sourceLabel } from "./images-podman.ts";
-import type { ImageRecipe } from "./images-recipes.ts";
+import { imageName, type ImageRecipe } from "./images-recipes.ts";
 import type { ImageContext } from "./types.ts";
 
 /** Where the project's files are and what images start from. */
@@ -63,7 +62,7 @@ export async function buildImage(
   hash: string,
 ): Promise<void> {
   const { cache, reporter } = context;
-  const name = images[recipe.key];
+  const name = imageName(recipe.key);
   const task = reporter.start(`image ${name}`, recipe.expectedSeconds);
   const folder = join(cache, "images");
   await mkdir(folder, { recursive: true });
@@ -105,7 +104,8 @@ async function gatherContext(
   recipe: ImageRecipe,
   directory: string,
 ): Promise<void> {
-  await mkdir(join(directory, "bin"), { recursive: true });
+  // There also when nothing is in them, so that a Containerfile may copy what only some machines have.
+  for (const folder of ["bin", "cni"]) await mkdir(join(directory, folder), { recursive: true });
   for (const path of recipe.files) {
     await cp(join(inputs.project, path), join(directory, path), { recursive: true });
   }

@@ -1,9 +1,22 @@
 /** What each image is made of. Data only; `images-build.ts` acts on it. */
-import type { ImageKey } from "../components/upstream/images.ts";
+import { images, type ImageKey } from "../components/upstream/images.ts";
+
+/** Images that no cluster runs: those of rehearsals. */
+export const rehearsalImages = {
+  /** A cloud's machine, by the id of its blueprint. */
+  machine: "localhost/homespan/machine:debian_12",
+} as const;
+
+export type BuiltKey = ImageKey | keyof typeof rehearsalImages;
+
+/** The name an image is built under. */
+export function imageName(key: BuiltKey): string {
+  return { ...images, ...rehearsalImages }[key];
+}
 
 /** How one image is built where it cannot be pulled. */
 export interface ImageRecipe {
-  readonly key: ImageKey;
+  readonly key: BuiltKey;
   /** Below the project's root. */
   readonly containerfile: string;
   /** Tools whose main file is copied to `bin/<tool>` of the build context, or, for a folder, to `<tool>/`. */
@@ -26,7 +39,7 @@ export interface ImageRecipe {
 
 const certificates = "etc/ssl/certs/ca-certificates.crt";
 
-const standIn = (key: ImageKey): Omit<ImageRecipe, "expectedSeconds" | "content"> => ({
+const standIn = (key: BuiltKey): Omit<ImageRecipe, "expectedSeconds" | "content"> => ({
   key,
   containerfile: `images/node/${key}/Containerfile`,
   tools: [],
@@ -46,6 +59,21 @@ export const stewardRecipe: ImageRecipe = {
   content: "images/steward",
   expectedSeconds: 30,
 };
+
+/**
+ * Built on this machine, when a rehearsal is asked for. A k3s that was released has everything in one file; beside one that
+ * was built here the machine needs what it starts.
+ */
+export const machineRecipe = (online: boolean): ImageRecipe => ({
+  ...standIn("machine"),
+  tools: online ? [] : ["containerd-shim-runc-v2", "runc", "cni"],
+  containerfile: "images/machine/Containerfile",
+  files: ["images/machine"],
+  onBase: true,
+  layers: true,
+  content: "images/machine",
+  expectedSeconds: 60,
+});
 
 /** Built only where no registry is reachable. */
 export const standInRecipes: readonly ImageRecipe[] = [

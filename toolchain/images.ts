@@ -10,7 +10,13 @@ import { baseOf, prepareBase } from "./images-base.ts";
 import { buildImage, recipeHash, type BuildInputs, type Digests } from "./images-build.ts";
 import { podman, recipeLabel, storedImages, type StoredImage } from "./images-podman.ts";
 import { pullImage } from "./images-pull.ts";
-import { standInRecipes, stewardRecipe, type ImageRecipe } from "./images-recipes.ts";
+import {
+  imageName,
+  machineRecipe,
+  standInRecipes,
+  stewardRecipe,
+  type ImageRecipe,
+} from "./images-recipes.ts";
 import { withLock } from "./locks.ts";
 import { imagePins, type ImagePins } from "./pins-images.ts";
 import { recordStewardRevision } from "./steward-revision.ts";
@@ -53,6 +59,28 @@ export async function prepareImages(context: ImageContext, pins: ImagePins = ima
   return Object.values(images).map((name) => row(context, name, plan.stored));
 }
 
+/**
+ * Makes sure that the machines of a rehearsal have their image. After {@link prepareImages}, which has its base; made only
+ * when it is asked for, so that nobody else waits for it.
+ */
+export async function prepareRehearsalImages(context: ImageContext): Promise<ImageRow[]> {
+  const folder = join(context.cache, "images");
+  const recipe = machineRecipe(context.online);
+  const name = imageName(recipe.key);
+  const digests = await readDigests(folder);
+  const hash = await recipeHash(context, inputsOf(context), recipe, digests);
+  const isThere = async (): Promise<boolean> =>
+    (await storedImages(context.cache)).get(name)?.recipe === hash;
+  if (!(await isThere())) {
+    await withLock(folder, "images", async () => {
+      if (await isThere()) return;
+      await buildImage(context, inputsOf(context), recipe, hash);
+      await removeReplaced(context.cache);
+    });
+  }
+  return [row(context, name, await storedImages(context.cache))];
+}
+
 function isWork({ pull, build, save }: Plan): boolean {
   return pull.length + build.length + save.length > 0;
 }
@@ -67,8 +95,8 @@ async function makePlan(context: ImageContext, digests: Digests, pins: ImagePins
       hash: await recipeHash(context, inputsOf(context), recipe, digests),
     })),
   );
-  const pulled = online ? [...standInRecipes.map(({ key }) => images[key]), baseImages.registry] : [];
-  const build = hashed.filter(({ recipe, hash }) => stored.get(images[recipe.key])?.recipe !== hash);
+  const pulled = online ? [...standInRecipes.map(({ key }) => imageName(key)), baseImages.registry] : [];
+  const build = hashed.filter(({ recipe, hash }) => stored.get(imageName(recipe.key))?.recipe !== hash);
   const save = online ? [] : clusterImages.filter((key) => !isSaved(cache, key, stored));
   return {
     stored,

@@ -35,7 +35,10 @@ export interface PrepareOptions {
  * @throws Error that names the first thing that cannot be had, and the fix.
  */
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
-  const { groups, reporter } = options;
+  const { reporter } = options;
+  const rehearsal = options.groups.includes("rehearsal");
+  // A rehearsal runs everything a cluster does.
+  const groups: readonly Group[] = rehearsal ? [...options.groups, "core"] : options.groups;
   const context = toolContext(options);
   const { machine, cache } = context;
   await ensurePackages({ groups, machine, yes: agreed(options), reporter, cache });
@@ -47,14 +50,16 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   if (core) {
     await linkLanguageHost(toolPath(states, "pulumi"), LANGUAGE_HOST, cache, context.environment["PATH"]);
     if (!online) await context.beforeBuilding();
-    const { prepareImages } = await import("./images.ts");
-    images = await prepareImages({
+    const { prepareImages, prepareRehearsalImages } = await import("./images.ts");
+    const imageContext = {
       cache,
       machine,
       reporter,
       online,
-      toolPath: (name) => toolPath(states, name),
-    });
+      toolPath: (name: string) => toolPath(states, name),
+    };
+    images = await prepareImages(imageContext);
+    if (rehearsal) images = [...images, ...(await prepareRehearsalImages(imageContext))];
   }
   return { machine, tools: states.map(rowOf), images, notes: notesFor(states) };
 }

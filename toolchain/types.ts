@@ -30,8 +30,11 @@ export interface Reporter {
   note(text: string): void;
 }
 
-/** Tools of `core` run a cluster, `bench` compares with k3d, `test` is needed by the project's own tests. */
-export type Group = "core" | "bench" | "test";
+/**
+ * Tools of `core` run a cluster, `bench` compares with k3d, `test` is needed by the project's own tests; `rehearsal` adds to
+ * `core` the machines of a rehearsed cloud.
+ */
+export type Group = "core" | "bench" | "test" | "rehearsal";
 
 /** Where a tool came from: the official release, its Go module, or it was on PATH already. */
 export type Source = "download" | "modules" | "path";

@@ -6,9 +6,15 @@ import type { Stack } from "../stack.ts";
 import { prepareStack } from "../state.ts";
 
 /** Prints what makes plain `pulumi` work on the same stacks, for `eval`. */
-export async function env(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
+export async function env(
+  context: Context,
+  stack: Stack,
+  settings: readonly string[],
+  /** What else plain `pulumi` needs: of a rehearsal. */
+  additions: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { paths, environment, console } = context;
-  const variables = toolEnvironment(paths, environment);
+  const variables = { ...additions, ...toolEnvironment(paths, environment) };
   const path = frontOfPath([join(paths.checkout, "cli", "path")], variables["PATH"]);
   if ((variables["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, "pulumi")))) {
     await prepareStack({ ...context, console: { ...console, info: console.warn } }, stack, settings, "last");

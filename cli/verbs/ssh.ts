@@ -1,6 +1,7 @@
 import { clusterOutputs, findNode } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
+import { withNodeCommands } from "../node-commands.ts";
 import { runInForeground } from "../signals.ts";
 import type { Stack } from "../stack.ts";
 
@@ -11,11 +12,12 @@ export async function ssh(
   name: string,
   command: readonly string[],
 ): Promise<number> {
-  const { nodes } = await clusterOutputs(context, stack.name);
-  const node = findNode(nodes, name);
+  const outputs = await clusterOutputs(context, stack.name);
+  const node = findNode(outputs.nodes, name);
   const terminal = process.stdin.isTTY && process.stdout.isTTY;
-  const args = ["exec", terminal ? "-it" : "-i", `${node.pod}-k3s`];
-  const inside = command.length === 0 ? ["/bin/sh"] : command;
   const environment = childEnvironment(context.paths, context.environment);
-  return runInForeground("podman", [...args, ...inside], environment);
+  return withNodeCommands(context, outputs, (commandsOf) => {
+    const [program, ...args] = commandsOf(node).shell(command, terminal);
+    return runInForeground(program, args, environment);
+  });
 }

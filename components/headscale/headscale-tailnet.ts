@@ -4,7 +4,8 @@ import { hostAddress } from "../render/address.ts";
 import { loginServer, renderHeadscaleConfig } from "../render/headscale-config.ts";
 import { renderHeadscalePolicy } from "../render/headscale-policy.ts";
 import { controlHostName, tailnetDomain } from "../render/names.ts";
-import type { Tailnet } from "../shared/tailnet.ts";
+import type { LoginKeyArgs, LoginKeyOptions, Tailnet } from "../shared/tailnet.ts";
+import { HeadscaleKey } from "./headscale-key.ts";
 import { HeadscalePolicy } from "./headscale-policy.ts";
 import { HeadscaleServer } from "./headscale-server.ts";
 
@@ -29,13 +30,16 @@ export interface HeadscaleTailnetArgs {
   readonly addressNumber?: number;
 }
 
+/** Owner of the machines' tags. */
+const user = "homespan";
+
 /** A tailnet of one cluster, run by a Headscale server of its own with TLS and a relay. */
 export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailnet {
   readonly domain: string;
   readonly loginServer: string;
   readonly hostAliases: pulumi.Output<Record<string, string>>;
+  readonly ownAuthority = true;
   readonly caCertificate: pulumi.Output<string>;
-  readonly user = "homespan";
   readonly control: pulumi.Output<HeadscaleRef>;
   readonly server: HeadscaleServer;
   readonly policy: HeadscalePolicy;
@@ -60,7 +64,7 @@ export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailne
         config: address.apply((it) =>
           renderHeadscaleConfig({ controlHostName: hostName, address: it, domain: this.domain }),
         ),
-        user: this.user,
+        user,
       },
       { parent: this },
     );
@@ -71,7 +75,7 @@ export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailne
         headscale: this.control,
         policy: renderHeadscalePolicy({
           clusterName: args.clusterName,
-          user: this.user,
+          user,
           metricsServer: args.metricsServer ?? false,
           tests: "resolvable",
         }),
@@ -82,5 +86,14 @@ export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailne
     this.hostAliases = address.apply((it) => ({ [hostName]: it }));
     this.caCertificate = this.server.caCertificate;
     this.registerOutputs({ domain: this.domain, loginServer: this.loginServer });
+  }
+
+  loginKey(name: string, args: LoginKeyArgs, options: LoginKeyOptions): HeadscaleKey {
+    const { hostName, tag, identity } = args;
+    return new HeadscaleKey(
+      name,
+      { headscale: this.control, user, hostName, tags: [tag], identity },
+      { ...options, deletedWith: this.server },
+    );
   }
 }

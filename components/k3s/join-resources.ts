@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JoinConf } from "../render/join-conf.ts";
-import { renderJoin } from "../render/join.ts";
+import { renderJoin, type JoinFiles } from "../render/join.ts";
 import type { K3sConfig } from "../render/k3s-config.ts";
 import { topologyLabels } from "../render/labels.ts";
 import type { Role } from "../render/names.ts";
@@ -25,12 +25,14 @@ export function nodeConfig(
   parent: pulumi.ComponentResource,
 ): NodeConfig {
   const { host, identity } = args;
-  const { files, joinFile } = renderJoin({
-    k3s: role.k3s,
-    registration: { labels: nodeLabels(args), taints: args.taints ?? [] },
-    fresh: role.fresh,
-    initialised: role.initialised,
-  });
+  const render = (reached: Pick<JoinConf, "externalAddress"> = {}): JoinFiles =>
+    renderJoin({
+      k3s: role.k3s,
+      registration: { labels: nodeLabels(args), taints: args.taints ?? [] },
+      fresh: { ...role.fresh, ...reached },
+      initialised: { ...role.initialised, ...reached },
+    });
+  const { files, joinFile } = render();
   const tokens = Object.entries(role.tokens).map(([file, token]): [string, pulumi.Output<string>] => [
     `${host.paths.secrets}/${file}`,
     token,
@@ -43,7 +45,8 @@ export function nodeConfig(
       identity: host.identity,
       files,
       secretFiles: pulumi.secret(pulumi.all(Object.fromEntries(tokens))),
-      joinFile,
+      // Known only once the machine has its address; everything else is known at once.
+      joinFile: host.externalAddress?.apply((it) => render({ externalAddress: it }).joinFile) ?? joinFile,
       initialised: identity.initialised,
     },
     { parent, deletedWith: host.machine },
@@ -74,7 +77,7 @@ export function membership(
       identity: host.identity,
       etcd: node.etcd,
       labels: nodeLabels(args),
-      headscale: host.tailnet.control,
+      tailnet: host.tailnet.control,
       hostName: host.hostName,
       tag: host.tag,
     },

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
+import type { Snapshots } from "../render/k3s-config.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
 import { ClusterAnchor } from "./cluster-anchor.ts";
@@ -26,6 +27,19 @@ export interface K3sClusterArgs {
    * @default none
    */
   readonly disable?: readonly string[];
+  /**
+   * When etcd is snapshotted to each server's own disk, and how many of these are kept.
+   *
+   * @default k3s's own: every twelve hours, five
+   */
+  readonly snapshots?: Snapshots;
+  /**
+   * Proxy that leads to the servers' APIs, such as a tailnet operator's. It is in the kubeconfig, so that everything that uses
+   * the cluster goes through it.
+   *
+   * @default none: they are reached directly
+   */
+  readonly proxyUrl?: pulumi.Input<string>;
 }
 
 /**
@@ -46,9 +60,9 @@ export class K3sCluster extends pulumi.ComponentResource {
 
     this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
     const servers = args.servers.map((node, index) => {
-      const { datastore, disable = [] } = args;
+      const { datastore, snapshots, disable = [] } = args;
       const join = { ...node, clusterName, identity, servers: peersOf(node.host), first: index === 0 };
-      return new K3sServer(node.host.nodeName, { ...join, datastore, disable }, { parent: this });
+      return new K3sServer(node.host.nodeName, { ...join, datastore, snapshots, disable }, { parent: this });
     });
     const agents = args.agents.map((node) => {
       const join = { ...node, clusterName, identity, servers: peersOf(node.host) };
@@ -61,6 +75,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         clusterName,
         clusterId: identity.clusterId,
         servers: pulumi.all(serverHosts.map((host) => apiServer(host, publishedApi(host, this)))),
+        ...(args.proxyUrl === undefined ? {} : { proxyUrl: args.proxyUrl }),
       },
       { parent: this, dependsOn: servers.map((server) => server.config) },
     );

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JoinConf, JoinMode } from "../render/join-conf.ts";
+import type { Snapshots } from "../render/k3s-config.ts";
 import type { Host } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
 import type { ClusterAccess, JoinArgs } from "./join-args.ts";
@@ -18,6 +19,12 @@ export interface K3sServerArgs extends JoinArgs {
    * @default none
    */
   readonly disable?: readonly string[];
+  /**
+   * When etcd is snapshotted to the server's own disk, and how many of these it keeps. A change restarts k3s.
+   *
+   * @default k3s's own: every twelve hours, five
+   */
+  readonly snapshots?: Snapshots | undefined;
 }
 
 /** Makes a k3s server of a host. */
@@ -61,6 +68,7 @@ function roleConfig(args: K3sServerArgs): RoleConfig {
       extraConfig: args.extraConfig ?? {},
       disable: args.disable ?? [],
       tlsSans,
+      snapshots: args.snapshots,
     },
     fresh: conf(firstMode(args)),
     initialised: conf("join"),

@@ -16,6 +16,12 @@ export interface JoinConf {
   readonly servers: readonly string[];
   /** Names for the API certificate, to which the boot sequence adds the tailnet address. Servers only. */
   readonly tlsSans: readonly string[];
+  /**
+   * Address under which the world reaches the node, for `node-external-ip`.
+   *
+   * @default its address in the tailnet
+   */
+  readonly externalAddress?: string;
 }
 
 /** `join.conf`: one KEY=value per line, parsed and never sourced. */
@@ -25,6 +31,7 @@ export function renderJoinConf(conf: JoinConf): string {
     `MODE=${conf.mode}`,
     `SERVERS=${conf.servers.join(" ")}`,
     `SAN=${[...new Set(conf.tlsSans)].join(" ")}`,
+    ...(conf.externalAddress === undefined ? [] : [`EXTERNAL_IP=${conf.externalAddress}`]),
   ];
   return lines.join("\n") + "\n";
 }

@@ -19,6 +19,15 @@ export interface K3sServerConfig extends K3sCommon {
   readonly disable: readonly string[];
   /** Host names and addresses in the API certificate, beside those the boot sequence learns. */
   readonly tlsSans: readonly string[];
+  /** When etcd is snapshotted to the server's own disk. Absent: k3s's own schedule. */
+  readonly snapshots?: Snapshots | undefined;
+}
+
+export interface Snapshots {
+  /** Five fields of cron, in the machine's time: UTC. */
+  readonly schedule: string;
+  /** How many each server keeps. */
+  readonly keep: number;
 }
 
 export interface K3sAgentConfig extends K3sCommon {
@@ -62,6 +71,12 @@ function roleOptions(config: K3sConfig): Record<string, ConfigValue> {
         "tls-san": [...new Set(config.tlsSans)],
         "write-kubeconfig-mode": "600",
         "secrets-encryption": true,
+        ...(config.snapshots === undefined
+          ? {}
+          : {
+              "etcd-snapshot-schedule-cron": config.snapshots.schedule,
+              "etcd-snapshot-retention": config.snapshots.keep,
+            }),
         ...(config.disable.length > 0 ? { disable: [...new Set(config.disable)].sort() } : {}),
       };
     case "agent":

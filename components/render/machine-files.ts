@@ -2,6 +2,7 @@
  * The files of a machine with systemd. Which there are, what each reads and how they get there is described in
  * boot/machine/README.md.
  */
+import { createHash } from "node:crypto";
 
 /** A file of this project on a machine. */
 export interface BootFile {
@@ -50,6 +51,19 @@ export const bootFiles: readonly BootFile[] = [
   ...["boot", "k3s", "again"].map((name) => bootFile(`boot/machine/${name}`, `machine/${name}`)),
   ...units.map((name) => bootFile(`boot/machine/units/${name}`, `units/${name}`, 0o644)),
 ];
+
+/**
+ * One word for a set of boot files, from their sums as `boot-files checksums` gives them; "" when one is missing.
+ *
+ * @param sums path below {@link machineDirectory} -> SHA-256
+ */
+export function bootRevision(sums: Readonly<Record<string, string>>): string {
+  const lines = bootFiles.map(({ path }) => {
+    const sum = sums[path] ?? "";
+    return /^[0-9a-f]{64}$/.test(sum) ? `${sum}  ${path}\n` : "";
+  });
+  return lines.includes("") ? "" : createHash("sha256").update(lines.join("")).digest("hex");
+}
 
 /** What a machine knows of itself before anyone has reached it. */
 export interface MachineNode {

@@ -12,6 +12,21 @@ export interface Firewall {
   readonly sshPorts: readonly number[];
   /** True when workloads are reached from outside on 80 and 443. */
   readonly ingress: boolean;
+  /**
+   * Further ports that are reached from outside, with `closed`: of the node itself, or of Services that have them.
+   *
+   * @default none
+   */
+  readonly openPorts?: readonly OpenPorts[];
+}
+
+/** A range of ports and who may connect. */
+export interface OpenPorts {
+  readonly protocol: "tcp" | "udp";
+  readonly fromPort: number;
+  readonly toPort: number;
+  /** IPv4 networks. */
+  readonly cidrs: readonly string[];
 }
 
 /** UDP port `tailscaled` listens on. */
@@ -48,6 +63,7 @@ export function renderFirewall(firewall: Firewall): string {
     ...(firewall.ingress
       ? [`    ct status dnat meta l4proto { tcp, udp } ct original proto-dst ${ingressPorts} accept`]
       : []),
+    ...openRules(firewall).map((rule) => `    ct status dnat ${rule}`),
     "    # A NodePort has its destination rewritten before it comes here: to a pod, or to another node.",
     '    oifname { "cni0", "flannel.1" } drop',
     `    oifname "${tailscaleInterface}" ct status dnat drop`,
@@ -66,8 +82,19 @@ function closedInput(firewall: Firewall): string[] {
     `    tcp dport { ${ports(firewall.sshPorts)} } accept`,
     `    udp dport ${tailscalePort} accept`,
     ...(firewall.ingress ? [`    tcp dport ${ingressPorts} accept`, "    udp dport 443 accept"] : []),
+    ...openRules(firewall).map((rule) => `    ${rule}`),
     "    drop",
   ];
+}
+
+/** By the port that was connected to: a Service's has become a pod's by now. */
+function openRules({ outside, openPorts = [] }: Firewall): string[] {
+  if (outside !== "closed") return [];
+  return openPorts.map(({ protocol, fromPort, toPort, cidrs }) => {
+    const [first, last] = [port("openPorts", fromPort), port("openPorts", toPort)];
+    const range = first === last ? String(first) : `${String(first)}-${String(last)}`;
+    return `meta l4proto ${protocol} ct original proto-dst ${range} ip saddr { ${cidrs.join(", ")} } accept`;
+  });
 }
 
 function clusterInput(): string[] {
@@ -79,10 +106,13 @@ function clusterInput(): string[] {
 }
 
 function ports(values: readonly number[]): string {
-  for (const value of values) {
-    if (!Number.isInteger(value) || value < 1 || value > 65535) {
-      throw new RangeError(`\`sshPorts\` must be ports of 1 to 65535, got ${String(value)}`);
-    }
-  }
+  for (const value of values) port("sshPorts", value);
   return [...new Set(values)].sort((one, other) => one - other).join(", ");
+}
+
+function port(field: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 65535) {
+    throw new RangeError(`\`${field}\` must be ports of 1 to 65535, got ${String(value)}`);
+  }
+  return value;
 }

@@ -46,6 +46,33 @@ export function nodeTag(clusterName: string, role: Role): string {
   return `tag:${clusterName}-${role}`;
 }
 
+/** The name in the tailnet of the machine that runs Pulumi, as long as it looks after this cluster. */
+export function operatorHostName(clusterName: string): string {
+  return tailnetHostName(clusterName, operatorNode);
+}
+
+/** What no node may be called: the operator's name in the tailnet would be the same. */
+export const operatorNode = "operator";
+
+/** Tailnet tag of the machine that runs Pulumi. */
+export function operatorTag(clusterName: string): string {
+  return `tag:${clusterName}-operator`;
+}
+
+/** Names of the objects one node has in a cloud; each is the only one of its name there. */
+export function cloudNames(
+  clusterName: string,
+  nodeName: string,
+): { readonly instance: string; readonly address: string; readonly disk: string } {
+  const instance = `${clusterName}-${nodeName}`;
+  return { instance, address: `${instance}-address`, disk: `${instance}-data` };
+}
+
+/** The key pair of all machines of one cluster in a cloud. */
+export function cloudKeyName(clusterName: string): string {
+  return `${clusterName}-key`;
+}
+
 /** The n-th node of a role, counted from 1. */
 export function nodeNames(role: Role, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${role}-${String(index + 1)}`);

@@ -9,8 +9,8 @@ export interface StewardFiles {
   readonly nodeName: string;
   readonly volumeName: string;
   readonly loginServer: string;
-  /** CA of the login server, PEM; empty where the public CAs know it. */
-  readonly caCertificate: string;
+  /** True when `boot/ca.pem` comes with the key, as the public CAs do not know the login server. */
+  readonly ownAuthority: boolean;
   readonly images: { readonly tailscale: string; readonly k3s: string };
   readonly restrictions: Restrictions;
   /** Directory of image archives on this machine, for nodes that reach no image registry. */
@@ -28,7 +28,6 @@ export function renderStewardFiles(node: StewardFiles): Record<string, string> {
     "steward/children/tailscale.args": lines(tailscaleArguments(node)),
     "steward/children/k3s.args": lines(k3sArguments(node)),
     "steward/children/bootstrapper.args": lines(bootstrapperArguments(node)),
-    ...(node.caCertificate === "" ? {} : { "boot/ca.pem": node.caCertificate }),
   };
 }
 
@@ -60,7 +59,7 @@ function tailscaleArguments(node: StewardFiles): string[] {
     "--cap-add=NET_RAW",
     `--device=${tailscalePaths.tunDevice}`,
     "--security-opt=label=disable",
-    ...(node.caCertificate === "" ? [] : [`--env=SSL_CERT_FILE=${bootSeen}/ca.pem`]),
+    ...(!node.ownAuthority ? [] : [`--env=SSL_CERT_FILE=${bootSeen}/ca.pem`]),
     // A tailnet of one's own has no support at Tailscale that would read the logs.
     "--env=TS_NO_LOGS_NO_SUPPORT=true",
     `--volume=@DATA@/tailscale:${tailscalePaths.stateDirectory}`,

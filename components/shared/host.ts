@@ -25,11 +25,17 @@ export interface Host {
   /** Tag the machine logged in with. */
   readonly tag: string;
   readonly restrictions: Restrictions;
+  /**
+   * Address under which the world reaches the node, for `node-external-ip`.
+   *
+   * @default its address in the tailnet
+   */
+  readonly externalAddress?: pulumi.Output<string>;
   /** Where the machine shows the join's files to k3s. */
   readonly paths: HostPaths;
   /** How files and commands reach the machine. */
   readonly transport: pulumi.Output<Transport>;
-  /** Id of the data volume: another id means another identity under the same name. */
+  /** Id of what holds the node's data: another id means another identity under the same name. */
   readonly identity: pulumi.Output<string>;
   /** Where the API of a server on this machine answers from here, for each published port. */
   readonly publishedApi: PublishedApi | undefined;
@@ -37,7 +43,7 @@ export interface Host {
   readonly machine: pulumi.Resource;
 }
 
-/** The API server of one node, reachable from where Pulumi runs. */
+/** The API server of one node, reachable from where Pulumi runs, if need be through the cluster's `proxyUrl`. */
 export interface PublishedApi {
   readonly address: string;
   readonly port: number;

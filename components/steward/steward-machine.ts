@@ -1,6 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
 import {
+  stewardLoginInputs,
+  stewardLoginOutputs,
   stewardNodeInputs,
   stewardNodeOutputs,
   stewardVolumeInputs,
@@ -44,8 +46,21 @@ export class StewardMachine extends HomespanResource {
   ) {
     super("StewardNode", name, { inputs: stewardNodeInputs, outputs: stewardNodeOutputs }, args, {
       ...options,
-      additionalSecretOutputs: ["authKey"],
       deleteBeforeReplace: true,
+    });
+  }
+}
+
+/** What the machine needs to enter its tailnet, delivered to it when there is a control server to get it from. */
+export class StewardLogin extends HomespanResource {
+  constructor(
+    name: string,
+    args: ResourceArgs<typeof stewardLoginInputs>,
+    options: pulumi.CustomResourceOptions,
+  ) {
+    super("StewardLogin", name, { inputs: stewardLoginInputs, outputs: stewardLoginOutputs }, args, {
+      ...options,
+      additionalSecretOutputs: ["authKey"],
     });
   }
 }

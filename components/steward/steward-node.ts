@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
-import { HeadscaleKey } from "../headscale/headscale-key.ts";
 import { stewardPaths } from "../render/host-paths.ts";
 import { fullyQualifiedName, nodeTag, tailnetHostName, type Role } from "../render/names.ts";
 import { podmanLimitFlags, unrestricted, type Restrictions } from "../render/restrictions.ts";
@@ -8,7 +7,7 @@ import { renderStewardFiles } from "../render/steward-files.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Tailnet } from "../shared/tailnet.ts";
 import { k3sPorts } from "../upstream/k3s.ts";
-import { StewardMachine, StewardVolume } from "./steward-machine.ts";
+import { StewardLogin, StewardMachine, StewardVolume } from "./steward-machine.ts";
 
 export interface StewardNodeArgs {
   readonly clusterName: string;
@@ -50,8 +49,9 @@ export interface StewardNodeArgs {
 }
 
 /**
- * A node on this machine's Podman: a data volume that is the node's identity, a single-use key made for exactly this
- * volume, and the pod that uses both. A new volume means a new key and a new machine; a new machine alone does not.
+ * A node on this machine's Podman: a data volume that is the node's identity, the pod on it, and its login with a
+ * single-use key made for exactly this volume. A new volume means a new key and a new machine; a new machine alone does not.
+ * The pod needs nothing of the control server, so both start at the same time.
  */
 export class StewardNode extends pulumi.ComponentResource implements Host {
   readonly nodeName: string;
@@ -82,21 +82,20 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
     this.publishedApi = publishedApi(args.apiPort);
 
     const volume = new StewardVolume(`${name}-volume`, { clusterName, nodeName }, { parent: this });
-    const key = new HeadscaleKey(
-      `${name}-key`,
+    const login = { hostName: this.hostName, tag: this.tag, identity: volume.volumeId };
+    const key = tailnet.loginKey(`${name}-key`, login, { parent: this });
+    this.machine = new StewardMachine(`${name}-machine`, this.machineArgs(args, volume), { parent: this });
+    new StewardLogin(
+      `${name}-login`,
       {
-        headscale: tailnet.control,
-        user: tailnet.user,
-        hostName: this.hostName,
-        tags: [this.tag],
-        identity: volume.volumeId,
+        nodeName,
+        transport: this.machine.transport,
+        identity: this.machine.identity,
+        files: pulumi.all(tailnet.ownAuthority ? { "boot/ca.pem": tailnet.caCertificate } : {}),
+        authKey: pulumi.secret(key.key),
       },
-      { parent: this, deletedWith: tailnet.server },
+      { parent: this, dependsOn: tailnet.policy, deletedWith: this.machine },
     );
-    this.machine = new StewardMachine(`${name}-machine`, this.machineArgs(args, volume, key), {
-      parent: this,
-      dependsOn: tailnet.policy,
-    });
 
     // The machine's output, not the volume's: what depends on it is then known to go before the machine goes.
     this.identity = this.machine.identity;
@@ -108,22 +107,19 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
   private machineArgs(
     args: StewardNodeArgs,
     volume: StewardVolume,
-    key: HeadscaleKey,
   ): ConstructorParameters<typeof StewardMachine>[1] {
-    const files = pulumi
-      .all([volume.volumeName, args.tailnet.caCertificate])
-      .apply(([volumeName, caCertificate]) =>
-        renderStewardFiles({
-          clusterName: args.clusterName,
-          nodeName: args.nodeName,
-          volumeName,
-          loginServer: args.tailnet.loginServer,
-          caCertificate,
-          images: args.images,
-          restrictions: this.restrictions,
-          imagesDirectory: args.imagesDirectory,
-        }),
-      );
+    const files = volume.volumeName.apply((volumeName) =>
+      renderStewardFiles({
+        clusterName: args.clusterName,
+        nodeName: args.nodeName,
+        volumeName,
+        loginServer: args.tailnet.loginServer,
+        ownAuthority: args.tailnet.ownAuthority,
+        images: args.images,
+        restrictions: this.restrictions,
+        imagesDirectory: args.imagesDirectory,
+      }),
+    );
     return {
       clusterName: args.clusterName,
       nodeName: args.nodeName,
@@ -140,7 +136,6 @@ export class StewardNode extends pulumi.ComponentResource implements Host {
           ? []
           : [{ hostPort: this.publishedApi.port, containerPort: k3sPorts.apiServer }],
       files,
-      authKey: pulumi.secret(key.key),
       podmanFlags: podmanLimitFlags(this.restrictions),
     };
   }

@@ -20,6 +20,12 @@ export const k3sPaths = {
   imagesDirectory: "/var/lib/rancher/k3s/agent/images",
 } as const;
 
+/**
+ * As soon as one node has it, LoadBalancer Services are served by the nodes that have it alone.
+ * https://docs.k3s.io/networking/networking-services#controlling-servicelb-node-selection
+ */
+export const serviceLbLabel = { key: "svccontroller.k3s.cattle.io/enablelb", value: "true" } as const;
+
 /** What `disable` accepts. https://docs.k3s.io/installation/packaged-components */
 export const packagedComponents = [
   "coredns",

@@ -109,6 +109,7 @@ driver_alive() {
 
 # driver_start CHILD: as it is if it runs with the right arguments, else started, else made anew.
 driver_start() {
+  driver_prepared "$1"
   driver_look || return 1
   driver_render "$1" || return 1
   driver_seen "$1" && [ "$DRIVER_SEEN_HASH" = "$DRIVER_HASH" ] && return 0
@@ -117,6 +118,33 @@ driver_start() {
   else
     driver_make run "$1"
   fi
+}
+
+# The containers of tailscale and k3s are made while the key is on its way; they are only started later.
+driver_prepare() {
+  for driver_child in tailscale k3s; do
+    driver_prepare_child "$driver_child"
+  done
+}
+
+# k3s's data directories must exist before they are mounted.
+driver_prepare_child() {
+  eval "driver_preparing_$1="
+  driver_render "$1" || return 0
+  driver_look || return 0
+  driver_seen "$1" || true
+  [ "$DRIVER_SEEN_HASH" != "$DRIVER_HASH" ] || return 0
+  driver_make create "$1" >/dev/null 2>&1 &
+  eval "driver_preparing_$1=\$!"
+}
+
+# driver_prepared CHILD: waits for the container that is being made.
+driver_prepared() {
+  eval "driver_pending=\${driver_preparing_$1:-}"
+  [ -n "$driver_pending" ] || return 0
+  wait "$driver_pending" || true
+  eval "driver_preparing_$1="
+  driver_looked=
 }
 
 driver_start_tailscale() {
@@ -143,25 +171,9 @@ driver_tailscale_started() {
   driver_seen tailscale
 }
 
-# k3s's container is made while the tailnet comes up; it is only started later.
-driver_prepare() {
-  driver_preparing=
-  driver_render k3s || return 0
-  driver_look || return 0
-  driver_seen k3s || true
-  [ "$DRIVER_SEEN_HASH" != "$DRIVER_HASH" ] || return 0
-  # k3s's data directories must exist before they are mounted.
-  driver_make create k3s >/dev/null 2>&1 &
-  driver_preparing=$!
-}
-
 # That the container could be made says that the image is there.
 driver_check_artifacts() {
-  if [ -n "${driver_preparing:-}" ]; then
-    wait "$driver_preparing" || true
-    driver_preparing=
-    driver_looked=
-  fi
+  driver_prepared k3s
   driver_render k3s && driver_look || return 1
   driver_seen k3s || true
   [ "$DRIVER_SEEN_HASH" = "$DRIVER_HASH" ] || driver_make create k3s

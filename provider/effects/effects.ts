@@ -1,14 +1,21 @@
 /** Everything the resources do to the world, behind interfaces; tests put fakes in their place. */
 import { randomBytes } from "node:crypto";
+import { stateFolder } from "../../toolchain/folders.ts";
 import { NodeLists } from "./cluster-nodes.ts";
 import { type Firewall, nftables } from "./firewall.ts";
+import { HeadscaleRest } from "./headscale-rest.ts";
 import { type Headscale, HeadscaleProgram } from "./headscale.ts";
 import { HttpsKubernetes, type Kubernetes } from "./kubernetes.ts";
-import { type NodeAccess, PodmanNodeAccess } from "./node-files.ts";
+import { nodeAccess } from "./node-access.ts";
+import type { NodeAccess } from "./node-files.ts";
+import { SystemTailnetOperators, type TailnetOperators } from "./operator.ts";
 import { patientKubernetes } from "./patient-kubernetes.ts";
 import { type PodmanServices, SystemPodmanServices } from "./podman-service.ts";
 import { type Podman, PodmanProgram } from "./podman.ts";
 import { runProcess } from "./process.ts";
+import { type Ssh, SshConnections } from "./ssh.ts";
+import { type Tailnets, tailnetsOf } from "./tailnets.ts";
+import { TailscaleHttpApi } from "./tailscale-api.ts";
 import { type Clock, systemClock } from "./wait.ts";
 
 export interface Effects {
@@ -16,7 +23,10 @@ export interface Effects {
   readonly services: PodmanServices;
   readonly firewall: Firewall;
   readonly nodes: NodeAccess;
+  readonly ssh: Ssh;
   readonly headscale: Headscale;
+  readonly tailnets: Tailnets;
+  readonly operators: TailnetOperators;
   readonly kubernetes: Kubernetes;
   readonly nodeLists: NodeLists;
   readonly clock: Clock;
@@ -27,13 +37,18 @@ export interface Effects {
 /** The real ones. */
 export function systemEffects(): Effects {
   const podman = new PodmanProgram(runProcess);
+  const ssh = new SshConnections();
+  const headscale = new HeadscaleRest(podman, new HeadscaleProgram(podman));
   const kubernetes = new HttpsKubernetes();
   return {
     podman,
     services: new SystemPodmanServices(systemClock),
     firewall: nftables(runProcess),
-    nodes: new PodmanNodeAccess(podman),
-    headscale: new HeadscaleProgram(podman),
+    nodes: nodeAccess(podman, ssh),
+    ssh,
+    headscale,
+    tailnets: tailnetsOf(headscale, new TailscaleHttpApi(systemClock)),
+    operators: new SystemTailnetOperators(runProcess, systemClock, { stateFolder }),
     kubernetes,
     nodeLists: new NodeLists(patientKubernetes(kubernetes, systemClock)),
     clock: systemClock,

@@ -22,7 +22,17 @@ export interface PreAuthKey {
   readonly expiresAt: number;
 }
 
+/** Where a server answers. */
+export interface ServerAddress {
+  /** By address: this machine need not know its name. */
+  readonly url: string;
+  /** The name in its certificate. */
+  readonly serverName: string;
+}
+
 export interface Headscale {
+  /** Gets ready for all the other questions, once per start of the server. False while it does not answer. */
+  open(ref: HeadscaleRef, address: ServerAddress): Promise<boolean>;
   /** Shared by all calls of about a second. `undefined` when the server does not answer. */
   devices(ref: HeadscaleRef): Promise<readonly Device[] | undefined>;
   removeDevice(ref: HeadscaleRef, id: string): Promise<void>;
@@ -78,6 +88,11 @@ export class HeadscaleProgram implements Headscale {
   constructor(podman: Podman, now: () => number = Date.now) {
     this.#podman = podman;
     this.#shared = new SharedAnswers(now, SHARED_MILLISECONDS);
+  }
+
+  /** The program needs nothing; the first question tells whether it answers. */
+  open(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   async devices(ref: HeadscaleRef): Promise<readonly Device[] | undefined> {

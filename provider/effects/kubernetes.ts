@@ -3,6 +3,8 @@
  *
  * @kubernetes/client-node has every type of the API and takes most of a second to load; this provider reads nodes
  * at every preview and needs eight requests in all (docs/decisions).
+ *
+ * A cluster may be reachable through a proxy alone: its kubeconfig says which, in the field every client of Kubernetes knows.
  */
 import { Agent, request } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
@@ -30,8 +32,12 @@ export interface KubernetesApi {
 
 export interface Kubernetes {
   connect(access: ClusterAccess): Promise<KubernetesApi>;
-  /** True when a k3s server answers there, whoever's it is. */
-  ping(url: string): Promise<boolean>;
+  /**
+   * True when a k3s server answers there, whoever's it is.
+   *
+   * @throws {@link Unreachable} when the proxy itself does not answer.
+   */
+  ping(url: string, proxyUrl?: string): Promise<boolean>;
 }
 
 /** No endpoint answered. */
@@ -45,11 +51,14 @@ export function cannotAnswer(status: number): boolean {
   return status === 429 || status >= 500;
 }
 
-interface Credentials {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-  readonly servername?: string;
+interface Connection {
+  readonly tls: {
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+    readonly servername?: string;
+  };
+  readonly proxyUrl: string | undefined;
 }
 
 const REQUEST_MILLISECONDS = 5000;
@@ -62,22 +71,42 @@ function decode(value: string | undefined): string {
 }
 
 interface RawKubeconfig {
-  clusters?: { cluster?: { "certificate-authority-data"?: string; "tls-server-name"?: string } }[];
+  clusters?: {
+    cluster?: { "certificate-authority-data"?: string; "tls-server-name"?: string; "proxy-url"?: string };
+  }[];
   users?: { user?: { "client-certificate-data"?: string; "client-key-data"?: string } }[];
 }
 
-async function credentialsOf(kubeconfig: string): Promise<Credentials> {
+async function connectionOf(kubeconfig: string): Promise<Connection> {
   const { parse } = await import("yaml");
   const raw = parse(kubeconfig) as RawKubeconfig | null;
   const cluster = raw?.clusters?.[0]?.cluster;
   const user = raw?.users?.[0]?.user;
   const servername = cluster?.["tls-server-name"];
   return {
-    ca: decode(cluster?.["certificate-authority-data"]),
-    cert: decode(user?.["client-certificate-data"]),
-    key: decode(user?.["client-key-data"]),
-    ...(servername === undefined ? {} : { servername }),
+    tls: {
+      ca: decode(cluster?.["certificate-authority-data"]),
+      cert: decode(user?.["client-certificate-data"]),
+      key: decode(user?.["client-key-data"]),
+      ...(servername === undefined ? {} : { servername }),
+    },
+    proxyUrl: cluster?.["proxy-url"],
   };
+}
+
+/** No proxy but this one: those of the environment are for other ways than the one into the cluster's network. */
+function proxyEnvironment(proxyUrl: string | undefined): { proxyEnv?: { HTTPS_PROXY: string } } {
+  return proxyUrl === undefined ? {} : { proxyEnv: { HTTPS_PROXY: proxyUrl } };
+}
+
+/** An error from before the proxy was reached: the rest of the way is the proxy's, which tells its errors by HTTP. */
+function proxyIsAway(error: unknown, proxyUrl: string | undefined): error is NodeJS.ErrnoException {
+  const { syscall } = error as NodeJS.ErrnoException;
+  return proxyUrl !== undefined && (syscall === "connect" || syscall === "getaddrinfo");
+}
+
+function awayText(proxyUrl: string | undefined, error: NodeJS.ErrnoException): string {
+  return `the proxy ${proxyUrl ?? ""} does not answer (${error.code ?? error.message}); a tailnet operator starts again in an update with --refresh`;
 }
 
 function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer> {
@@ -117,10 +146,12 @@ function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer
 
 class HttpsApi implements KubernetesApi {
   readonly #agent: Agent;
+  readonly #proxyUrl: string | undefined;
   #endpoints: readonly string[];
 
-  constructor(credentials: Credentials, endpoints: readonly string[]) {
-    this.#agent = new Agent({ keepAlive: true, ...credentials });
+  constructor({ tls, proxyUrl }: Connection, endpoints: readonly string[]) {
+    this.#agent = new Agent({ keepAlive: true, ...tls, ...proxyEnvironment(proxyUrl) });
+    this.#proxyUrl = proxyUrl;
     this.#endpoints = endpoints;
   }
 
@@ -139,6 +170,7 @@ class HttpsApi implements KubernetesApi {
         if (answer.status !== 401) busy = answer;
         reasons.push(`${endpoint}: HTTP ${String(answer.status)}`);
       } catch (error) {
+        if (proxyIsAway(error, this.#proxyUrl)) throw new Unreachable(awayText(this.#proxyUrl, error));
         reasons.push(`${endpoint}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
@@ -155,21 +187,22 @@ export class HttpsKubernetes implements Kubernetes {
     const key = JSON.stringify(access);
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
-    const made = credentialsOf(access.kubeconfig).then((found) => new HttpsApi(found, access.endpoints));
+    const made = connectionOf(access.kubeconfig).then((found) => new HttpsApi(found, access.endpoints));
     this.#connections.set(key, made);
     return made;
   }
 
-  async ping(url: string): Promise<boolean> {
+  async ping(url: string, proxyUrl?: string): Promise<boolean> {
     // The authority is not known before the first contact; nothing is sent and nothing but the status is used.
-    const agent = new Agent({ rejectUnauthorized: false });
+    const agent = new Agent({ rejectUnauthorized: false, ...proxyEnvironment(proxyUrl) });
     try {
       const answer = await Promise.race([
         send(agent, new URL("/ping", url), "GET", undefined),
         delay(2000, undefined, { ref: false }),
       ]);
       return answer?.status === 200;
-    } catch {
+    } catch (error) {
+      if (proxyIsAway(error, proxyUrl)) throw new Unreachable(awayText(proxyUrl, error));
       return false;
     } finally {
       agent.destroy();

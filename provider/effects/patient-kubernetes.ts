@@ -36,7 +36,7 @@ export function patientKubernetes(kubernetes: Kubernetes, clock: Clock): Kuberne
   });
   return {
     connect: async (access) => patient(await kubernetes.connect(access)),
-    ping: (url) => kubernetes.ping(url),
+    ping: (url, proxyUrl) => kubernetes.ping(url, proxyUrl),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Podman on this machine, through its command line: it is there wherever nodes are, with no service to be started. */
 import { existsSync, readFileSync } from "node:fs";
+import { PodmanSocket } from "./podman-socket.ts";
 import { type Finished, CommandError, type Run, type RunOptions } from "./process.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 
@@ -109,10 +110,17 @@ function changedBy(args: readonly string[]): readonly Kind[] {
 export class PodmanProgram implements Podman {
   readonly #run: Run;
   readonly #exists: (pid: number) => boolean;
+  readonly #socket: PodmanSocket;
   readonly #shared: SharedAnswers<Kind, readonly Found[Kind][]>;
 
-  constructor(run: Run, now: () => number = Date.now, exists = processExists) {
+  constructor(
+    run: Run,
+    now: () => number = Date.now,
+    exists = processExists,
+    socket: PodmanSocket = new PodmanSocket(),
+  ) {
     this.#run = run;
+    this.#socket = socket;
     this.#shared = new SharedAnswers(now, SHARED_MILLISECONDS);
     this.#exists = exists;
   }
@@ -137,7 +145,9 @@ export class PodmanProgram implements Podman {
     return this.#run("podman", ["exec", ...interactive, container, ...argv], options);
   }
 
-  async #json<T>(args: readonly string[]): Promise<readonly T[]> {
+  async #json<T>(kind: Kind, args: readonly string[]): Promise<readonly T[]> {
+    const answer = await this.#socket.list(kind);
+    if (answer !== undefined) return answer as readonly T[];
     const finished = await this.#run("podman", [...args, "--format", "json"], { timeoutSeconds: 60 });
     if (finished.code !== 0) throw new CommandError(`podman ${args.join(" ")}`, finished);
     const parsed: unknown = JSON.parse(finished.stdout.trim() || "[]");
@@ -147,7 +157,7 @@ export class PodmanProgram implements Podman {
   async #take(kind: Kind): Promise<readonly Found[Kind][]> {
     switch (kind) {
       case "containers":
-        return (await this.#json<RawContainer>(["ps", "--all", "--pod"])).map((c) => ({
+        return (await this.#json<RawContainer>("containers", ["ps", "--all", "--pod"])).map((c) => ({
           name: c.Names?.[0] ?? "",
           // Podman hears of an end from conmon: a container that was killed together with its conmon stays "running".
           running: c.State === "running" && this.#exists(c.Pid ?? 0),
@@ -156,19 +166,19 @@ export class PodmanProgram implements Podman {
           networks: c.Networks ?? [],
         }));
       case "pods":
-        return (await this.#json<RawPod>(["pod", "ps"])).map((p) => ({
+        return (await this.#json<RawPod>("pods", ["pod", "ps"])).map((p) => ({
           name: p.Name,
           status: p.Status,
           labels: p.Labels ?? {},
         }));
       case "volumes":
-        return (await this.#json<RawVolume>(["volume", "ls"])).map((v) => ({
+        return (await this.#json<RawVolume>("volumes", ["volume", "ls"])).map((v) => ({
           name: v.Name,
           labels: v.Labels ?? {},
           mountpoint: v.Mountpoint ?? "",
         }));
       case "networks":
-        return (await this.#json<RawNetwork>(["network", "ls"])).map((n) => ({
+        return (await this.#json<RawNetwork>("networks", ["network", "ls"])).map((n) => ({
           name: n.name,
           labels: n.labels ?? {},
           subnet: n.subnets?.[0]?.subnet ?? "",

@@ -10,3 +10,8 @@ export function otherServers(joinConf: string): readonly string[] {
 export function stewardOfHost(fullyQualifiedName: string): string {
   return `homespan-${fullyQualifiedName.split(".")[0] ?? ""}-steward`;
 }
+
+/** What the names of all nodes of one tailnet end in. */
+export function tailnetDomain(fullyQualifiedName: string): string {
+  return fullyQualifiedName.split(".").slice(1).join(".");
+}

@@ -7,6 +7,16 @@ interface RawKubeconfig {
   users?: { name?: string; user?: Record<string, unknown> }[];
 }
 
+/** Under which name, and by which way, a cluster is reached. */
+export interface ClusterWay {
+  readonly clusterName: string;
+  readonly url: string;
+  /** ServerName for TLS when the URL's host is no SAN. */
+  readonly tlsServerName?: string | undefined;
+  /** Proxy that every client has to go through. */
+  readonly proxyUrl?: string | undefined;
+}
+
 /**
  * The same credentials under the cluster's name, for another URL. k3s calls everything `default`, which would
  * overwrite a user's other clusters when files are merged.
@@ -15,9 +25,7 @@ interface RawKubeconfig {
  */
 export function adminKubeconfig(
   text: string,
-  clusterName: string,
-  url: string,
-  tlsServerName: string | undefined,
+  { clusterName, url, tlsServerName, proxyUrl }: ClusterWay,
 ): string {
   const raw = parse(text) as RawKubeconfig | null;
   const cluster = raw?.clusters?.[0]?.cluster;
@@ -35,6 +43,7 @@ export function adminKubeconfig(
           "certificate-authority-data": cluster["certificate-authority-data"],
           server: url,
           ...(tlsServerName === undefined ? {} : { "tls-server-name": tlsServerName }),
+          ...(proxyUrl === undefined ? {} : { "proxy-url": proxyUrl }),
         },
       },
     ],

@@ -1,10 +1,11 @@
 /** Headscale in a container, with TLS from an authority made for it; all it knows is on its data volume. */
 import { headscalePaths } from "../../components/upstream/headscale.ts";
-import { type ArchivedFile, readArchive, writeArchive } from "../effects/archive.ts";
+import { type ArchivedFile, readArchive } from "../effects/archive.ts";
 import { type Authority, RENEW_DAYS, expiryOf, makeAuthority, makeLeaf } from "../effects/certificates.ts";
 import type { Effects } from "../effects/effects.ts";
 import { CLUSTER_LABEL } from "../effects/podman.ts";
 import { removeContainer, removeVolume } from "../effects/removal.ts";
+import { fillVolume } from "../effects/volume-files.ts";
 import { waitFor } from "../effects/wait.ts";
 import { objectNames, ownObject } from "../logic/ownership.ts";
 import {
@@ -58,7 +59,7 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
       { path: belowData(headscalePaths.certificate), content: leaf.certificate, mode: 0o644 },
       { path: belowData(headscalePaths.certificateKey), content: leaf.key, mode: 0o600 },
     ];
-    await podman.command(["volume", "import", volume, "-"], { input: await writeArchive(files) });
+    await fillVolume(podman, volume, files);
   };
 
   const place = async (inputs: Settings, container: string, volume: string): Promise<void> => {
@@ -74,15 +75,13 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
     await podman.command(["start", container]);
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : START_SECONDS;
     const ref = { kind: "headscale", container } as const;
+    const address = { url: `https://${inputs.address}`, serverName: inputs.hostName };
     const up = await waitFor(
-      async () => ((await headscale.ensureUser(ref, inputs.user)) ? true : undefined),
-      {
-        seconds,
-        signal: context.signal,
-        clock,
-        firstMilliseconds: 150,
-        maximumMilliseconds: 500,
-      },
+      async () =>
+        (await headscale.open(ref, address)) && (await headscale.ensureUser(ref, inputs.user))
+          ? true
+          : undefined,
+      { seconds, signal: context.signal, clock, firstMilliseconds: 100, maximumMilliseconds: 250 },
     );
     if (up === undefined) {
       const log = await podman.command(["logs", "--tail", "3", container]).catch(() => "");

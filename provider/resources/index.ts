@@ -7,13 +7,18 @@ import { headscaleKey } from "./headscale-key.ts";
 import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleServer } from "./headscale-server.ts";
 import { kubeconfig } from "./kubeconfig.ts";
+import { machineBoot } from "./machine-boot.ts";
 import { membership } from "./membership.ts";
 import { nodeConfig } from "./node-config.ts";
 import { podmanService } from "./podman-service.ts";
 import { serverTurns } from "./server-turns.ts";
 import { siteNetwork } from "./site-network.ts";
+import { sshKey } from "./ssh-key.ts";
+import { stewardLogin } from "./steward-login.ts";
 import { stewardNode } from "./steward-node.ts";
 import { stewardVolume } from "./steward-volume.ts";
+import { tailnetDevice } from "./tailnet-device.ts";
+import { tailnetOperator } from "./tailnet-operator.ts";
 
 export function allResources(effects: Effects): readonly Resource[] {
   const turns = serverTurns(effects);
@@ -24,11 +29,16 @@ export function allResources(effects: Effects): readonly Resource[] {
     headscalePolicy(effects),
     headscaleServer(effects),
     kubeconfig(effects),
+    machineBoot(effects, turns),
     membership(effects),
     nodeConfig(effects, turns),
     podmanService(effects),
     siteNetwork(effects),
+    sshKey(),
+    stewardLogin(effects, turns),
     stewardNode(effects, turns),
     stewardVolume(effects),
+    tailnetDevice(effects),
+    tailnetOperator(effects),
   ];
 }

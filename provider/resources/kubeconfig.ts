@@ -16,11 +16,11 @@ const K3S_KUBECONFIG = "etc/rancher/k3s/k3s.yaml";
 export function kubeconfig({ nodes, kubernetes, nodeLists, clock }: Effects) {
   /** The kubeconfig by way of one server, or `undefined` while it does not answer. */
   const from = async (inputs: Settings, server: Server): Promise<string | undefined> => {
-    if (!(await kubernetes.ping(server.url))) return undefined;
+    if (!(await kubernetes.ping(server.url, inputs.proxyUrl))) return undefined;
     const text = await nodes.show(server.transport, K3S_KUBECONFIG);
     if (text === undefined || text === "") return undefined;
     const { adminKubeconfig } = await import("../logic/kubeconfig.ts");
-    const made = adminKubeconfig(text, inputs.clusterName, server.url, inputs.tlsServerName);
+    const made = adminKubeconfig(text, { ...inputs, url: server.url });
     try {
       const api = await kubernetes.connect({ kubeconfig: made, endpoints: [server.url] });
       const { status } = await api.call("GET", "/readyz");
@@ -34,11 +34,18 @@ export function kubeconfig({ nodes, kubernetes, nodeLists, clock }: Effects) {
 
   const build = async (inputs: Settings, { signal, timeoutSeconds }: CallContext) => {
     const seconds = timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds;
+    let away = "";
     const found = await waitFor(
       async () => {
-        for (const server of inputs.servers) {
-          const text = await from(inputs, server);
-          if (text !== undefined) return { endpoint: server.url, kubeconfig: text };
+        try {
+          for (const server of inputs.servers) {
+            const text = await from(inputs, server);
+            if (text !== undefined) return { endpoint: server.url, kubeconfig: text };
+          }
+          away = "";
+        } catch (error) {
+          if (!(error instanceof Unreachable)) throw error;
+          away = `${error.message}; `;
         }
         return undefined;
       },
@@ -51,7 +58,7 @@ export function kubeconfig({ nodes, kubernetes, nodeLists, clock }: Effects) {
           `${server.nodeName}: ${stuckText(await nodes.stages(server.transport), clock.now())}`,
       ),
     );
-    throw new Error(`no API server answered within ${String(seconds)} s. ${reasons.join("; ")}`);
+    throw new Error(`no API server answered within ${String(seconds)} s. ${away}${reasons.join("; ")}`);
   };
 
   return resource({
@@ -83,8 +90,9 @@ export function kubeconfig({ nodes, kubernetes, nodeLists, clock }: Effects) {
         if (!(error instanceof Unreachable)) throw error;
       }
       // Only where another server answers (by another endpoint, or with another authority) is there anything to mend.
-      const answers = await Promise.all(urls.map((url) => kubernetes.ping(url)));
-      return answers.includes(true) ? { ...state, endpoint: "" } : state;
+      const answers = await Promise.allSettled(urls.map((url) => kubernetes.ping(url, state.proxyUrl)));
+      const another = answers.some((answer) => answer.status === "fulfilled" && answer.value);
+      return another ? { ...state, endpoint: "" } : state;
     },
     update: (_state, inputs, context) => build(inputs, context),
     delete: () => Promise.resolve(),

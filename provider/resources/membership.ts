@@ -7,6 +7,7 @@ import { type KubernetesApi, Unreachable } from "../effects/kubernetes.ts";
 import { withServerLock } from "../effects/lease.ts";
 import { removeNode } from "../effects/node-removal.ts";
 import { patientKubernetes } from "../effects/patient-kubernetes.ts";
+import { remainingDevices } from "../effects/tailnets.ts";
 import { waitFor } from "../effects/wait.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
 import { isReady, stuckText } from "../logic/stage.ts";
@@ -23,7 +24,7 @@ const LOCK_SECONDS = 240;
 const REGISTER_AGAIN_SECONDS = 4;
 
 export function membership(effects: Effects) {
-  const { nodeLists, nodes, headscale, clock } = effects;
+  const { nodeLists, nodes, tailnets, clock } = effects;
   const kubernetes = patientKubernetes(effects.kubernetes, clock);
 
   const idOf = (inputs: Settings): string => `${inputs.clusterName}/${inputs.nodeName}`;
@@ -116,7 +117,7 @@ export function membership(effects: Effects) {
         ...(node.unschedulable ? { spec: { unschedulable: null } } : {}),
       });
     }
-    return partial(inputs, node, ownDevice(inputs, node, (await headscale.devices(inputs.headscale)) ?? []));
+    return partial(inputs, node, ownDevice(inputs, node, (await tailnets.devices(inputs.tailnet)) ?? []));
   };
 
   const remove = async (state: State, { signal, timeoutSeconds }: CallContext): Promise<void> => {
@@ -140,13 +141,13 @@ export function membership(effects: Effects) {
   };
 
   const removeDevice = async (state: State): Promise<void> => {
-    // A control server that is gone took its devices along. A device that logged in again has another id, and a creation
-    // that was interrupted never knew one: host name and tag tell both.
-    const devices = (await headscale.devices(state.headscale)) ?? [];
+    const devices = await remainingDevices(tailnets, state.tailnet, state.nodeName);
+    // A device that logged in again has another id, and a creation that was interrupted never knew one: host name and tag
+    // tell both.
     const own = devices.filter(
       (device) => isOwn(state, device) || (device.id === state.deviceId && device.tags.includes(state.tag)),
     );
-    for (const device of own) await headscale.removeDevice(state.headscale, device.id);
+    for (const device of own) await tailnets.removeDevice(state.tailnet, device.id);
   };
 
   return resource({
@@ -180,7 +181,7 @@ export function membership(effects: Effects) {
         const node = list.find((candidate) => candidate.name === state.nodeName);
         // One that was never seen may still register: it is waited for again, or removed in order.
         if (node === undefined) return state.nodeUid === "" ? { ...state, ready: false } : undefined;
-        const devices = await headscale.devices(state.headscale);
+        const devices = await tailnets.devices(state.tailnet);
         const device = ownDevice(state, node, devices ?? []);
         // Without its device a node is cut off, whatever the cluster still believes of it.
         const lost = device === undefined && devices?.every((other) => other.id !== state.deviceId) === true;

@@ -4,7 +4,7 @@
  */
 import type { Effects } from "../effects/effects.ts";
 import { waitFor } from "../effects/wait.ts";
-import { otherServers, stewardOfHost } from "../logic/join-conf.ts";
+import { otherServers, tailnetDomain } from "../logic/join-conf.ts";
 import { quorumOf } from "../logic/quorum.ts";
 import { type Stage, isReady, stuckText } from "../logic/stage.ts";
 import type { Transport } from "../schema/common.ts";
@@ -37,7 +37,7 @@ function readyMark(stages: readonly Stage[] | undefined): string {
 }
 
 export function serverTurns({ nodes, clock }: Effects): ServerTurns {
-  /** The last change of each cluster; its end, good or bad, begins the next. */
+  /** The last change of each tailnet, where more than one cluster is rare; its end, good or bad, begins the next. */
   const last = new Map<string, Promise<void>>();
 
   const waiting = ({ signal }: CallContext) => ({
@@ -48,28 +48,25 @@ export function serverTurns({ nodes, clock }: Effects): ServerTurns {
     maximumMilliseconds: 2000,
   });
 
-  const ready = async (host: string): Promise<boolean> =>
-    isReady(await nodes.stages({ kind: "podman", container: stewardOfHost(host) }));
-
   /** Two servers have no majority to keep: there the other one is enough. */
-  const waitForMajority = async (name: string, others: readonly string[], context: CallContext) => {
+  const waitForMajority = async (turn: Turn, others: readonly string[], context: CallContext) => {
     const needed = Math.min(quorumOf(others.length + 1), others.length);
     let missing: readonly string[] = [];
     const there = await waitFor(async () => {
-      const states = await Promise.all(others.map(ready));
-      missing = others.filter((_, index) => states[index] !== true);
+      const ready = await nodes.readyServers(turn.transport, others);
+      missing = others.filter((name) => !ready.includes(name));
       return others.length - missing.length >= needed ? true : undefined;
     }, waiting(context));
     if (there === true) return;
     throw new Error(
-      `${name} was left as it is: its k3s has to start again, which needs ${String(needed)} other servers to be Ready, ` +
+      `${turn.nodeName} was left as it is: its k3s has to start again, which needs ${String(needed)} other servers to be Ready, ` +
         `and these are not: ${missing.join(", ")}`,
     );
   };
 
   const inTurn = async (turn: Turn, others: readonly string[], context: CallContext): Promise<void> => {
     const { nodeName, transport } = turn;
-    await waitForMajority(nodeName, others, context);
+    await waitForMajority(turn, others, context);
     const before = readyMark(await nodes.stages(transport));
     if (!(await turn.work())) return;
     let stages: readonly Stage[] | undefined;
@@ -85,18 +82,19 @@ export function serverTurns({ nodes, clock }: Effects): ServerTurns {
 
   return {
     async take(turn, context) {
-      const { transport, nodeName } = turn;
+      const { transport } = turn;
       const isUp = isReady(await nodes.stages(transport));
       const others = isUp ? otherServers((await nodes.show(transport, JOIN_CONF)) ?? "") : [];
-      if (others.length === 0) {
+      const [other] = others;
+      if (other === undefined) {
         await turn.work();
         return;
       }
-      const cluster = transport.container.replace(`-${nodeName}-steward`, "");
-      const before = last.get(cluster) ?? Promise.resolve();
+      const tailnet = tailnetDomain(other);
+      const before = last.get(tailnet) ?? Promise.resolve();
       const mine = before.then(() => inTurn(turn, others, context));
       last.set(
-        cluster,
+        tailnet,
         mine.catch(() => undefined),
       );
       await mine;

@@ -15,12 +15,28 @@ export const nameSchema = z
 /**
  * How the provider reaches a node to write files and run the boot scripts.
  *
- * `podman`: through `podman exec` in the named container, which is the node's steward.
+ * `podman`: through `podman exec` in the named container, which is the node's steward. `ssh`: as a user who may become
+ * root without a password; it holds a private key, so it is a secret as a whole.
  */
 export const transportSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("podman"), container: z.string().min(1) }),
+  z.strictObject({
+    kind: z.literal("ssh"),
+    address: z.string().min(1),
+    port: z.number().int().min(1).max(65535),
+    user: z.string().min(1),
+    /** PEM. */
+    privateKey: z.string().min(1),
+    /**
+     * `ssh-ed25519 AAAA...`: the one key the machine must show. Without it any is taken: only for questions asked before
+     * the first contact, whose answer gives nothing away and decides nothing but whether the cluster has been there before.
+     */
+    hostKey: z.string().optional(),
+  }),
 ]);
 export type Transport = z.infer<typeof transportSchema>;
+export type PodmanTransport = Extract<Transport, { kind: "podman" }>;
+export type SshTransport = Extract<Transport, { kind: "ssh" }>;
 
 /** A Headscale server run by the resource `HeadscaleServer`. */
 export const headscaleRefSchema = z.strictObject({
@@ -29,6 +45,22 @@ export const headscaleRefSchema = z.strictObject({
   container: z.string().min(1),
 });
 export type HeadscaleRef = z.infer<typeof headscaleRefSchema>;
+
+/**
+ * Where a tailnet's devices are managed.
+ *
+ * `tailscale`: by Tailscale's API, with the credentials and the address its Pulumi provider takes from the environment
+ * (TAILSCALE_API_KEY, or TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET; TAILSCALE_BASE_URL).
+ */
+export const tailnetRefSchema = z.discriminatedUnion("kind", [
+  headscaleRefSchema,
+  z.strictObject({
+    kind: z.literal("tailscale"),
+    /** Name of the tailnet; `-` for the one the credentials belong to. */
+    tailnet: z.string().min(1).default("-"),
+  }),
+]);
+export type TailnetRef = z.infer<typeof tailnetRefSchema>;
 
 export const roleSchema = z.enum(["server", "agent"]);
 export type Role = z.infer<typeof roleSchema>;

@@ -3,7 +3,7 @@
  * and `components/` (which declare). Outputs always contain the inputs as well.
  */
 import { z } from "zod";
-import { headscaleRefSchema, nameSchema, roleSchema, transportSchema } from "./common.ts";
+import { headscaleRefSchema, nameSchema, roleSchema, tailnetRefSchema, transportSchema } from "./common.ts";
 
 /** Join tokens and the identity of one cluster; made before any node exists. */
 export const clusterIdentityInputs = z.strictObject({
@@ -140,10 +140,8 @@ export const stewardNodeInputs = z.strictObject({
       }),
     )
     .default([]),
-  /** Non-secret files for the steward, path below /data -> content (`steward/node.conf`, `steward/children/*.args`, `boot/ca.pem`). */
+  /** Non-secret files for the steward, path below /data -> content (`steward/node.conf`, `steward/children/*.args`). */
   files: z.record(z.string(), z.string()),
-  /** Secret. Delivered as /data/secrets/authkey; another one is for a machine that lost its device, which then logs in again. */
-  authKey: z.string(),
   /** Podman flags for this machine, from detection (`--ulimit=...`). */
   podmanFlags: z.array(z.string()).default([]),
 });
@@ -158,6 +156,19 @@ export const stewardNodeOutputs = stewardNodeInputs.extend({
   /** False when `read` found pod or steward stopped. */
   running: z.boolean(),
 });
+
+/** What a steward node needs to enter its tailnet. The node is made before there is a control server to get it from. */
+export const stewardLoginInputs = z.strictObject({
+  nodeName: nameSchema,
+  transport: transportSchema,
+  /** StewardNode's output `identity`: a change is another node, which has to log in for the first time. */
+  identity: z.string(),
+  /** Path below /data -> content: `boot/ca.pem`, the CA of the control server, where the public CAs do not know it. */
+  files: z.record(z.string(), z.string()).default({}),
+  /** Secret. Delivered as /data/secrets/authkey; another one is for a machine that lost its device, which then logs in again. */
+  authKey: z.string(),
+});
+export const stewardLoginOutputs = stewardLoginInputs.extend({});
 
 /** Files of the join layer on a host, by checksum. */
 export const nodeConfigInputs = z.strictObject({
@@ -186,6 +197,8 @@ export const kubeconfigInputs = z.strictObject({
   clusterName: nameSchema,
   /** In order of preference. `url` is reachable from where Pulumi runs. */
   servers: z.array(z.strictObject({ nodeName: nameSchema, transport: transportSchema, url: z.url() })).min(1),
+  /** Proxy through which every server is reached, such as a tailnet operator's. */
+  proxyUrl: z.string().optional(),
   /** ServerName for TLS when the URL's host is no SAN. */
   tlsServerName: z.string().optional(),
   waitSeconds: z.number().int().positive().default(300),
@@ -215,7 +228,7 @@ export const membershipInputs = z.strictObject({
   /** True when the node carries an etcd member. */
   etcd: z.boolean(),
   labels: z.record(z.string(), z.string()).default({}),
-  headscale: headscaleRefSchema,
+  tailnet: tailnetRefSchema,
   hostName: z.string(),
   tag: z.string().startsWith("tag:"),
   waitSeconds: z.number().int().positive().default(300),

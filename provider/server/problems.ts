@@ -20,7 +20,8 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   }, root);
 }
 
-function suggestion(wrong: string, known: readonly string[]): string {
+/** The name nearest to a wrong one, as `; did you mean "x"?`, or nothing when none is near. */
+export function suggestion(wrong: string, known: readonly string[]): string {
   const best = known
     .map((name) => ({ name, d: editDistance(wrong.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.d - b.d)[0];

@@ -45,11 +45,31 @@ export interface ResourceDefinition<I extends z.ZodObject, O extends z.ZodObject
   delete(state: z.output<O>, id: string, context: CallContext): Promise<void>;
 }
 
+/** What a check may know beside the inputs. */
+export interface CheckContext {
+  /** The resource's name in the program. */
+  readonly resourceName: string;
+  /** Its inputs so far; empty for a new one. */
+  readonly olds: Properties;
+  /** The same bytes whenever the same resource is checked again in one run. */
+  readonly seed: Uint8Array;
+}
+
 /** A definition with its types erased. All properties go in and out as the engine sends them. */
 export interface Resource {
   readonly type: string;
-  check(news: Properties): { readonly inputs: Properties; readonly problems: readonly string[] };
+  check(
+    news: Properties,
+    context?: CheckContext,
+  ): { readonly inputs: Properties; readonly problems: readonly string[] };
   diff(state: Properties, news: Properties): readonly Change[];
+  /** Whether a replacement deletes the old object before it makes the new one; without it, it does. */
+  deletesFirst?(state: Properties, news: Properties): boolean;
+  /** State and inputs of an object that is not in the stack's state; without it there is no import. */
+  import?(
+    id: string,
+    context: CallContext,
+  ): Promise<{ readonly outputs: Properties; readonly inputs: Properties } | undefined>;
   create(inputs: Properties, context: CallContext): Promise<{ id: string; outputs: Properties }>;
   previewCreate(inputs: Properties): Properties;
   read(id: string, state: Properties, context: CallContext): Promise<Properties | undefined>;

@@ -1,6 +1,7 @@
 /** Starts the gRPC server and tells the engine its port on standard output, the whole of the plugin protocol. */
 import grpc from "@grpc/grpc-js";
 import stubs from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import { type ProviderPackage, homespanPackage } from "./package.ts";
 import type { Resource } from "./resource.ts";
 import { service } from "./service.ts";
 
@@ -14,12 +15,16 @@ export interface RunningServer {
 }
 
 /** Serves these resources on a free port of the loopback interface. */
-export async function serve(resources: readonly Resource[], version: string): Promise<RunningServer> {
+export async function serve(
+  resources: readonly Resource[],
+  version: string,
+  pack: ProviderPackage = homespanPackage,
+): Promise<RunningServer> {
   const server = new grpc.Server({
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
   });
-  const { handlers, cancel } = service(resources, version);
+  const { handlers, cancel } = service(resources, version, pack);
   server.addService(stubs.ResourceProviderService, handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {

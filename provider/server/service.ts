@@ -12,6 +12,7 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import proto from "@pulumi/pulumi/proto/provider_pb.js";
 import status from "@pulumi/pulumi/proto/status_pb.js";
 import type { Change } from "./diff.ts";
+import { type ProviderPackage, homespanPackage } from "./package.ts";
 import { type CallContext, PartialFailure, type Resource } from "./resource.ts";
 import { type Properties, isRecord } from "./values.ts";
 
@@ -79,13 +80,13 @@ function topLevel(path: string): string {
   return path.split(/[.[]/)[0] ?? path;
 }
 
-function diffResponse(changes: readonly Change[]): proto.DiffResponse {
+function diffResponse(changes: readonly Change[], deletesFirst: boolean): proto.DiffResponse {
   const response = new proto.DiffResponse();
   const { DIFF_SOME, DIFF_NONE } = proto.DiffResponse.DiffChanges;
   response.setChanges(changes.length > 0 ? DIFF_SOME : DIFF_NONE);
   response.setDiffsList([...new Set(changes.map((change) => topLevel(change.path)))]);
   response.setReplacesList([...new Set(changes.filter((c) => c.replace).map((c) => topLevel(c.path)))]);
-  response.setDeletebeforereplace(true);
+  response.setDeletebeforereplace(deletesFirst);
   response.setHasdetaileddiff(true);
   for (const change of changes) {
     const property = new proto.PropertyDiff();
@@ -96,10 +97,20 @@ function diffResponse(changes: readonly Change[]): proto.DiffResponse {
   return response;
 }
 
+function checkResponse(checked: {
+  readonly inputs: Properties;
+  readonly problems: readonly string[];
+}): proto.CheckResponse {
+  const response = new proto.CheckResponse().setInputs(toStruct(checked.inputs));
+  response.setFailuresList(checked.problems.map((reason) => new proto.CheckFailure().setReason(reason)));
+  return response;
+}
+
 /** The handlers of a server for these resources. */
 export function service(
   resources: readonly Resource[],
   version: string,
+  pack: ProviderPackage = homespanPackage,
 ): { readonly handlers: grpc.UntypedServiceImplementation; readonly cancel: () => void } {
   const byType = new Map(resources.map((resource) => [resource.type, resource]));
   const controller = new AbortController();
@@ -109,7 +120,7 @@ export function service(
     const type = (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
     const found = byType.get(type);
     if (found === undefined) {
-      throw new Error(`\`type\` must be a resource of the homespan provider, got ${JSON.stringify(type)}`);
+      throw new Error(`\`type\` must be a resource of ${pack.title}, got ${JSON.stringify(type)}`);
     }
     return found;
   };
@@ -124,26 +135,41 @@ export function service(
       return new empty.Empty();
     }),
     getSchema: handler(() =>
-      new proto.GetSchemaResponse().setSchema(JSON.stringify({ name: "homespan", version })),
+      new proto.GetSchemaResponse().setSchema(JSON.stringify({ name: pack.name, version })),
     ),
     checkConfig: handler((request: proto.CheckRequest) => {
-      const response = new proto.CheckResponse();
-      response.setInputs(request.getNews());
-      return response;
+      const news = toJs(request.getNews());
+      return checkResponse(pack.checkConfig?.(news) ?? { inputs: news, problems: [] });
     }),
-    diffConfig: handler(() => diffResponse([])),
-    configure: handler(() =>
-      new proto.ConfigureResponse().setAcceptsecrets(true).setSupportspreview(true).setAcceptresources(false),
+    diffConfig: handler((request: proto.DiffRequest) =>
+      diffResponse(pack.diffConfig?.(toJs(request.getOlds()), toJs(request.getNews())) ?? [], false),
     ),
-    check: handler((request: proto.CheckRequest) => {
-      const checked = find(request.getUrn()).check(toJs(request.getNews()));
-      const response = new proto.CheckResponse().setInputs(toStruct(checked.inputs));
-      response.setFailuresList(checked.problems.map((reason) => new proto.CheckFailure().setReason(reason)));
-      return response;
+    configure: handler((request: proto.ConfigureRequest) => {
+      pack.configure?.(toJs(request.getArgs()));
+      return new proto.ConfigureResponse()
+        .setAcceptsecrets(true)
+        .setSupportspreview(true)
+        .setAcceptresources(false);
     }),
-    diff: handler((request: proto.DiffRequest) =>
-      diffResponse(find(request.getUrn()).diff(toJs(request.getOlds()), toJs(request.getNews()))),
+    invoke: handler((request: proto.InvokeRequest) => {
+      throw new Error(`\`function\` must be one of ${pack.title}, which has none, got ${request.getTok()}`);
+    }),
+    check: handler((request: proto.CheckRequest) =>
+      checkResponse(
+        find(request.getUrn()).check(toJs(request.getNews()), {
+          // urn:pulumi:<stack>::<project>::<types>::<name>, and a name may hold "::" itself
+          resourceName: request.getUrn().split("::").slice(3).join("::"),
+          olds: toJs(request.getOlds()),
+          seed: request.getRandomseed_asU8(),
+        }),
+      ),
     ),
+    diff: handler((request: proto.DiffRequest) => {
+      const resource = find(request.getUrn());
+      const state = toJs(request.getOlds());
+      const news = toJs(request.getNews());
+      return diffResponse(resource.diff(state, news), resource.deletesFirst?.(state, news) ?? true);
+    }),
     create: handler(async (request: proto.CreateRequest) => {
       const resource = find(request.getUrn());
       const inputs = toJs(request.getProperties());
@@ -154,13 +180,20 @@ export function service(
     }),
     read: handler(async (request: proto.ReadRequest) => {
       const state = toJs(request.getProperties());
-      if (Object.keys(state).length === 0) {
-        throw new Error(
-          `${request.getId()} must be in the stack's state, import is not possible for this type`,
-        );
-      }
-      const found = await find(request.getUrn()).read(request.getId(), state, context(0));
+      const resource = find(request.getUrn());
       const response = new proto.ReadResponse();
+      if (Object.keys(state).length === 0) {
+        if (resource.import === undefined) {
+          throw new Error(
+            `${request.getId()} must be in the stack's state, import is not possible for this type`,
+          );
+        }
+        const imported = await resource.import(request.getId(), context(0));
+        if (imported === undefined) return response;
+        response.setId(request.getId()).setProperties(toStruct(imported.outputs));
+        return response.setInputs(toStruct(imported.inputs));
+      }
+      const found = await resource.read(request.getId(), state, context(0));
       if (found === undefined) return response;
       return response.setId(request.getId()).setProperties(toStruct(found)).setInputs(request.getInputs());
     }),

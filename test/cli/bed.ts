@@ -129,8 +129,20 @@ export function makeBed(options: BedOptions = {}): Bed {
 export const outputs = {
   clusterName: "ci",
   nodes: [
-    { name: "server-1", role: "server", site: "cloud", hostName: "ci-server-1", pod: "homespan-ci-server-1" },
-    { name: "agent-1", role: "agent", site: "home", hostName: "ci-agent-1", pod: "homespan-ci-agent-1" },
+    {
+      name: "server-1",
+      role: "server",
+      site: "cloud",
+      hostName: "ci-server-1",
+      transport: { kind: "podman", container: "homespan-ci-server-1-steward" },
+    },
+    {
+      name: "agent-1",
+      role: "agent",
+      site: "home",
+      hostName: "ci-agent-1",
+      transport: { kind: "podman", container: "homespan-ci-agent-1-steward" },
+    },
   ],
   kubeconfig: "apiVersion: v1",
   apiUrl: "https://127.0.0.1:6443",

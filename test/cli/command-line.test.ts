@@ -72,12 +72,12 @@ describe("usage mistakes end with 2 and no stack trace", () => {
   test.each([
     [["upp"], /unknown command 'upp'\n\(Did you mean up\?\)/],
     [["up", "--jsno"], /unknown option '--jsno'\n\(Did you mean --json\?\)/],
-    [["up", "cii"], /\[stack\] must be one of ci, got "cii"; did you mean "ci"\?/],
+    [["up", "cii"], /\[stack\] must be one of ci, lightsail, got "cii"; did you mean "ci"\?/],
     [["up", "ci", "--set", "agents"], /`--set` must be key=value, got "agents"/],
     [["up", "--timeout", "soon"], /number of minutes above 0/],
     [
       ["toolchain", "--group", "cor"],
-      /`--group` must be one of core, bench, test, got "cor"; did you mean "core"\?/,
+      /`--group` must be one of core, bench, test, rehearsal, got "cor"; did you mean "core"\?/,
     ],
     [["test", "--long", "none"], /`--long` must be/],
   ])("%j", async (args, message) => {

@@ -79,7 +79,12 @@ test("lines that are no events, and names", () => {
 
 test("stages in words", () => {
   const node = (stages: object[], problem?: string): Parameters<typeof summarizeStages>[0] =>
-    ({ node: "agent-1", pod: "homespan-ci-agent-1", stages, ...(problem ? { problem } : {}) }) as never;
+    ({
+      node: "agent-1",
+      logs: { k3s: "podman logs homespan-ci-agent-1-k3s" },
+      stages,
+      ...(problem ? { problem } : {}),
+    }) as never;
   const at = Date.parse("2026-01-01T00:01:30Z");
   const done = { name: "tailnet", state: "done", attempts: 1 };
   const running = { name: "k3s", state: "running", startedAt: "2026-01-01T00:00:00Z", attempts: 1 };
@@ -88,6 +93,6 @@ test("stages in words", () => {
   );
   expect(describeStage(summarizeStages(node([done]), at))).toBe("agent-1: ready");
   expect(describeStage(summarizeStages(node([], "container x does not exist"), at))).toMatch(
-    /^agent-1: stage steward failed: container x does not exist\n {2}fix: run up again/,
+    /^agent-1: stage boot failed: container x does not exist\n {2}fix: run up again/,
   );
 });

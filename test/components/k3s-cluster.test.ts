@@ -104,7 +104,7 @@ test("a membership knows every endpoint, its device and its labels", async () =>
       "homespan.dev/substrate": "sample",
       "node-type": "sample",
     },
-    headscale: { kind: "headscale", container: "homespan-ci-headscale" },
+    tailnet: { kind: "headscale", container: "homespan-ci-headscale" },
     hostName: "ci-agent-1",
     tag: "tag:ci-agent",
   });

@@ -27,11 +27,12 @@ const run = (changes: Partial<StewardNodeArgs> = {}): Promise<Recording & { read
     };
   });
 
-test("registers exactly a volume, a key and a machine below itself", async () => {
+test("registers exactly a volume, a machine, a key and its login below itself", async () => {
   const { registrations } = await run();
   const own = registrations.filter((it) => it.parent.endsWith("homespan:steward:StewardNode::agent-1"));
   expect(own.map((it) => `${it.type} ${it.name}`).sort()).toEqual([
     "homespan:index:HeadscaleKey agent-1-key",
+    "homespan:index:StewardLogin agent-1-login",
     "homespan:index:StewardNode agent-1-machine",
     "homespan:index:StewardVolume agent-1-volume",
   ]);
@@ -51,11 +52,10 @@ test("the key is for this node's tag and name, and goes with the control server"
   expect(key.deletedWith).toContain("HeadscaleServer::control");
 });
 
-test("the machine gets its key as a secret and everything else in the open", async () => {
+test("the login gets its key as a secret; the machine is made in the open", async () => {
   const { find } = await run();
-  const { inputs, secretOutputs } = find("homespan:index:StewardNode", "agent-1-machine");
+  const { inputs } = find("homespan:index:StewardNode", "agent-1-machine");
   expect(inputs).toMatchObject({
-    authKey: "[secret]",
     identity: "volume-of-agent-1",
     hostAliases: { "control.homespan-ci.internal": "10.90.0.10" },
     publish: [],
@@ -63,8 +63,12 @@ test("the machine gets its key as a secret and everything else in the open", asy
     stewardImage: "steward:1",
     socketDirectory: "/run/homespan/ci",
   });
-  expect(JSON.stringify(inputs)).not.toContain(secrets.authKey);
-  expect(secretOutputs).toEqual(["authKey"]);
+  const login = find("homespan:index:StewardLogin", "agent-1-login");
+  expect(login.inputs).toMatchObject({ authKey: "[secret]", identity: "volume-of-agent-1" });
+  expect(Object.keys(login.inputs["files"] as object)).toEqual(["boot/ca.pem"]);
+  expect(JSON.stringify([inputs, login.inputs])).not.toContain(secrets.authKey);
+  expect(login.secretOutputs).toEqual(["authKey"]);
+  expect(login.deletedWith).toContain("StewardNode::agent-1-machine");
 });
 
 test("a restricted machine's limits reach the steward and its children", async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -140,13 +140,18 @@ describe("the plugins of a program", () => {
     expect(requiredPlugins(join(folder, "stacks"))).toEqual(requiredPlugins(folder));
   });
 
+  it("are found by the engine itself, but for those that serve a package under another name", () => {
+    expect(pluginsToFind(folder, "/nonexistent").map(({ name }) => name)).toEqual(["terraform-provider"]);
+  });
+
   it("need not be looked for when they are on PATH", () => {
     const bin = join(folder, "bin");
     mkdirSync(bin);
-    writeFileSync(join(bin, "pulumi-resource-kubernetes"), "", { mode: 0o755 });
-    writeFileSync(join(bin, "pulumi-resource-command"), "", { mode: 0o644 });
-    const names = pluginsToFind(folder, `/nonexistent::${bin}`).map(({ name }) => name);
-    expect(names).toEqual(["command", "terraform-provider"]);
+    const program = join(bin, "pulumi-resource-terraform-provider");
+    writeFileSync(program, "", { mode: 0o644 });
+    expect(pluginsToFind(folder, `/nonexistent::${bin}`)).toHaveLength(1);
+    chmodSync(program, 0o755);
+    expect(pluginsToFind(folder, `/nonexistent::${bin}`)).toEqual([]);
   });
 
   it("are none in a folder without a package", () => {

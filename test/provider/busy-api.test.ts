@@ -20,7 +20,7 @@ const server = {
   identity: "v1",
   etcd: true,
   labels: { "node-type": "steward" },
-  headscale: { kind: "headscale", container: "homespan-ci-headscale" },
+  tailnet: { kind: "headscale", container: "homespan-ci-headscale" },
   hostName: "ci-server-1",
   tag: "tag:ci-server",
   waitSeconds: 60,

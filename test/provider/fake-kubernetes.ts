@@ -80,6 +80,8 @@ export class FakeKubernetes implements Kubernetes {
   evicted: () => void = () => undefined;
   /** Endpoints the last call could have used. */
   usedEndpoints: readonly string[] = [];
+  /** The proxy of the last ping. */
+  usedProxy: string | undefined;
 
   connect(access: ClusterAccess): Promise<KubernetesApi> {
     return Promise.resolve({
@@ -94,7 +96,8 @@ export class FakeKubernetes implements Kubernetes {
     });
   }
 
-  ping(url: string): Promise<boolean> {
+  ping(url: string, proxyUrl?: string): Promise<boolean> {
+    this.usedProxy = proxyUrl;
     return Promise.resolve(this.answering?.has(url) ?? true);
   }
 

@@ -3,13 +3,17 @@ import { NodeLists } from "../../provider/effects/cluster-nodes.ts";
 import type { Effects } from "../../provider/effects/effects.ts";
 import type { Firewall } from "../../provider/effects/firewall.ts";
 import { HeadscaleProgram } from "../../provider/effects/headscale.ts";
-import { PodmanNodeAccess } from "../../provider/effects/node-files.ts";
+import { nodeAccess } from "../../provider/effects/node-access.ts";
 import { patientKubernetes } from "../../provider/effects/patient-kubernetes.ts";
 import type { PodmanServices } from "../../provider/effects/podman-service.ts";
+import { SshConnections } from "../../provider/effects/ssh.ts";
+import { tailnetsOf } from "../../provider/effects/tailnets.ts";
+import { TailscaleHttpApi } from "../../provider/effects/tailscale-api.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
 import { ProviderClient, secret } from "./client.ts";
 import { FakeHeadscale } from "./fake-headscale.ts";
 import { FakeKubernetes } from "./fake-kubernetes.ts";
+import { FakeOperators } from "./fake-operators.ts";
 import { FakePodman } from "./fake-podman.ts";
 
 export * from "./client.ts";
@@ -66,6 +70,10 @@ export class Harness extends ProviderClient {
   readonly services = new FakeServices();
   readonly clock = new FakeClock();
   readonly headscale = new FakeHeadscale();
+  readonly operators = new FakeOperators();
+  /** What the client of Tailscale's API finds in its environment. */
+  readonly environment: Record<string, string> = {};
+  readonly ssh = new SshConnections();
   #random = 0;
 
   async start(): Promise<void> {
@@ -73,18 +81,28 @@ export class Harness extends ProviderClient {
     // Every question is asked anew: sharing within a second is not what these tests are about.
     let tick = 0;
     const unshared = (): number => (tick += 10_000);
+    const headscale = new HeadscaleProgram(this.podman, unshared);
+    const tailscale = new TailscaleHttpApi(this.clock, this.environment, unshared);
     const effects: Effects = {
       podman: this.podman,
       services: this.services,
       firewall: this.firewall,
-      nodes: new PodmanNodeAccess(this.podman),
-      headscale: new HeadscaleProgram(this.podman, unshared),
+      nodes: nodeAccess(this.podman, this.ssh),
+      ssh: this.ssh,
+      headscale,
+      tailnets: tailnetsOf(headscale, tailscale),
+      operators: this.operators,
       kubernetes: this.kubernetes,
       nodeLists: new NodeLists(patientKubernetes(this.kubernetes, this.clock), unshared),
       clock: this.clock,
       random: (bytes) => `${String((this.#random += 1))}f`.padStart(bytes * 2, "0"),
     };
     await this.serve(effects);
+  }
+
+  override stop(): void {
+    this.ssh.close();
+    super.stop();
   }
 }
 
@@ -113,7 +131,7 @@ export const agentMembership = {
   transport: transportOf("agent-1"),
   identity: "v1",
   etcd: false,
-  headscale: { kind: "headscale", container: "homespan-ci-headscale" },
+  tailnet: { kind: "headscale", container: "homespan-ci-headscale" },
   hostName: "ci-agent-1",
   tag: "tag:ci-agent",
 };

@@ -83,7 +83,7 @@ describe("Kubeconfig", () => {
     h.podman.containers.delete(stewardOf("server-2"));
     await expect(h.create("Kubeconfig", inputs)).rejects.toThrow(
       "no API server answered within 30 s. server-1: stage `artifacts` is failed, 3 attempts: image not found; " +
-        "server-2: its steward does not answer",
+        "server-2: the node itself does not answer",
     );
   });
 });

@@ -108,6 +108,6 @@ describe("stages", () => {
     } as const;
     expect(stuckText([stage], now)).toBe("stage `tailnet` is running for 90 s, 4 attempts: key expired");
     expect(stuckText([], now)).toBe("all its boot stages are done");
-    expect(stuckText(undefined, now)).toBe("its steward does not answer");
+    expect(stuckText(undefined, now)).toBe("the node itself does not answer");
   });
 });

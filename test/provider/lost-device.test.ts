@@ -1,8 +1,8 @@
 /** A device that was removed from the tailnet by hand: the same machine logs in again with a new key. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Properties } from "../../provider/server/values.ts";
+import { type Properties, UNKNOWN } from "../../provider/server/values.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { agentMembership, Harness, plain, secret, stewardOf } from "./harness.ts";
+import { agentMembership, Harness, isSecret, plain, secret, stewardOf, transportOf } from "./harness.ts";
 import { done, failed } from "./fake-podman.ts";
 import { onExec, readyStages } from "./trouble.ts";
 
@@ -19,12 +19,18 @@ const node = {
   socketDirectory: "/run/homespan/ci",
   files: { "steward/node.conf": "NODE=agent-1\n" },
 };
+const login = {
+  nodeName: "agent-1",
+  transport: transportOf("agent-1"),
+  identity: "v1",
+  files: { "boot/ca.pem": "PEM\n" },
+};
 const member = agentMembership;
 const steward = stewardOf("agent-1");
 
 let h: Harness;
 let keyState: Properties;
-let nodeState: Properties;
+let loginState: Properties;
 let memberState: Properties;
 beforeEach(async () => {
   h = new Harness();
@@ -34,7 +40,8 @@ beforeEach(async () => {
   h.podman.containers.set(name, { name, running: true, labels, pod: "", networks: [] });
   h.headscale.users.push({ id: 9, name: "homespan" });
   keyState = (await h.create("HeadscaleKey", key)).state;
-  nodeState = (await h.create("StewardNode", { ...node, authKey: keyState["key"] })).state;
+  await h.create("StewardNode", node);
+  loginState = (await h.create("StewardLogin", { ...login, authKey: keyState["key"] })).state;
   h.headscale.device("ci-agent-1", "tag:ci-agent", "100.64.0.2");
   h.headscale.keys = h.headscale.keys.map((made) => ({ ...made, used: true }));
   h.kubernetes.nodes.set("agent-1", fakeNode("agent-1", { address: "100.64.0.2" }));
@@ -58,8 +65,8 @@ describe("a device that was removed by hand", () => {
   it("comes back with a new key on the same volume, in the same pod, under the same identity", async () => {
     h.headscale.devices = [];
     const made = (await h.create("HeadscaleKey", key)).state;
-    const news = { ...node, authKey: made["key"] };
-    expect(await h.diff("StewardNode", nodeState, news)).toEqual({ authKey: "update" });
+    const news = { ...login, authKey: made["key"] };
+    expect(await h.diff("StewardLogin", loginState, news)).toEqual({ authKey: "update" });
     // The steward logs in and deletes the key.
     let asked = 0;
     onExec(h, (container, script) => {
@@ -71,7 +78,7 @@ describe("a device that was removed by hand", () => {
       return undefined;
     });
     h.podman.commands.length = 0;
-    const updated = await h.update("StewardNode", nodeState, news);
+    const updated = await h.update("StewardLogin", loginState, news);
     expect(h.podman.commands).toEqual([]);
     expect(plain(updated)["identity"]).toBe("v1");
     const found = (await h.read("Membership", { ...memberState, ready: false })) ?? {};
@@ -84,10 +91,36 @@ describe("a device that was removed by hand", () => {
   it("is named with the node's stage when the login does not succeed", async () => {
     const stages = [{ name: "tailnet", state: "failed", attempts: 1, error: "control is away" }];
     h.podman.stageFiles.set(steward, JSON.stringify({ stages }));
-    const news = { ...node, authKey: secret("hskey-new") };
-    await expect(h.update("StewardNode", nodeState, news)).rejects.toThrow(
+    const news = { ...login, authKey: secret("hskey-new") };
+    await expect(h.update("StewardLogin", loginState, news)).rejects.toThrow(
       "agent-1 did not log in with its new key within 120 s: stage `tailnet` is failed: control is away",
     );
+  });
+});
+
+describe("the way in", () => {
+  it("comes in a file of its own, for a node that was made before it", async () => {
+    expect(isSecret(loginState["authKey"])).toBe(true);
+    const files = h.podman.files.get(steward) ?? new Map<string, string>();
+    expect(files.get("secrets/authkey")).toBe(plain(keyState)["key"]);
+    expect(files.get("boot/ca.pem")).toBe("PEM\n");
+    const text = [...h.podman.commands, ...h.podman.execs].join("\n");
+    expect(text).not.toContain(String(plain(keyState)["key"]));
+    expect(
+      await h.diff("StewardLogin", loginState, { ...login, authKey: keyState["key"], identity: UNKNOWN }),
+    ).toEqual({
+      identity: "replace",
+    });
+  });
+
+  it("takes another authority with a steward that starts again, and no second login", async () => {
+    const news = { ...login, authKey: keyState["key"], files: { "boot/ca.pem": "OTHER\n" } };
+    h.podman.files.get(steward)?.delete("secrets/authkey");
+    h.podman.commands.length = 0;
+    await h.update("StewardLogin", loginState, news);
+    expect(h.podman.commands).toEqual([`restart ${steward}`]);
+    expect(h.podman.files.get(steward)?.get("boot/ca.pem")).toBe("OTHER\n");
+    expect(h.podman.files.get(steward)?.has("secrets/authkey")).toBe(false);
   });
 });
 

@@ -28,7 +28,7 @@ describe("Membership", () => {
     identity: "v1",
     etcd: false,
     labels: { "homespan.dev/site": "home", "node-type": "steward" },
-    headscale: { kind: "headscale", container: "homespan-ci-headscale" },
+    tailnet: { kind: "headscale", container: "homespan-ci-headscale" },
     hostName: "ci-agent-1",
     tag: "tag:ci-agent",
     waitSeconds: 20,
@@ -117,7 +117,7 @@ describe("Membership", () => {
     h.podman.containers.delete(stewardOf("agent-1"));
     const found = (await h.read("Membership", state)) ?? {};
     expect(await h.diff("Membership", found, agent)).toEqual({ ready: "update" });
-    await expect(h.update("Membership", found, agent)).rejects.toThrow("its steward does not answer");
+    await expect(h.update("Membership", found, agent)).rejects.toThrow("the node itself does not answer");
     runSteward(h, "agent-1");
     h.podman.stageFiles.set(
       stewardOf("agent-1"),

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PodmanNodeAccess } from "../../provider/effects/node-files.ts";
+import { PodmanNodeAccess } from "../../provider/effects/podman-node-access.ts";
 import { FakePodman } from "./fake-podman.ts";
 
 const steward = "homespan-ci-agent-1-steward";

@@ -30,8 +30,7 @@ const node = {
   stewardImage: "localhost/homespan/steward:0.1.0",
   socketDirectory: "/run/homespan/ci",
   publish: [{ hostPort: 6443, containerPort: 6443 }],
-  files: { "steward/node.conf": "NODE=agent-1\n", "boot/ca.pem": "PEM" },
-  authKey: secret("hskey-1"),
+  files: { "steward/node.conf": "NODE=agent-1\n", "steward/children/k3s.args": "k3s:1\n" },
 };
 
 describe("ClusterIdentity", () => {
@@ -85,17 +84,15 @@ describe("ClusterAnchor", () => {
 });
 
 describe("StewardNode", () => {
-  it("puts key and files into the volume, then makes pod and steward", async () => {
+  it("puts its files into the volume, then makes pod and steward", async () => {
     const { id, state } = await h.create("StewardNode", node);
     expect(id).toBe("homespan-ci-agent-1");
     expect(state).toMatchObject({ podName: id, transport, running: true });
-    expect(isSecret(state["authKey"])).toBe(true);
     const files = h.podman.files.get(steward) ?? new Map();
-    expect([...files.keys()].sort()).toEqual(["boot/ca.pem", "secrets/authkey", "steward/node.conf"]);
+    expect([...files.keys()].sort()).toEqual(["steward/children/k3s.args", "steward/node.conf"]);
     const text = [...h.podman.commands, ...h.podman.execs].join("\n");
     expect(text).toContain("--publish 127.0.0.1:6443:6443");
     expect(text).toContain("--add-host control.homespan-ci.internal:10.90.0.10");
-    expect(text).not.toContain("hskey-1");
     expect(await h.diff("StewardNode", (await h.read("StewardNode", state)) ?? {}, node)).toEqual({});
   });
 
@@ -146,24 +143,19 @@ describe("StewardNode", () => {
     expect(await h.diff("StewardNode", state, { ...node, identity: UNKNOWN })).toEqual({
       identity: "replace",
     });
-    expect(await h.diff("StewardNode", state, { ...node, authKey: secret("other") })).toEqual({
-      authKey: "update",
-    });
-    expect(await h.diff("StewardNode", state, { ...node, authKey: UNKNOWN })).toEqual({ authKey: "update" });
     expect(await h.diff("StewardNode", state, { ...node, stewardImage: "x" })).toEqual({
       stewardImage: "update",
     });
   });
 
-  it("delivers changed files to the running steward and restarts it, with no new pod and no key", async () => {
+  it("delivers changed files to the running steward and restarts it, with no new pod", async () => {
     const { state } = await h.create("StewardNode", node);
     const news = { ...node, files: { "steward/node.conf": "NODE=agent-1\nNEW=1\n" } };
     expect(await h.diff("StewardNode", state, news)).toEqual({
-      'files["boot/ca.pem"]': "delete",
+      'files["steward/children/k3s.args"]': "delete",
       'files["steward/node.conf"]': "update",
     });
     h.podman.commands.length = 0;
-    h.podman.files.get(steward)?.delete("secrets/authkey");
     await h.update("StewardNode", state, news);
     expect(h.podman.commands).toEqual([`restart ${steward}`]);
     expect([...(h.podman.files.get(steward)?.keys() ?? [])]).toEqual(["steward/node.conf"]);
@@ -175,8 +167,8 @@ describe("StewardNode", () => {
     await h.update("StewardNode", state, { ...node, stewardImage: "other:1" });
     expect(h.podman.commands.map((command) => command.split(" ").slice(0, 2).join(" "))).toEqual([
       "pod rm",
-      "volume import",
       "pod create",
+      "volume import",
       "run --detach",
     ]);
   });

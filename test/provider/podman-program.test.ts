@@ -1,5 +1,10 @@
 /** What the real `podman` says, and what is made of it. */
-import { describe, expect, it } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { PodmanSocket } from "../../provider/effects/podman-socket.ts";
 import { PodmanProgram } from "../../provider/effects/podman.ts";
 import type { Run } from "../../provider/effects/process.ts";
 
@@ -12,6 +17,9 @@ const run: Run = (_program, args) => {
   return Promise.resolve({ code: 0, stdout: args[0] === "ps" ? JSON.stringify(list) : "", stderr: "" });
 };
 
+/** No service of this machine takes part. */
+const noService = new PodmanSocket("/nowhere");
+
 describe("PodmanProgram", () => {
   it("takes a container for running while its process exists", async () => {
     const commands: string[] = [];
@@ -19,7 +27,7 @@ describe("PodmanProgram", () => {
       commands.push(args.join(" "));
       return run(program, args);
     };
-    const podman = new PodmanProgram(recorded, Date.now, (pid) => pid === 10);
+    const podman = new PodmanProgram(recorded, Date.now, (pid) => pid === 10, noService);
     const containers = await podman.list("containers");
     // Without --pod Podman leaves the names of pods out.
     expect(commands).toContain("ps --all --pod --format json");
@@ -38,10 +46,71 @@ describe("PodmanProgram", () => {
         return run(program, args);
       },
       () => 0,
+      () => true,
+      noService,
     );
     await Promise.all([podman.list("volumes"), podman.list("volumes"), podman.list("networks")]);
     await podman.command(["volume", "rm", "one"]);
     await Promise.all([podman.list("volumes"), podman.list("networks")]);
     expect(commands).toEqual(["volume ls", "network ls", "volume rm", "volume ls"]);
+  });
+});
+
+describe("a service that answers", () => {
+  let root = "";
+  let server: Server | undefined;
+  const serve = async (
+    answer: (request: IncomingMessage, response: ServerResponse) => void,
+  ): Promise<void> => {
+    root = mkdtempSync(join(tmpdir(), "podman-socket-"));
+    mkdirSync(join(root, "gone"));
+    mkdirSync(join(root, "here"));
+    const listening = createServer(answer);
+    server = listening;
+    await new Promise<void>((resolve) => listening.listen(join(root, "here/podman.sock"), resolve));
+  };
+  const commands: string[] = [];
+  const program = (): PodmanProgram =>
+    new PodmanProgram(
+      (name, args) => {
+        commands.push(args.join(" "));
+        return run(name, args);
+      },
+      () => 0,
+      (pid) => pid === 10,
+      new PodmanSocket(root),
+    );
+  afterEach(() => {
+    server?.closeAllConnections();
+    server?.close();
+    rmSync(root, { recursive: true, force: true });
+    commands.length = 0;
+  });
+
+  it("is asked instead of a program", async () => {
+    const asked: string[] = [];
+    await serve((request, response) => {
+      asked.push(request.url ?? "");
+      const containers = [{ Names: ["a"], State: "running", Pid: 10, PodName: "p", Networks: null }];
+      response.end(JSON.stringify(request.url?.includes("containers") === true ? containers : null));
+    });
+    const podman = program();
+    expect(await podman.list("containers")).toMatchObject([{ name: "a", running: true, pod: "p" }]);
+    expect(await podman.list("networks")).toEqual([]);
+    expect(asked).toEqual(["/v4.0.0/libpod/containers/json?all=true", "/v4.0.0/libpod/networks/json"]);
+    expect(commands).toEqual([]);
+  });
+
+  it("is left for the program when it answers with an error, or nothing that can be read", async () => {
+    let body = "{";
+    await serve((_request, response) => {
+      response.statusCode = body === "{" ? 200 : 500;
+      response.end(body);
+    });
+    const podman = program();
+    expect(await podman.list("containers")).toHaveLength(3);
+    body = '{"cause":"database is locked"}';
+    expect(await podman.list("pods")).toEqual([]);
+    expect(commands).toEqual(["ps --all --pod --format json", "pod ps --format json"]);
   });
 });

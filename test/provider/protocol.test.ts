@@ -34,7 +34,7 @@ describe("protocol", () => {
       nodeNam: "agent-1",
       site: 3,
       publish: [{ hostPort: 70000, containerPort: 1 }],
-      authKey: secret(5),
+      stewardImage: secret(5),
     });
     expect(problems).toEqual(
       expect.arrayContaining([
@@ -43,7 +43,7 @@ describe("protocol", () => {
         "`publish[0].hostPort` must be at most 65535, got 70000",
         '`nodeNam` must be a known property, got an unknown name; did you mean "nodeName"?',
         "`nodeName` must be a string, got nothing",
-        "`authKey` must be a string, got a secret value that is not shown",
+        "`stewardImage` must be a string, got a secret value that is not shown",
       ]),
     );
   });

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Properties } from "../../provider/server/values.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { agentMembership, Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
+import { agentMembership, Harness, runSteward, stewardOf, transportOf } from "./harness.ts";
 import { readyStages } from "./trouble.ts";
 
 const headscale = { kind: "headscale", container: "homespan-ci-headscale" };
@@ -35,7 +35,6 @@ const inputs: Readonly<Record<string, Properties>> = {
     stewardImage: "localhost/homespan/steward:0.1.0",
     socketDirectory: "/run/homespan/ci",
     files: { "steward/node.conf": "NODE=agent-1\n" },
-    authKey: secret("hskey-1"),
   },
   NodeConfig: {
     nodeName: "agent-1",

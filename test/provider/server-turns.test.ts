@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fullyQualifiedName, stewardContainer, tailnetHostName } from "../../components/render/names.ts";
 import { otherServers, stewardOfHost } from "../../provider/logic/join-conf.ts";
 import type { Properties } from "../../provider/server/values.ts";
-import { Harness, secret, stewardOf, transportOf } from "./harness.ts";
+import { Harness, stewardOf, transportOf } from "./harness.ts";
 import { onExec, readyStages } from "./trouble.ts";
 
 const servers = ["server-1", "server-2", "server-3"];
@@ -18,7 +18,6 @@ const node = (nodeName: string) => ({
   stewardImage: "localhost/homespan/steward:0.1.0",
   socketDirectory: "/run/homespan/ci",
   files: { "steward/node.conf": `NODE=${nodeName}\n`, "steward/children/k3s.args": "k3s:1\n" },
-  authKey: secret("hskey-1"),
 });
 type Inputs = ReturnType<typeof node>;
 const upgraded = (inputs: Inputs): Inputs => ({
@@ -97,12 +96,25 @@ describe("a change for all nodes", () => {
     expect(most).toEqual({ servers: 1, agents: 2 });
   });
 
-  it.each([
-    ["steward/node.conf", "NEW=1\n"],
-    ["boot/ca.pem", "PEM"],
-  ])("of %s restarts the stewards, again one server after the other", async (path, content) => {
-    const change = (inputs: Inputs): Inputs => ({ ...inputs, files: { ...inputs.files, [path]: content } });
+  it("of what a steward reads at its start restarts the stewards, again one server after the other", async () => {
+    const path = "steward/node.conf";
+    const change = (inputs: Inputs): Inputs => ({ ...inputs, files: { ...inputs.files, [path]: "NEW=1\n" } });
     expect(reasons(await updateAll(servers, change))).toEqual([]);
+    expect(h.podman.commands).toEqual(servers.map((name) => `restart ${stewardOf(name)}`));
+    expect(most.servers).toBe(1);
+  });
+
+  it("of the control server's CA does the same", async () => {
+    const login = (name: string, ca: string) => ({
+      ...{ nodeName: name, transport: transportOf(name), identity: "v1" },
+      ...{ files: { "boot/ca.pem": ca }, authKey: "hskey-1" },
+    });
+    falls = false;
+    const made = await Promise.all(servers.map((name) => h.create("StewardLogin", login(name, "PEM\n"))));
+    falls = true;
+    await Promise.all(
+      servers.map((name, index) => h.update("StewardLogin", made[index]?.state ?? {}, login(name, "NEW\n"))),
+    );
     expect(h.podman.commands).toEqual(servers.map((name) => `restart ${stewardOf(name)}`));
     expect(most.servers).toBe(1);
   });

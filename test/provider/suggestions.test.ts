@@ -20,8 +20,8 @@ describe("a property that nobody knows", () => {
     ],
     [
       "Membership",
-      { headscale: { kind: "headscale", containr: "x" } },
-      '`headscale.containr` must be a known property, got an unknown name; did you mean "container"?',
+      { tailnet: { kind: "headscale", containr: "x" } },
+      '`tailnet.containr` must be a known property, got an unknown name; did you mean "container"?',
     ],
     [
       "Membership",

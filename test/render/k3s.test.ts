@@ -12,6 +12,15 @@ import { agent, restricted, server } from "./samples.ts";
 const read = (text: string): Record<string, unknown> => parse(text) as Record<string, unknown>;
 
 describe("config.yaml", () => {
+  test("of a server says when etcd is snapshotted, where that was chosen", () => {
+    const snapshots = { schedule: "15 */6 * * *", keep: 9 };
+    expect(read(renderK3sConfig({ ...server, snapshots }))).toEqual({
+      ...read(renderK3sConfig(server)),
+      "etcd-snapshot-schedule-cron": "15 */6 * * *",
+      "etcd-snapshot-retention": 9,
+    });
+  });
+
   test("of a server", async () => {
     const text = renderK3sConfig(server);
     await expect(text).toMatchFileSnapshot("golden/server.yaml");
@@ -149,6 +158,13 @@ test("join.conf", async () => {
   });
   await expect(text).toMatchFileSnapshot("golden/join.conf");
   expect(text.split("\n").map((line) => line.split("=")[0])).toEqual(["ROLE", "MODE", "SERVERS", "SAN", ""]);
+});
+
+test("join.conf carries the address the world knows a node by, where it has one", () => {
+  const conf = { role: "agent", mode: "join", servers: ["a.b"], tlsSans: [] } as const;
+  expect(renderJoinConf({ ...conf, externalAddress: "198.51.100.11" })).toBe(
+    `${renderJoinConf(conf)}EXTERNAL_IP=198.51.100.11\n`,
+  );
 });
 
 describe("all files of a join", () => {

@@ -7,6 +7,7 @@ import { renderFirewall, type Firewall } from "../../components/render/machine-f
 import {
   bakedFiles,
   bootFiles,
+  bootRevision,
   renderArtifacts,
   renderNodeConf,
 } from "../../components/render/machine-files.ts";
@@ -71,10 +72,31 @@ describe("the firewall", () => {
     }
   });
 
+  const openPorts: Firewall["openPorts"] = [
+    { protocol: "tcp", fromPort: 30000, toPort: 30010, cidrs: ["203.0.113.0/24", "198.51.100.7/32"] },
+    { protocol: "udp", fromPort: 53, toPort: 53, cidrs: ["0.0.0.0/0"] },
+  ];
+
+  test("further ports are open by the port that was connected to, to the node and to what its Services lead to", () => {
+    const rules = [
+      "meta l4proto tcp ct original proto-dst 30000-30010 ip saddr { 203.0.113.0/24, 198.51.100.7/32 } accept",
+      "meta l4proto udp ct original proto-dst 53 ip saddr { 0.0.0.0/0 } accept",
+    ];
+    const open = { ...closed, openPorts };
+    expect(verdicts(open, "input").slice(-3)).toEqual([...rules, "drop"]);
+    expect(verdicts(open, "forward").slice(0, 2)).toEqual(rules.map((rule) => `ct status dnat ${rule}`));
+    expect(renderFirewall({ ...open, outside: "cluster" })).toBe(
+      renderFirewall({ ...closed, outside: "cluster" }),
+    );
+    expect(() => renderFirewall({ ...closed, openPorts: [{ ...openPorts[0]!, toPort: 0 }] })).toThrow(
+      "`openPorts` must be ports of 1 to 65535, got 0",
+    );
+  });
+
   test("nft reads the rules", async ({ skip }) => {
     for (const outside of ["closed", "cluster"] as const) {
       for (const ingress of [true, false]) {
-        const input = renderFirewall({ outside, sshPorts: [22, 2222], ingress });
+        const input = renderFirewall({ outside, sshPorts: [22, 2222], ingress, openPorts });
         const read = await execa("nft", ["--check", "--file", "-"], { input, reject: false });
         skip(
           read.exitCode === undefined || /not permitted/.test(read.stderr),
@@ -140,6 +162,15 @@ test("the boot files are those of the steward, byte for byte: from the same sour
   for (const script of ["receive", "checksums", "remove"]) {
     expect(sources).toContain(`images/steward/scripts/${script}`);
   }
+});
+
+test("one word tells two sets of boot files apart, and none of a set that is not whole", () => {
+  const sums = Object.fromEntries(bootFiles.map(({ path }) => [path, "a".repeat(64)]));
+  const [first = ""] = Object.keys(sums);
+  expect(bootRevision(sums)).toMatch(/^[0-9a-f]{64}$/);
+  expect(bootRevision({ ...sums, "units/other.service": "b".repeat(64) })).toBe(bootRevision(sums));
+  expect(bootRevision({ ...sums, [first]: "b".repeat(64) })).not.toBe(bootRevision(sums));
+  for (const missing of ["", "-"]) expect(bootRevision({ ...sums, [first]: missing })).toBe("");
 });
 
 test("k3s on a machine reads what the join layer writes below the same paths as everywhere", () => {

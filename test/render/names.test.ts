@@ -3,11 +3,15 @@ import { expect, test } from "vitest";
 import { hostAddress } from "../../components/render/address.ts";
 import { pathBelowData, stewardPaths } from "../../components/render/host-paths.ts";
 import {
+  cloudKeyName,
+  cloudNames,
   clusterObjectName,
   controlHostName,
   fullyQualifiedName,
   nodeNames,
   nodeTag,
+  operatorHostName,
+  operatorTag,
   podName,
   stewardContainer,
   tailnetDomain,
@@ -27,6 +31,17 @@ test("the names of the contract", () => {
   expect(tailnetHostName("ci", "agent-1")).toBe("ci-agent-1");
   expect(nodeTag("ci", "server")).toBe("tag:ci-server");
   expect(controlHostName("ci")).toBe("control.homespan-ci.internal");
+});
+
+test("the names of a node in a cloud, and of the machine that runs Pulumi", () => {
+  expect(cloudNames("prod", "server-1")).toEqual({
+    instance: "prod-server-1",
+    address: "prod-server-1-address",
+    disk: "prod-server-1-data",
+  });
+  expect(cloudKeyName("prod")).toBe("prod-key");
+  expect(operatorHostName("prod")).toBe("prod-operator");
+  expect(operatorTag("prod")).toBe("tag:prod-operator");
 });
 
 test("every node of every cluster has a valid host name", () => {

@@ -31,7 +31,7 @@ export const steward: StewardFiles = {
   nodeName: "agent-1",
   volumeName: "homespan-ci-agent-1-data",
   loginServer: "https://control.homespan-ci.internal",
-  caCertificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+  ownAuthority: true,
   images: { tailscale: "docker.io/tailscale/tailscale:v1.96.0", k3s: "docker.io/rancher/k3s:v1.35.1-k3s1" },
   restrictions: unrestricted,
   imagesDirectory: "/home/user/.cache/homespan/images/cluster",

@@ -5,7 +5,6 @@ import { restricted, steward } from "./samples.ts";
 test("golden", async () => {
   const files = renderStewardFiles(steward);
   expect(Object.keys(files).sort()).toEqual([
-    "boot/ca.pem",
     "steward/children/bootstrapper.args",
     "steward/children/k3s.args",
     "steward/children/tailscale.args",
@@ -42,7 +41,7 @@ test("a restricted machine sets the limits of every child", () => {
 });
 
 test("without an own CA and without image archives nothing points at them", () => {
-  const files = renderStewardFiles({ ...steward, caCertificate: "", imagesDirectory: undefined });
+  const files = renderStewardFiles({ ...steward, ownAuthority: false, imagesDirectory: undefined });
   expect(files).not.toHaveProperty("boot/ca.pem");
   expect(Object.values(files).join("")).not.toMatch(/SSL_CERT_FILE|agent\/images/);
 });

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { checkCiConfig, type CiConfig } from "../../stacks/ci-config.ts";
 import { ciStack, type CiMachine } from "../../stacks/ci.ts";
 import { prepared, secrets } from "../components/support/prepared.ts";
-import { record, type Recording, type Registration } from "../components/support/recorder.ts";
+import { record, type Recording } from "../components/support/recorder.ts";
+import { tree, waitsFor } from "./tree.ts";
 
 const machine: CiMachine = {
   restrictions: { cgroupV1: false, noSysResource: false },
@@ -29,32 +30,6 @@ function run(values: Record<string, string> = {}): Promise<CiRecording> {
   return recording;
 }
 
-/** Every resource below its parent, in order of name: the tree `pulumi stack` shows. */
-function tree(recording: Recording): string[] {
-  const below = (parent: string, depth: number): string[] =>
-    recording.registrations
-      .filter((it) => it.parent === parent)
-      .sort((a, b) => `${a.name} ${a.type}`.localeCompare(`${b.name} ${b.type}`))
-      .flatMap((it) => [`${"  ".repeat(depth)}${it.type} ${it.name}`, ...below(it.urn, depth + 1)]);
-  const stack = recording.registrations.find((it) => it.type === "pulumi:pulumi:Stack");
-  return below(stack?.urn ?? "", 0);
-}
-
-/** Everything a registration waits for, directly or through others; a parent's wait is its children's. */
-function waitsFor(recording: Recording, registration: Registration): Set<string> {
-  const seen = new Set<string>();
-  const visit = (urn: string): void => {
-    for (const dependency of recording.registrations.find((it) => it.urn === urn)?.dependencies ?? []) {
-      if (!seen.has(dependency)) {
-        seen.add(dependency);
-        visit(dependency);
-      }
-    }
-  };
-  visit(registration.urn);
-  return seen;
-}
-
 test("one server and two agents: the whole tree", async () => {
   expect(tree(await run())).toMatchSnapshot();
 });
@@ -71,7 +46,7 @@ test("no secret is in any input outside a secret, and what carries one is marked
       expect(inputs, registration.urn).not.toContain(secret);
     }
   }
-  expect(find("homespan:index:StewardNode", "agent-1-machine").inputs["authKey"]).toBe("[secret]");
+  expect(find("homespan:index:StewardLogin", "agent-1-login").inputs["authKey"]).toBe("[secret]");
   expect(find("homespan:index:NodeConfig", "server-1-config").inputs["secretFiles"]).toBe("[secret]");
   expect(find("homespan:index:Membership", "agent-2-membership").inputs["kubeconfig"]).toBe("[secret]");
   expect(find("pulumi:providers:kubernetes", "cluster").inputs["kubeconfig"]).toBe("[secret]");
@@ -91,8 +66,11 @@ test("what waits for what", async () => {
   expect(waits("HeadscaleServer", "tailnet-server")).toContain(urn("SiteNetwork", "wan"));
   expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("HeadscaleServer", "tailnet-server"));
   expect(waits("HeadscaleKey", "agent-1-key")).toContain(urn("StewardVolume", "agent-1-volume"));
-  expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscalePolicy", "tailnet-policy"));
-  expect(waits("StewardNode", "agent-1-machine")).toContain(urn("HeadscaleKey", "agent-1-key"));
+  expect(waits("StewardLogin", "agent-1-login")).toContain(urn("HeadscalePolicy", "tailnet-policy"));
+  expect(waits("StewardLogin", "agent-1-login")).toContain(urn("HeadscaleKey", "agent-1-key"));
+  expect(waits("StewardLogin", "agent-1-login")).toContain(urn("StewardNode", "agent-1-machine"));
+  // Made while the control server starts.
+  expect(waits("StewardNode", "agent-1-machine")).not.toContain(urn("HeadscaleServer", "tailnet-server"));
   expect(waits("StewardNode", "agent-1-machine")).toContain(urn("PodmanService", "podman"));
   expect(waits("NodeConfig", "agent-1-config")).toContain(urn("StewardNode", "agent-1-machine"));
   for (const server of ["server-1", "server-2", "server-3"]) {
@@ -149,11 +127,11 @@ test("what is replaced under the same name is deleted first", async () => {
   }
 });
 
-test("the volume is the identity of key, machine, configuration and membership", async () => {
+test("the volume is the identity of key, machine, login, configuration and membership", async () => {
   const { registrations } = await run();
   const identities = registrations.filter((it) => "identity" in it.inputs && it.name.startsWith("agent-1"));
   expect(identities.map((it) => it.inputs["identity"])).toEqual(
-    Array.from({ length: 4 }, () => "volume-of-agent-1"),
+    Array.from({ length: 5 }, () => "volume-of-agent-1"),
   );
 });
 

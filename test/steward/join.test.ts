@@ -28,6 +28,14 @@ describe.concurrent("10-address.yaml", () => {
     expect(world.read(addressFile)).toBe(`${common}\n${server}\ncluster-init: true\n`);
   });
 
+  test("an address of the world's is the node's external one, and nothing else of it", async ({ expect }) => {
+    using world = new World().hostFiles().joinFiles("server", "single");
+    world.put("join.conf", `${world.read("join.conf")}EXTERNAL_IP=198.51.100.11\n`);
+    await world.run(5);
+    const own = common.replace('external-ip: "100.64.0.7"', 'external-ip: "198.51.100.11"');
+    expect(world.read(addressFile)).toBe(`${own}\n${server}\n`);
+  });
+
   test("join: the first server that answers and is ready, and not before", async ({ expect }) => {
     using world = new World().hostFiles().joinFiles("agent", "join", "s1.tailnet s2.tailnet");
     world.set("answering", "s2.tailnet\n").set("ready-later", "s2.tailnet\n");

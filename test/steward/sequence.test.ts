@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Outcome, World } from "./world.ts";
 
@@ -26,8 +28,8 @@ describe("the boot of a new node", () => {
       expect(stage).not.toHaveProperty("error");
     }
     const acts = world.acts();
-    expect(acts.filter((act) => act !== "create k3s")).toEqual([
-      "run tailscale",
+    expect(acts.filter((act) => !act.startsWith("create "))).toEqual([
+      "start tailscale",
       "up",
       "start k3s",
       "run bootstrapper",
@@ -35,7 +37,10 @@ describe("the boot of a new node", () => {
       "stop k3s",
       "stop bootstrapper",
     ]);
-    expect(acts).toContain("create k3s");
+    expect(acts.filter((act) => act.startsWith("create ")).sort()).toEqual([
+      "create k3s",
+      "create tailscale",
+    ]);
   });
 
   test("hands the key over on standard input, and deletes it after the login", () => {
@@ -49,7 +54,7 @@ describe("the boot of a new node", () => {
   });
 
   test("gives children the arguments of their file, placeholders replaced, and a checksum of it", () => {
-    const made = world.log().find((line) => line.includes("podman create"));
+    const made = world.log().find((line) => line.includes("podman create --replace --name=pod-k3s"));
     expect(made).toMatch(
       /^podman create --replace --name=pod-k3s --label=homespan.args=[0-9a-f]{64} --image-volume=ignore --pod=pod --volume=\/machine\/volumes\/data\/k3s:\/x y image-of-k3s$/,
     );
@@ -62,6 +67,29 @@ describe.concurrent("the boot sequence", () => {
     await world.run(10);
     expect(world.acts()).toEqual([]);
     expect(world.has("steward/stage.json")).toBe(false);
+  });
+
+  test("makes the containers while the key is on its way, and starts none before", async ({ expect }) => {
+    using world = new World().hostFiles().joinFiles("server", "single").set("key", "hskey-auth-late\n");
+    rmSync(join(world.data, "secrets/authkey"));
+    world.at(40, "put key secrets/authkey");
+    await world.run(60);
+    const acts = world.acts();
+    const came = acts.indexOf("event put key");
+    expect(acts.slice(0, came).sort()).toEqual(["create k3s", "create tailscale"]);
+    expect(acts.slice(came + 1, came + 4)).toEqual(["start tailscale", "up", "start k3s"]);
+    expect(world.stages()["tailnet"]).toMatchObject({ state: "done", attempts: 1 });
+  });
+
+  test("names the key that does not come, and takes one that comes late all the same", async ({ expect }) => {
+    using world = new World().hostFiles().joinFiles("server", "single").set("key", "hskey-auth-late\n");
+    rmSync(join(world.data, "secrets/authkey"));
+    world.at(1, "jump 300").at(303, "keep late").at(320, "put key secrets/authkey");
+    await world.run(400);
+    expect(world.stages("late")["tailnet"]).toMatchObject({
+      error: "not logged in to the tailnet, and secrets/authkey is missing",
+    });
+    expect(world.stages()["tailnet"]).toMatchObject({ state: "done" });
   });
 
   test("shows a refused login with its reason and without the key, and tries on", async ({ expect }) => {

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { baseImages, images } from "../../components/upstream/images.ts";
 import { baseOf } from "../../toolchain/images-base.ts";
-import { clusterImagesFolder, prepareImages } from "../../toolchain/images.ts";
+import { clusterImagesFolder, prepareImages, prepareRehearsalImages } from "../../toolchain/images.ts";
 import { stewardRevision } from "../../toolchain/steward-revision.ts";
 import type { ImageContext } from "../../toolchain/types.ts";
 
@@ -207,5 +207,24 @@ describe("with a registry", () => {
     writeFileSync(join(store, "calls"), "");
     await prepareImages(online, pin);
     expect(calls()).toEqual(["images --format json"]);
+  });
+});
+
+describe("the machine of a rehearsal", () => {
+  const machine = "localhost/homespan/machine:debian_12";
+
+  it("is built only when it is asked for, on the base of the others, and once", async () => {
+    await prepareImages(context);
+    expect(calls().some((call) => call.includes(machine))).toBe(false);
+
+    const rows = await prepareRehearsalImages(context);
+    await prepareRehearsalImages(context);
+
+    expect(rows).toEqual([{ name: machine, source: "built", path: null, size: 7 }]);
+    const builds = calls().filter((call) => call.startsWith("build") && call.includes(machine));
+    expect(builds).toHaveLength(1);
+    expect(builds[0]).toContain(`--build-arg=BASE=${baseImages.built}`);
+    expect(contextOf(machine)).toContain("images/machine/scripts/setup");
+    expect(contextOf(machine)).toContain("cni/bridge");
   });
 });

@@ -39,12 +39,18 @@ interface Manifest {
 const sdk = "@pulumi/pulumi";
 
 /**
- * The plugins that the engine has to find for the program: what it depends on, without those on PATH. The engine takes
- * a plugin on PATH whatever its version; to name it here as well only makes the engine warn about it twice.
+ * The plugins that the engine has to know of before the program runs: those that serve a package under another name. It
+ * finds every other one when the first resource asks for it; named here it would be downloaded for each run of a stack
+ * that has no such resource, and looked for in vain, seconds long, where nothing can be downloaded.
+ *
+ * Nor is one on PATH named: the engine takes it whatever its version, and would only warn about it twice.
  * @param path directories as in the environment variable PATH
  */
 export function pluginsToFind(directory: string, path: string): readonly RequiredPlugin[] {
-  return requiredPlugins(directory).filter(({ name }) => !isOnPath(`pulumi-resource-${name}`, path));
+  return requiredPlugins(directory).filter(
+    ({ name, parameterization }) =>
+      parameterization !== undefined && !isOnPath(`pulumi-resource-${name}`, path),
+  );
 }
 
 function isOnPath(executable: string, path: string): boolean {

@@ -9,6 +9,12 @@ export const secrets = {
   kubeconfig: "apiVersion: v1 # admin-kubeconfig-b38f",
 } as const;
 
+/** What a machine of a cloud gives away to those who may read it. */
+export const machineSecrets = {
+  privateKey: "-----BEGIN RSA PRIVATE KEY-----\nc2f1\n-----END RSA PRIVATE KEY-----\n",
+  loginKey: "tskey-auth-87be",
+} as const;
+
 const text = (value: unknown): string => String(value);
 const subnets: Readonly<Record<string, string>> = {
   wan: "10.90.0.0/24",
@@ -54,6 +60,29 @@ export const prepared: Prepared = {
     transport: { kind: "podman", container: `homespan-${text(clusterName)}-${text(nodeName)}-steward` },
     running: true,
   }),
+  "homespan:index:StewardLogin": nothing,
+  "homespan:index:SshKey": ({ clusterName }) => ({
+    publicKey: `ssh-rsa AAAA homespan-${text(clusterName)}`,
+    privateKey: machineSecrets.privateKey,
+  }),
+  "homespan:index:TailnetDevice": ({ identity }) => ({
+    generation: `g${text(identity).length}`,
+    createdAt: "2026-11-21T12:00:00.000Z",
+    found: false,
+  }),
+  "homespan:index:MachineBoot": ({ address, port, user, privateKey }) => ({
+    hostKey: "ssh-ed25519 AAAA",
+    transport: { kind: "ssh", address, port, user, privateKey, hostKey: "ssh-ed25519 AAAA" },
+    checksums: {},
+    foundRevision: "",
+    reachable: true,
+  }),
+  "homespan:index:TailnetOperator": ({ clusterName }) => ({
+    proxyUrl: "http://127.0.0.1:41080",
+    directory: `/state/operators/${text(clusterName)}`,
+    deviceId: "n7",
+    running: true,
+  }),
   "homespan:index:NodeConfig": () => ({ checksums: {} }),
   "homespan:index:Kubeconfig": () => ({
     endpoint: "https://127.0.0.1:6443",
@@ -70,4 +99,19 @@ export const prepared: Prepared = {
   "kubernetes:core/v1:Namespace": nothing,
   "kubernetes:core/v1:Service": nothing,
   "kubernetes:apps/v1:Deployment": nothing,
+  "pulumi:providers:aws": nothing,
+  "aws:lightsail/keyPair:KeyPair": nothing,
+  "aws:lightsail/instance:Instance": ({ name }) => ({ arn: `arn:instance/${text(name)}` }),
+  "aws:lightsail/staticIp:StaticIp": ({ name }) => ({
+    arn: `arn:address/${text(name)}`,
+    ipAddress: `198.51.100.${String(10 + (Number(/-(\d+)-address$/.exec(text(name))?.[1]) || 0))}`,
+  }),
+  "aws:lightsail/staticIpAttachment:StaticIpAttachment": nothing,
+  "aws:lightsail/instancePublicPorts:InstancePublicPorts": nothing,
+  "aws:lightsail/disk:Disk": ({ name }) => ({ arn: `arn:disk/${text(name)}` }),
+  "aws:lightsail/disk_attachment:Disk_attachment": nothing,
+  "pulumi:providers:tailscale": nothing,
+  "tailscale:index/acl:Acl": nothing,
+  "tailscale:index/dnsPreferences:DnsPreferences": nothing,
+  "tailscale:index/tailnetKey:TailnetKey": () => ({ key: machineSecrets.loginKey }),
 };

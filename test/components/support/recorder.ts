@@ -18,6 +18,8 @@ export interface Registration {
   readonly provider: string;
   readonly deletedWith: string;
   readonly deleteBeforeReplace: boolean;
+  readonly protect: boolean;
+  readonly retainOnDelete: boolean;
   readonly secretOutputs: readonly string[];
   /** All resources it waits for: by `dependsOn` and by the outputs in its inputs. */
   readonly dependencies: readonly string[];
@@ -44,6 +46,10 @@ export async function record<Result>(
   const monitor = new RecordingMonitor(prepared, registrations);
   await pulumi.runtime.setMocks(monitor.mocks, "homespan", options.stack ?? "ci", options.preview ?? false);
   const restore = monitor.install();
+  // The SDK takes a stack trace for each promise, and each is mapped back to sources: four fifths of a run. What is
+  // thrown keeps its message; to see where it comes from, leave this out.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
   try {
     let result: Result | undefined;
     let outputs: unknown;
@@ -63,6 +69,7 @@ export async function record<Result>(
     }
     return { ...lookups(registrations), result: result as Result, outputs };
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     restore();
   }
 }
@@ -145,6 +152,8 @@ function registration(request: Request, urn: string): Registration {
     provider: request.getProvider(),
     deletedWith: request.getDeletedwith(),
     deleteBeforeReplace: request.getDeletebeforereplace(),
+    protect: request.getProtect() ?? false,
+    retainOnDelete: request.getRetainondelete() ?? false,
     secretOutputs: request.getAdditionalsecretoutputsList(),
     dependencies: request.getDependenciesList(),
     inputs: masked(request.getObject()?.toJavaScript() ?? {}, false) as Inputs,

@@ -1,5 +1,6 @@
 /** A tailnet and a host as other components hand them over. */
 import * as pulumi from "@pulumi/pulumi";
+import { HeadscaleKey } from "../../../components/headscale/headscale-key.ts";
 import { HeadscaleServer } from "../../../components/headscale/headscale-server.ts";
 import type { Role } from "../../../components/render/names.ts";
 import { stewardPaths } from "../../../components/render/host-paths.ts";
@@ -7,7 +8,7 @@ import { unrestricted } from "../../../components/render/restrictions.ts";
 import type { Host } from "../../../components/shared/host.ts";
 import type { Tailnet } from "../../../components/shared/tailnet.ts";
 
-export function sampleTailnet(): Tailnet {
+export function sampleTailnet(): Tailnet & { readonly server: HeadscaleServer } {
   const server = new HeadscaleServer(
     "control",
     {
@@ -20,15 +21,22 @@ export function sampleTailnet(): Tailnet {
     },
     {},
   );
+  const control = server.container.apply((container) => ({ kind: "headscale" as const, container }));
   return {
     domain: "ci.tailnet.internal",
     loginServer: "https://control.homespan-ci.internal",
     hostAliases: pulumi.output<Record<string, string>>({ "control.homespan-ci.internal": "10.90.0.10" }),
+    ownAuthority: true,
     caCertificate: server.caCertificate,
-    user: "homespan",
-    control: server.container.apply((container) => ({ kind: "headscale" as const, container })),
+    control,
     server,
     policy: server,
+    loginKey: (name, { hostName, tag, identity }, options) =>
+      new HeadscaleKey(
+        name,
+        { headscale: control, user: "homespan", hostName, tags: [tag], identity },
+        { ...options, deletedWith: server },
+      ),
   };
 }
 
@@ -50,6 +58,6 @@ export function sampleHost(tailnet: Tailnet, nodeName: string, role: Role, apiPo
       apiPort === undefined
         ? undefined
         : { address: "127.0.0.1", port: apiPort, url: `https://127.0.0.1:${String(apiPort)}` },
-    machine: tailnet.server,
+    machine: tailnet.policy,
   };
 }

@@ -43,13 +43,13 @@ describe("valid", () => {
     expect(check(present(handedOver(textOf(`valid/${file}`)))).problems).toEqual([]);
   });
 
-  test("the stack file that will come with the stack, without a warning", () => {
-    const { problems, warnings } = check(present(handedOver(textOf("Pulumi.lightsail.yaml"))));
+  test("the stack file of the project itself, without a warning", () => {
+    const { problems, warnings } = check(present(handedOver(textOf("../../../Pulumi.lightsail.yaml"))));
     expect({ problems, warnings }).toEqual({ problems: [], warnings: [] });
   });
 
   /** Every commented block by itself: variants of one key exclude each other. */
-  const committed = textOf("Pulumi.lightsail.yaml");
+  const committed = textOf("../../../Pulumi.lightsail.yaml");
   const blocks = committed.match(/(?:^ {2}# (?:homespan:| {2,}).*\n)+/gm) ?? [];
   test.each(blocks.map((block) => [block.split("\n")[0] ?? "", block]))(
     "commented out: %s",
@@ -108,7 +108,7 @@ describe("defaults", () => {
         },
       ],
       agents: [],
-      sshAllowedCidrs: [],
+      sshAllowedCidrs: ["203.0.113.7/32"],
       ingress: false,
       extraPorts: [],
       k3sVersion: "v1.35.1+k3s1",
@@ -118,12 +118,9 @@ describe("defaults", () => {
         tagOwners: ["autogroup:admin"],
         admins: ["autogroup:admin"],
         adopt: false,
+        policy: "own",
       },
-      snapshots: {
-        schedule: "0 */12 * * *",
-        keep: 5,
-        target: { kind: "lightsail", bundleId: "small_1_0" },
-      },
+      snapshots: { schedule: "0 */12 * * *", keep: 5 },
       disable: ["traefik", "servicelb"],
       extraConfig: { server: {}, agent: {} },
     });
@@ -136,16 +133,12 @@ describe("defaults", () => {
         availabilityZone: "eu-central-1c",
         agents: '[{"bundleId":"micro_3_0"}]',
         extraPorts: '[{"fromPort":30000,"protocol":"tcp"}]',
-        tailnet: '{"kind":"headscale","url":"https://hs.example.com","domain":"t.example.com"}',
-        snapshots: '{"bucket":{"endpoint":"s3.example.com","bucket":"snaps","region":"x"}}',
       }),
     );
     expect(config).toMatchObject({
       disable: [],
       agents: [{ name: "agent-1", role: "agent", availabilityZone: "eu-central-1c" }],
       extraPorts: [{ fromPort: 30000, toPort: 30000, cidrs: ["0.0.0.0/0"] }],
-      tailnet: { user: "prod", admins: [] },
-      snapshots: { keep: 5, target: { kind: "s3", folder: "prod" } },
     });
   });
 });

@@ -1,0 +1,183 @@
+/** A stack of the cloud, run as it is against stand-in clouds on this machine (docs/rehearsal.md). */
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Rehearsal } from "../../rehearsal/rehearsal.ts";
+import { duration } from "../console.ts";
+import type { Context } from "../context.ts";
+import { toolEnvironment } from "../environment.ts";
+import { Failure, InputError } from "../errors.ts";
+import { resolvePaths } from "../paths.ts";
+import { settingOf } from "../settings.ts";
+import type { StackFile } from "../settings.ts";
+import type { Stack } from "../stack.ts";
+import { composeConfig } from "../state.ts";
+
+export interface RehearseOptions {
+  readonly settings: readonly string[];
+  readonly timeoutMinutes: number;
+}
+
+/** What can be done in a rehearsal, beside the verbs that `rehearse ... env` makes work there. */
+export const rehearsedVerbs = ["up", "preview", "status", "destroy", "env"] as const;
+export type RehearsedVerb = (typeof rehearsedVerbs)[number];
+
+/** Topologies that have a stand-in for everything they ask of others. */
+const rehearsable = ["lightsail"];
+
+/**
+ * Runs one verb on the stack in its rehearsal.
+ *
+ * @throws InputError for a stack that cannot be rehearsed, or a rehearsal that does not run
+ */
+export async function rehearse(
+  context: Context,
+  stack: Stack,
+  verb: RehearsedVerb,
+  options: RehearseOptions,
+): Promise<void> {
+  if (!rehearsable.includes(stack.topology)) {
+    throw new InputError(
+      `[stack] must be ${rehearsable.join(" or ")} to be rehearsed, got "${stack.topology}"; ci runs on this machine as it is`,
+    );
+  }
+  const rehearsal = new Rehearsal(
+    join(context.paths.state, "rehearsal", stack.name),
+    `rehearsal-${stack.name}`,
+  );
+  switch (verb) {
+    case "up":
+    case "preview":
+      return run(context, stack, verb, rehearsal, options);
+    case "destroy":
+      return destroy(context, stack, rehearsal, options);
+    case "status":
+    case "env":
+      return look(context, stack, verb, rehearsal, options);
+  }
+}
+
+async function run(
+  context: Context,
+  stack: Stack,
+  verb: "up" | "preview",
+  rehearsal: Rehearsal,
+  { settings, timeoutMinutes }: RehearseOptions,
+): Promise<void> {
+  const config = await composeConfig(context.paths, stack, settings);
+  const started = Date.now();
+  const { machine, tools, images } = await context.machine.prepare(context, ["core", "rehearsal"]);
+  const tool = (name: string): { path: string; version: string } => {
+    const found = tools.find((row) => row.tool === name);
+    if (found?.path == null)
+      throw new Failure(`${name} is not installed; run: ./homespan toolchain --prepare`);
+    return { path: found.path, version: found.version };
+  };
+  const { region, domain, sshSources } = rehearsedSettings(config);
+  const cluster = toolEnvironment(context.paths, context.environment);
+  const environment = await rehearsal.start({
+    region,
+    domain,
+    sshSources,
+    cache: join(context.paths.cache, "rehearsal"),
+    arch: machine.arch,
+    programs: { k3s: tool("k3s"), tailscale: tool("tailscale"), tailscaled: tool("tailscaled") },
+    imagesDirectory: images.length === 0 ? undefined : cluster["HOMESPAN_CLUSTER_IMAGES"],
+    pluginsOf: join(context.paths.cache, "pulumi-home"),
+  });
+  if (Date.now() - started > 2000) {
+    context.console.info(`the rehearsed clouds are ready (${duration(Date.now() - started)})`);
+  }
+  const inside = contextOf(context, rehearsal, environment);
+  if (verb === "preview") {
+    const { preview } = await import("./preview.ts");
+    await preview(inside, stack, settings);
+    return;
+  }
+  const { up } = await import("./up.ts");
+  await up(inside, stack, { settings, timeoutMinutes });
+  context.console.info(
+    `\neval "$(./homespan rehearse ${stack.name} env)" lets every other verb, and pulumi, work on it`,
+  );
+}
+
+/** What the stand-ins have to be like; a value that is missing or wrong is config's to refuse, with its own words. */
+function rehearsedSettings(config: StackFile): {
+  readonly region: string;
+  readonly domain: string;
+  readonly sshSources: readonly string[];
+} {
+  const region = settingOf(config, "region");
+  const tailnet = settingOf(config, "tailnet");
+  const sources = settingOf(config, "sshAllowedCidrs");
+  const domain =
+    typeof tailnet === "object" && tailnet !== null && "domain" in tailnet ? tailnet.domain : undefined;
+  return {
+    region: typeof region === "string" ? region : "eu-central-1",
+    domain: typeof domain === "string" ? domain : "rehearsal.ts.net",
+    sshSources: Array.isArray(sources) ? sources.filter((it) => typeof it === "string") : [],
+  };
+}
+
+/** The stack goes first, by its own destroy, as the stand-ins check that nothing is left in their books; then they go. */
+async function destroy(
+  context: Context,
+  stack: Stack,
+  rehearsal: Rehearsal,
+  { timeoutMinutes }: RehearseOptions,
+): Promise<void> {
+  if (!existsSync(rehearsal.folder)) {
+    context.console.out(`the rehearsal of ${stack.name} does not exist; nothing to do`);
+    return;
+  }
+  const environment = await rehearsal.environment();
+  if (environment !== undefined) {
+    const inside = contextOf(context, rehearsal, environment);
+    const { destroy: destroyStack } = await import("./destroy.ts");
+    await destroyStack(inside, stack, { timeoutMinutes });
+  }
+  const left = await rehearsal.ordered();
+  await rehearsal.end();
+  await rm(rehearsal.folder, { recursive: true, force: true });
+  if (left.length > 0) {
+    throw new Failure(`destroy left this in the rehearsed clouds' books:\n${left.join("\n")}`, { left });
+  }
+}
+
+async function look(
+  context: Context,
+  stack: Stack,
+  verb: "status" | "env",
+  rehearsal: Rehearsal,
+  { settings }: RehearseOptions,
+): Promise<void> {
+  const environment = await rehearsal.environment();
+  if (environment === undefined) {
+    throw new InputError(
+      `no rehearsal of ${stack.name} runs; start it with: ./homespan rehearse ${stack.name}`,
+    );
+  }
+  const inside = contextOf(context, rehearsal, environment);
+  if (verb === "status") {
+    const { status } = await import("./status.ts");
+    await status(inside, stack);
+    return;
+  }
+  const { env } = await import("./env.ts");
+  await env(inside, stack, settings, environment);
+}
+
+/** The same command line, inside the rehearsal: its own state, and the stand-ins' addresses. Nothing real can be lost in it. */
+function contextOf(
+  context: Context,
+  rehearsal: Rehearsal,
+  additions: Readonly<Record<string, string>>,
+): Context {
+  const environment = {
+    ...context.environment,
+    ...additions,
+    HOMESPAN_CACHE: context.paths.cache,
+    HOMESPAN_STATE: join(rehearsal.folder, "state"),
+  };
+  return { ...context, environment, paths: resolvePaths(environment, context.paths.checkout), yes: true };
+}

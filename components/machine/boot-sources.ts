@@ -1,0 +1,21 @@
+/** The files of this project that a machine gets, as they are on this disk. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { bootFiles, bootRevision } from "../render/machine-files.ts";
+import { userDataSources } from "../render/user-data.ts";
+
+function text(source: string): string {
+  return readFileSync(new URL(`../../${source}`, import.meta.url), "utf8");
+}
+
+/** What `renderUserData` needs the content of. */
+export const userDataTexts: Readonly<Record<string, string>> = Object.fromEntries(
+  userDataSources.map((source) => [source, text(source)]),
+);
+
+/** Which boot files this version of Homespan has, in one word. */
+export const ownBootRevision: string = bootRevision(
+  Object.fromEntries(
+    bootFiles.map(({ source, path }) => [path, createHash("sha256").update(text(source)).digest("hex")]),
+  ),
+);

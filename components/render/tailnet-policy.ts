@@ -1,0 +1,107 @@
+/** What every tailnet's policy says of one cluster, whoever runs the tailnet. */
+import { k3sPorts } from "../upstream/k3s.ts";
+import { nodeTag } from "./names.ts";
+
+export interface PolicyFacts {
+  readonly clusterName: string;
+  /** False when no pod scrapes kubelets from an agent. */
+  readonly metricsServer: boolean;
+}
+
+export interface Grant {
+  readonly comment: string;
+  readonly src: readonly string[];
+  readonly dst: readonly string[];
+  readonly ip: readonly string[];
+}
+
+/** An assertion in the policy itself: a policy that breaks it is not accepted. */
+export interface PolicyTest {
+  readonly src: string;
+  readonly proto: "tcp" | "udp";
+  readonly verdict: "accept" | "deny";
+  readonly to: readonly string[];
+}
+
+/** An address no node has: the last one of the tailnet's range. */
+export const stranger = "100.127.255.254";
+
+/** TCP ports that are nobody's but the cluster's and its administrators'. */
+export const closedPorts: readonly number[] = [
+  22,
+  k3sPorts.apiServer,
+  k3sPorts.etcdClient,
+  k3sPorts.etcdPeer,
+  k3sPorts.kubelet,
+];
+
+export const tcp = (port: number): string => `tcp:${String(port)}`;
+
+/** `target:port` for each port. */
+export const at = (target: string, ports: readonly number[]): string[] =>
+  ports.map((port) => `${target}:${String(port)}`);
+
+/** Nodes reach nodes on exactly the ports k3s needs. */
+export function nodeGrants({ clusterName, metricsServer }: PolicyFacts): Grant[] {
+  const server = nodeTag(clusterName, "server");
+  const everyNode = [server, nodeTag(clusterName, "agent")];
+  return [
+    { comment: "Kubernetes API", src: everyNode, dst: [server], ip: [tcp(k3sPorts.apiServer)] },
+    {
+      comment: "etcd, among servers alone",
+      src: [server],
+      dst: [server],
+      ip: [tcp(k3sPorts.etcdClient), tcp(k3sPorts.etcdPeer)],
+    },
+    {
+      comment: metricsServer ? "kubelet, also for metrics-server on any node" : "kubelet",
+      src: metricsServer ? everyNode : [server],
+      dst: everyNode,
+      ip: [tcp(k3sPorts.kubelet)],
+    },
+    {
+      comment: "pod network (VXLAN), and ping for path and MTU discovery",
+      src: everyNode,
+      dst: everyNode,
+      ip: [`udp:${String(k3sPorts.flannelVxlan)}`, "icmp:*"],
+    },
+  ];
+}
+
+/** What servers and agents must reach, and must not. */
+export function nodeTests({ clusterName }: PolicyFacts): PolicyTest[] {
+  const [server, agent] = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
+  const { apiServer, etcdClient, etcdPeer, kubelet, flannelVxlan } = k3sPorts;
+  return [
+    { src: agent, proto: "tcp", verdict: "accept", to: at(server, [apiServer]) },
+    { src: agent, proto: "tcp", verdict: "deny", to: at(server, [22, etcdClient, etcdPeer]) },
+    {
+      src: agent,
+      proto: "udp",
+      verdict: "accept",
+      to: [...at(server, [flannelVxlan]), ...at(agent, [flannelVxlan])],
+    },
+    {
+      src: server,
+      proto: "tcp",
+      verdict: "accept",
+      to: [...at(server, [apiServer, etcdClient, etcdPeer]), ...at(agent, [kubelet])],
+    },
+    { src: server, proto: "tcp", verdict: "deny", to: at(agent, [22, apiServer]) },
+  ];
+}
+
+export function renderGrant(grant: Grant): string[] {
+  return [
+    `    // ${grant.comment}`,
+    `    { "src": ${list(grant.src)}, "dst": ${list(grant.dst)}, "ip": ${list(grant.ip)} },`,
+  ];
+}
+
+export function renderTest({ src, proto, verdict, to }: PolicyTest): string {
+  return `    { "src": ${JSON.stringify(src)}, "proto": "${proto}", "${verdict}": ${list(to)} },`;
+}
+
+export function list(values: readonly string[]): string {
+  return `[${values.map((value) => JSON.stringify(value)).join(", ")}]`;
+}

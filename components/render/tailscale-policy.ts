@@ -1,0 +1,96 @@
+import { k3sPorts } from "../upstream/k3s.ts";
+import { nodeTag, operatorTag } from "./names.ts";
+import {
+  at,
+  closedPorts,
+  list,
+  nodeGrants,
+  nodeTests,
+  renderGrant,
+  renderTest,
+  stranger,
+  tcp,
+  type Grant,
+  type PolicyFacts,
+  type PolicyTest,
+} from "./tailnet-policy.ts";
+
+export interface TailscalePolicy extends PolicyFacts {
+  /** Who may give the cluster's tags to a device: users, groups, autogroups. */
+  readonly tagOwners: readonly string[];
+  /** Who reaches the API and SSH of the nodes: users, groups, autogroups. */
+  readonly admins: readonly string[];
+}
+
+/**
+ * A tailnet's policy that holds one cluster and nothing else, with tests that Tailscale runs before it accepts it. It is
+ * also what has to be merged into the policy of a tailnet that holds more.
+ *
+ * https://tailscale.com/kb/1337/policy-syntax
+ */
+export function renderTailscalePolicy(policy: TailscalePolicy): string {
+  const { clusterName } = policy;
+  const tags = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent"), operatorTag(clusterName)];
+  return [
+    "// Written by Homespan. Nodes reach nodes on exactly the ports k3s needs, administrators the API and SSH.",
+    "{",
+    `  "hosts": { ${JSON.stringify(strangerName(policy))}: "${stranger}" },`,
+    `  "tagOwners": {`,
+    ...tags.map((tag) => `    ${JSON.stringify(tag)}: ${list(policy.tagOwners)},`),
+    "  },",
+    `  "grants": [`,
+    ...[...nodeGrants(policy), ...adminGrants(policy)].flatMap(renderGrant),
+    "  ],",
+    "  // SSH is that of the machines; Tailscale's own is not used",
+    `  "ssh": [],`,
+    `  "tests": [`,
+    ...[...nodeTests(policy), ...adminTests(policy)].map(renderTest),
+    "    // an address that is no node of this cluster reaches nothing",
+    ...strangerTests(policy).map(renderTest),
+    "  ],",
+    "}",
+    "",
+  ].join("\n");
+}
+
+/** Tests name their source by an alias: a bare address is none of the sources they take. */
+function strangerName({ clusterName }: PolicyFacts): string {
+  return `${clusterName}-stranger`;
+}
+
+function adminGrants({ clusterName, admins }: TailscalePolicy): Grant[] {
+  const [server, agent] = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
+  const src = [...admins, operatorTag(clusterName)];
+  return [
+    {
+      comment: "administrators, and the machine that runs Pulumi: the API",
+      src,
+      dst: [server],
+      ip: [tcp(k3sPorts.apiServer)],
+    },
+    { comment: "and SSH", src, dst: [server, agent], ip: [tcp(22)] },
+  ];
+}
+
+function adminTests({ clusterName, admins }: TailscalePolicy): PolicyTest[] {
+  const [server, agent] = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
+  const { apiServer, etcdClient, etcdPeer, kubelet } = k3sPorts;
+  const open = [...at(server, [apiServer, 22]), ...at(agent, [22])];
+  const closed = [...at(server, [etcdClient, etcdPeer, kubelet]), ...at(agent, [kubelet])];
+  // Tests take a user, a group, a tag or a host, no autogroup.
+  const sources = [...admins.filter((it) => !it.startsWith("autogroup:")), operatorTag(clusterName)];
+  return sources.flatMap((src): PolicyTest[] => [
+    { src, proto: "tcp", verdict: "accept", to: open },
+    { src, proto: "tcp", verdict: "deny", to: closed },
+  ]);
+}
+
+function strangerTests(policy: TailscalePolicy): PolicyTest[] {
+  const src = strangerName(policy);
+  const nodes = [nodeTag(policy.clusterName, "server"), nodeTag(policy.clusterName, "agent")];
+  const to = (ports: readonly number[]): string[] => nodes.flatMap((node) => at(node, ports));
+  return [
+    { src, proto: "tcp", verdict: "deny", to: to(closedPorts) },
+    { src, proto: "udp", verdict: "deny", to: to([k3sPorts.flannelVxlan]) },
+  ];
+}

@@ -1,0 +1,139 @@
+import { Acl } from "@pulumi/tailscale/acl.js";
+import { DnsPreferences } from "@pulumi/tailscale/dnsPreferences.js";
+import { Provider } from "@pulumi/tailscale/provider.js";
+import { TailnetKey, type TailnetKeyArgs } from "@pulumi/tailscale/tailnetKey.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { TailnetRef } from "../../provider/schema/common.ts";
+import { TailnetDevice } from "../machine/tailnet-device.ts";
+import { operatorHostName, operatorTag } from "../render/names.ts";
+import { renderTailscalePolicy } from "../render/tailscale-policy.ts";
+import type { LoginKey, LoginKeyArgs, LoginKeyOptions, Tailnet } from "../shared/tailnet.ts";
+
+export interface TailscaleTailnetArgs {
+  /** Cluster the tailnet is for. */
+  readonly clusterName: string;
+  /** MagicDNS suffix of the tailnet, such as tail0a1b2c.ts.net. */
+  readonly domain: string;
+  /** Who may give the cluster's tags to a device: users, groups, autogroups. */
+  readonly tagOwners: readonly string[];
+  /** Who reaches the API and SSH of the nodes: users, groups, autogroups. */
+  readonly admins: readonly string[];
+  /**
+   * - `own`: the tailnet's policy is the cluster's. Where somebody has written another one it is refused, by
+   *   Tailscale: "non-default policy"; merge {@link TailscaleTailnet.policyText} into that one then.
+   * - `adopt`: takes the place of whatever policy there is.
+   * - `elsewhere`: the policy is kept elsewhere, with {@link TailscaleTailnet.policyText} merged into it.
+   *
+   * @default own
+   */
+  readonly policy?: "own" | "adopt" | "elsewhere";
+  /**
+   * Whether metrics-server runs on the cluster: it reaches kubelets from any node.
+   *
+   * @default false
+   */
+  readonly metricsServer?: boolean;
+}
+
+const hour = 3600;
+/** The longest life of a key. https://tailscale.com/kb/1085/auth-keys */
+const longestLife = 90 * 24 * hour;
+
+/**
+ * A tailnet at Tailscale, which outlives the stack. Credentials come from the environment:
+ * https://www.pulumi.com/registry/packages/tailscale/installation-configuration/
+ */
+export class TailscaleTailnet extends pulumi.ComponentResource implements Tailnet {
+  readonly domain: string;
+  readonly loginServer = "";
+  readonly hostAliases = pulumi.output<Record<string, string>>({});
+  readonly ownAuthority = false;
+  readonly caCertificate = pulumi.output("");
+  readonly control = pulumi.output<TailnetRef>({ kind: "tailscale", tailnet: "-" });
+  readonly server = undefined;
+  readonly policy: pulumi.Resource;
+  /** What the cluster needs of the tailnet's policy, HuJSON; a whole policy where it is the only one. */
+  readonly policyText: string;
+  readonly #clusterName: string;
+  readonly #provider: Provider;
+
+  constructor(name: string, args: TailscaleTailnetArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("homespan:tailscale:TailscaleTailnet", name, {}, options);
+    this.domain = args.domain;
+    this.#clusterName = args.clusterName;
+    this.policyText = renderTailscalePolicy({ ...args, metricsServer: args.metricsServer ?? false });
+
+    this.#provider = new Provider(`${name}-provider`, {}, { parent: this });
+    const inTailnet = { parent: this, provider: this.#provider };
+    const dns = new DnsPreferences(
+      `${name}-dns`,
+      { magicDns: true },
+      // Deleting it would switch MagicDNS off for everyone in the tailnet.
+      { ...inTailnet, retainOnDelete: true },
+    );
+    this.policy = policy(name, args.policy ?? "own", this.policyText, inTailnet) ?? dns;
+    this.registerOutputs({ domain: this.domain });
+  }
+
+  loginKey(name: string, args: LoginKeyArgs, { parent }: LoginKeyOptions): LoginKey {
+    const { hostName, tag, identity } = args;
+    // A device of the same name would give the machine another one: prod-server-1-1.
+    const place = new TailnetDevice(
+      `${name}-device`,
+      { tailnet: this.control, hostName, tag, identity, keySeconds: hour },
+      { parent },
+    );
+    return this.#key(name, parent, {
+      description: place.generation.apply((generation) => description(hostName, generation)),
+      tags: [tag],
+      reusable: false,
+      ephemeral: false,
+      expiry: hour,
+      // It is spent after the first login; whether the machine needs another one is told by its place.
+      recreateIfInvalid: "never",
+    });
+  }
+
+  /** A key for the machine that runs Pulumi, whichever it is: its device is gone when it goes offline. */
+  operatorKey(name: string): LoginKey {
+    return this.#key(name, this, {
+      description: description(operatorHostName(this.#clusterName)),
+      tags: [operatorTag(this.#clusterName)],
+      reusable: true,
+      ephemeral: true,
+      expiry: longestLife,
+      recreateIfInvalid: "always",
+    });
+  }
+
+  #key(name: string, parent: pulumi.Resource, args: TailnetKeyArgs): LoginKey {
+    return new TailnetKey(
+      name,
+      { ...args, preauthorized: true },
+      // A key can carry only tags that the policy knows.
+      { parent, provider: this.#provider, dependsOn: this.policy },
+    );
+  }
+}
+
+/** Undefined where the policy is kept elsewhere. */
+function policy(
+  name: string,
+  kind: NonNullable<TailscaleTailnetArgs["policy"]>,
+  acl: string,
+  options: pulumi.CustomResourceOptions,
+): Acl | undefined {
+  if (kind === "elsewhere") return undefined;
+  const adopt = kind === "adopt";
+  return new Acl(
+    `${name}-policy`,
+    // What was there before is there again: the default where nothing else was taken over.
+    { acl, overwriteExistingContent: adopt, resetAclOnDestroy: !adopt },
+    options,
+  );
+}
+
+/** At most 50 letters, digits, hyphens and spaces; another text is another key. */
+function description(...words: readonly string[]): string {
+  return words.map((word) => word.slice(0, 37)).join(" ");
+}

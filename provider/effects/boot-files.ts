@@ -1,0 +1,96 @@
+/** The boot files of a machine with systemd: this project's, and those a machine has (boot/machine/README.md). */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bootFiles, bootRevision, machineDirectory } from "../../components/render/machine-files.ts";
+import { sha256 } from "../logic/join-files.ts";
+import type { SshTransport } from "../schema/common.ts";
+import { type ArchivedFile, writeArchive } from "./archive.ts";
+import { parseSums } from "./node-files.ts";
+import { CommandError } from "./process.ts";
+import type { Ssh } from "./ssh.ts";
+
+const PROJECT = join(import.meta.dirname, "../..");
+const COMMAND = `${machineDirectory}/boot-files`;
+/** Two commands wait for a login that is under way, whose key can be spent only once (boot/machine/again). */
+const LOGIN_LOCK = ["flock", "--timeout", "150", "/run/homespan/login.lock"];
+const LOGIN_SECONDS = 200;
+
+/** Path below the machine's directory -> sha256; "" for a missing file. */
+export type Sums = Readonly<Record<string, string>>;
+
+/** Boot files with what they add up to. */
+export interface BootDelivery {
+  readonly files: readonly ArchivedFile[];
+  readonly sums: Sums;
+  readonly revision: string;
+}
+
+/** Those of this version of Homespan. */
+export async function ownBootFiles(): Promise<BootDelivery> {
+  const files = await Promise.all(
+    bootFiles.map(async ({ source, path, mode }) => ({
+      path,
+      mode,
+      content: await readFile(join(PROJECT, source), "utf8"),
+    })),
+  );
+  const sums = Object.fromEntries(files.map(({ path, content }) => [path, sha256(content)]));
+  return { files, sums, revision: bootRevision(sums) };
+}
+
+/** A machine that answers, and takes no commands yet. */
+export class NotReady extends Error {}
+
+/**
+ * The sums of the boot files a machine has.
+ *
+ * @throws {@link NotReady}, SshFailure
+ */
+export async function askBootFiles(ssh: Ssh, transport: SshTransport): Promise<Sums> {
+  const argv = [COMMAND, "checksums", ...bootFiles.map(({ path }) => path)];
+  const finished = await ssh.run(transport, argv);
+  if (finished.code === 0) return parseSums(finished.stdout);
+  // What user-data lays down last, or makes executable last, is missing until it has ended.
+  if (finished.code === 126 || finished.code === 127) {
+    const log = "/var/log/cloud-init-output.log";
+    throw new NotReady(`its user-data has not ended (see ${log} there): ${finished.stderr.trim()}`);
+  }
+  throw new NotReady(new CommandError("asking for its boot files", finished).message);
+}
+
+/** Puts in place what differs from the sums found. */
+export async function putBootFiles(
+  ssh: Ssh,
+  transport: SshTransport,
+  { files, sums }: BootDelivery,
+  found: Sums,
+): Promise<void> {
+  const different = files.filter(({ path }) => found[path] !== sums[path]);
+  if (different.length === 0) return;
+  const input = await writeArchive(different);
+  const finished = await ssh.run(transport, [COMMAND, "receive"], { input });
+  if (finished.code !== 0) throw new CommandError(`writing boot files on ${transport.address}`, finished);
+}
+
+/** Makes systemd read the units, and the boot sequence run from its beginning. */
+export async function startBootFiles(ssh: Ssh, transport: SshTransport): Promise<void> {
+  const finished = await ssh.run(transport, [COMMAND, "start"], { timeoutSeconds: LOGIN_SECONDS });
+  if (finished.code !== 0)
+    throw new CommandError(`starting the boot sequence on ${transport.address}`, finished);
+}
+
+/**
+ * Ends tailscaled, so that the next run of the boot sequence starts it and it has to ask its control server who it is: one
+ * that runs does not hear that its device was removed (boot/sequence.sh).
+ *
+ * @returns false when it did not run.
+ */
+export async function stopTailscaled(ssh: Ssh, transport: SshTransport): Promise<boolean> {
+  const unit = "tailscaled.service";
+  const running = await ssh.run(transport, ["systemctl", "is-active", "--quiet", unit]);
+  if (running.code !== 0) return false;
+  const argv = [...LOGIN_LOCK, "systemctl", "stop", unit];
+  const finished = await ssh.run(transport, argv, { timeoutSeconds: LOGIN_SECONDS });
+  if (finished.code !== 0) throw new CommandError(`stopping tailscaled on ${transport.address}`, finished);
+  return true;
+}

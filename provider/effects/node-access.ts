@@ -1,0 +1,24 @@
+/** The one {@link NodeAccess} that resources use: it goes the way that the transport names. */
+import type { Transport } from "../schema/common.ts";
+import type { NodeAccess } from "./node-files.ts";
+import { PodmanNodeAccess } from "./podman-node-access.ts";
+import type { Podman } from "./podman.ts";
+import { SshNodeAccess } from "./ssh-node-access.ts";
+import type { Ssh } from "./ssh.ts";
+
+export function nodeAccess(podman: Podman, ssh: Ssh): NodeAccess {
+  const pods: NodeAccess = new PodmanNodeAccess(podman);
+  const machines: NodeAccess = new SshNodeAccess(ssh);
+  const of = ({ kind }: Transport): NodeAccess => (kind === "podman" ? pods : machines);
+  return {
+    put: (transport, files) => of(transport).put(transport, files),
+    checksums: (transport, paths) => of(transport).checksums(transport, paths),
+    remove: (transport, paths) => of(transport).remove(transport, paths),
+    reachable: (transport) => of(transport).reachable(transport),
+    gone: (transport) => of(transport).gone(transport),
+    stages: (transport) => of(transport).stages(transport),
+    show: (transport, path) => of(transport).show(transport, path),
+    readyServers: (transport, names) => of(transport).readyServers(transport, names),
+    restartK3s: (transport) => of(transport).restartK3s(transport),
+  };
+}

@@ -1,0 +1,127 @@
+/** Files and boot scripts of a node that is a machine of its own, by the commands of boot/machine/README.md. */
+import { type Stage, parseStages } from "../logic/stage.ts";
+import type { SshTransport } from "../schema/common.ts";
+import { type ArchivedFile, writeArchive } from "./archive.ts";
+import { type NodeAccess, SCRIPTS, parseSums } from "./node-files.ts";
+import { CommandError, type Finished } from "./process.ts";
+import { SshFailure, type SshReason } from "./ssh-failure.ts";
+import type { Ssh } from "./ssh.ts";
+
+/** For a question, whose answer may as well be that there is none. */
+const QUESTION_SECONDS = 5;
+/** A refresh asks for each resource of a node: a machine that was silent a moment ago is silent now. */
+const SILENCE_MILLISECONDS = 3000;
+/** A stop of k3s alone may take a minute. */
+const RESTART_SECONDS = 150;
+
+/** {@link NodeAccess} by SSH. */
+export class SshNodeAccess implements NodeAccess<SshTransport> {
+  readonly #ssh: Ssh;
+  readonly #now: () => number;
+  /** Address and port -> until when nobody waits for it again. */
+  readonly #silent = new Map<string, number>();
+
+  constructor(ssh: Ssh, now: () => number = Date.now) {
+    this.#ssh = ssh;
+    this.#now = now;
+  }
+
+  async put(transport: SshTransport, files: readonly ArchivedFile[]): Promise<Record<string, string>> {
+    const input = await writeArchive(files);
+    return parseSums(await this.#change(transport, "writing files", [`${SCRIPTS}/receive`], { input }));
+  }
+
+  async checksums(
+    transport: SshTransport,
+    paths: readonly string[],
+  ): Promise<Record<string, string> | undefined> {
+    if (paths.length === 0) return {};
+    const text = await this.#question(transport, [`${SCRIPTS}/checksums`, ...paths]);
+    if (text === undefined) return undefined;
+    const found = parseSums(text);
+    return Object.fromEntries(paths.map((path) => [path, found[path] ?? ""]));
+  }
+
+  async remove(transport: SshTransport, paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    await this.#change(transport, "removing files", [`${SCRIPTS}/remove`, ...paths]);
+  }
+
+  async reachable(transport: SshTransport): Promise<boolean> {
+    return (await this.#question(transport, ["true"])) !== undefined;
+  }
+
+  /** A machine that refuses, or takes another key by now, still runs; where another one answers, the known one does not. */
+  async gone(transport: SshTransport): Promise<boolean> {
+    const ended: readonly SshReason[] = ["silent", "other-machine"];
+    const once = async (): Promise<boolean> => {
+      const answer = await this.#ask(transport, ["true"]);
+      return answer instanceof SshFailure && ended.includes(answer.reason);
+    };
+    // One packet that is lost is no reason to skip a node's drain.
+    return (await once()) && (await once());
+  }
+
+  async stages(transport: SshTransport): Promise<readonly Stage[] | undefined> {
+    const text = await this.#question(transport, [`${SCRIPTS}/stage`]);
+    return text === undefined ? undefined : parseStages(text);
+  }
+
+  show(transport: SshTransport, path: string): Promise<string | undefined> {
+    return this.#question(transport, ["cat", `/data/${path}`]);
+  }
+
+  /**
+   * The API of each, as this node sees it: only the tailnet leads there. It says ready when its etcd member is, too. The
+   * certificate of every k3s server is for `kubernetes` beside its own names.
+   */
+  async readyServers(transport: SshTransport, names: readonly string[]): Promise<readonly string[]> {
+    const ready = async (name: string): Promise<boolean> => {
+      const answer = await this.#question(transport, [
+        ...[`${SCRIPTS}/bin/k3s`, "kubectl", "--kubeconfig=/etc/rancher/k3s/k3s.yaml"],
+        ...[`--server=https://${name}:6443`, "--tls-server-name=kubernetes", "--request-timeout=5s"],
+        ...["get", "--raw=/readyz"],
+      ]);
+      return answer === "ok";
+    };
+    const states = await Promise.all(names.map(ready));
+    return names.filter((_, index) => states[index]);
+  }
+
+  async restartK3s(transport: SshTransport): Promise<void> {
+    const argv = ["systemctl", "restart", "k3s.service"];
+    await this.#change(transport, "restarting k3s", argv, { timeoutSeconds: RESTART_SECONDS });
+  }
+
+  async #change(
+    transport: SshTransport,
+    what: string,
+    argv: readonly string[],
+    options: { readonly input?: Uint8Array; readonly timeoutSeconds?: number } = {},
+  ): Promise<string> {
+    const finished = await this.#ssh.run(transport, argv, options);
+    if (finished.code !== 0) throw new CommandError(`${what} on ${transport.address}`, finished);
+    return finished.stdout;
+  }
+
+  /** What the command prints; `undefined` when it fails, or the machine cannot be asked. */
+  async #question(transport: SshTransport, argv: readonly string[]): Promise<string | undefined> {
+    const place = `${transport.address} ${String(transport.port)}`;
+    if (this.#now() < (this.#silent.get(place) ?? 0)) return undefined;
+    const answer = await this.#ask(transport, argv);
+    if (answer instanceof SshFailure) {
+      if (answer.reason === "silent") this.#silent.set(place, this.#now() + SILENCE_MILLISECONDS);
+      return undefined;
+    }
+    return answer.code === 0 ? answer.stdout : undefined;
+  }
+
+  async #ask(transport: SshTransport, argv: readonly string[]): Promise<Finished | SshFailure> {
+    try {
+      return await this.#ssh.run(transport, argv, { connectSeconds: QUESTION_SECONDS });
+    } catch (error) {
+      if (error instanceof SshFailure) return error;
+      throw error;
+    }
+  }
+}

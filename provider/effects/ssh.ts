@@ -1,0 +1,142 @@
+/** Commands on other machines by SSH, as root through sudo, with one connection per machine. */
+import { createHash } from "node:crypto";
+import { rootCommand } from "../logic/shell-words.ts";
+import type { SshTransport } from "../schema/common.ts";
+import type { Finished, RunOptions } from "./process.ts";
+import { type SshConnection, openConnection } from "./ssh-connection.ts";
+import { NotStarted } from "./ssh-failure.ts";
+
+export interface SshOptions extends RunOptions {
+  /** How long a connection may take to be ready. @default 10 */
+  readonly connectSeconds?: number;
+}
+
+/** Nothing is tried again here but a command that an idle connection turned out not to take. */
+export interface Ssh {
+  /**
+   * Runs a program as root and waits for its end; never throws for an exit code: 126 and 127 say that the program
+   * cannot be run or is not there. Secrets go through `input` alone.
+   *
+   * @throws SshFailure when the machine cannot be reached, shows another host key, or is lost meanwhile.
+   */
+  run(transport: SshTransport, argv: readonly string[], options?: SshOptions): Promise<Finished>;
+  /** The host key of the machine that answers and takes this user's key, `ssh-ed25519 AAAA...` if it has one. */
+  hostKey(transport: SshTransport, options?: Pick<SshOptions, "connectSeconds">): Promise<string>;
+  /** Ends all connections. */
+  close(): void;
+}
+
+const CONNECT_SECONDS = 10;
+const COMMAND_SECONDS = 60;
+
+/** How long connections are looked after. */
+export interface SshTiming {
+  /** A refresh or an update asks a machine several things, with pauses in which other machines have their turn. */
+  readonly idleMilliseconds: number;
+  /** A machine that vanishes is noticed after four times this. */
+  readonly keepaliveMilliseconds: number;
+}
+const TIMING: SshTiming = { idleMilliseconds: 3000, keepaliveMilliseconds: 3500 };
+
+interface Shared {
+  readonly opening: Promise<SshConnection>;
+  users: number;
+  idle?: NodeJS.Timeout;
+}
+
+/** {@link Ssh} by the library ssh2: no `ssh` has to be installed, and no key has to lie in a file. */
+export class SshConnections implements Ssh {
+  readonly #timing: SshTiming;
+  readonly #shared = new Map<string, Shared>();
+
+  constructor(timing: Partial<SshTiming> = {}) {
+    this.#timing = { ...TIMING, ...timing };
+  }
+
+  async run(transport: SshTransport, argv: readonly string[], options: SshOptions = {}): Promise<Finished> {
+    const line = rootCommand(argv);
+    const { input = "", timeoutSeconds = COMMAND_SECONDS } = options;
+    const work = (connection: SshConnection) => connection.run(line, input, timeoutSeconds);
+    const used = this.#shared.has(keyOf(transport));
+    try {
+      return await this.#with(transport, options, work);
+    } catch (error) {
+      // The machine may have closed a connection that was idle. One that was just made says something about the machine.
+      if (!used || !(error instanceof NotStarted)) throw error;
+      return await this.#with(transport, options, work);
+    }
+  }
+
+  hostKey(transport: SshTransport, options: Pick<SshOptions, "connectSeconds"> = {}): Promise<string> {
+    return this.#with(transport, options, (connection) => Promise.resolve(connection.hostKey));
+  }
+
+  close(): void {
+    for (const { opening, idle } of this.#shared.values()) {
+      clearTimeout(idle);
+      opening.then(
+        (connection) => {
+          connection.close();
+        },
+        () => undefined,
+      );
+    }
+    this.#shared.clear();
+  }
+
+  async #with<T>(
+    transport: SshTransport,
+    { connectSeconds = CONNECT_SECONDS }: SshOptions,
+    work: (connection: SshConnection) => Promise<T>,
+  ): Promise<T> {
+    const key = keyOf(transport);
+    const shared = this.#shared.get(key) ?? this.#open(key, transport, connectSeconds);
+    shared.users += 1;
+    clearTimeout(shared.idle);
+    try {
+      const connection = await shared.opening;
+      connection.keepProcess(true);
+      return await work(connection);
+    } catch (error) {
+      // It is over, though its end has yet to be reported.
+      if (error instanceof NotStarted && this.#shared.get(key) === shared) this.#shared.delete(key);
+      throw error;
+    } finally {
+      shared.users -= 1;
+      if (shared.users === 0) this.#rest(key, shared);
+    }
+  }
+
+  #open(key: string, transport: SshTransport, connectSeconds: number): Shared {
+    const opening = openConnection(transport, connectSeconds, this.#timing.keepaliveMilliseconds);
+    const shared: Shared = { opening, users: 0 };
+    this.#shared.set(key, shared);
+    const forget = (): void => {
+      if (this.#shared.get(key) === shared) this.#shared.delete(key);
+    };
+    shared.opening.then((connection) => {
+      connection.whenClosed(forget);
+    }, forget);
+    return shared;
+  }
+
+  #rest(key: string, shared: Shared): void {
+    if (this.#shared.get(key) !== shared) return;
+    const rest = (connection: SshConnection): void => {
+      if (shared.users > 0) return;
+      connection.keepProcess(false);
+      shared.idle = setTimeout(() => {
+        if (this.#shared.get(key) === shared) this.#shared.delete(key);
+        connection.close();
+      }, this.#timing.idleMilliseconds);
+      shared.idle.unref();
+    };
+    shared.opening.then(rest, () => undefined);
+  }
+}
+
+/** Same machine, same user, same trust. The private key is in it by its digest alone. */
+function keyOf({ user, address, port, privateKey, hostKey = "" }: SshTransport): string {
+  const key = createHash("sha256").update(privateKey).digest("hex");
+  return [user, address, String(port), hostKey, key].join(" ");
+}

@@ -1,0 +1,269 @@
+/**
+ * Makes a node of a bare machine with systemd, by SSH. The first contact learns the machine's host key; whoever shows
+ * another one later is told nothing.
+ */
+import type { z } from "zod";
+import { bootRevision } from "../../components/render/machine-files.ts";
+import type { ArchivedFile } from "../effects/archive.ts";
+import {
+  type BootDelivery,
+  NotReady,
+  type Sums,
+  askBootFiles,
+  ownBootFiles,
+  putBootFiles,
+  startBootFiles,
+  stopTailscaled,
+} from "../effects/boot-files.ts";
+import type { Effects } from "../effects/effects.ts";
+import { CommandError } from "../effects/process.ts";
+import { SshFailure } from "../effects/ssh-failure.ts";
+import { keyDelivery, waitForLogin } from "../effects/tailnet-login.ts";
+import { waitFor } from "../effects/wait.ts";
+import { sha256 } from "../logic/join-files.ts";
+import { stuckText } from "../logic/stage.ts";
+import type { SshTransport } from "../schema/common.ts";
+import { machineBootInputs, machineBootOutputs } from "../schema/machines.ts";
+import { pathText } from "../server/problems.ts";
+import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import type { ServerTurns } from "./server-turns.ts";
+
+type Settings = z.output<typeof machineBootInputs>;
+type State = z.output<typeof machineBootOutputs>;
+
+/** The machine's exit code while its data directory is not there, as its disk may still be missing. */
+const TRY_AGAIN = 75;
+
+/** A machine that takes commands. */
+interface Contact {
+  readonly hostKey: string;
+  readonly transport: SshTransport;
+  /** Its boot files, as found. */
+  readonly sums: Sums;
+}
+
+/** Time for one operation: each wait of it gets what the former ones left. */
+interface Patience {
+  readonly seconds: number;
+  readonly left: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** True for what ends by itself with a machine that is coming up. */
+function comesYet(error: unknown): error is Error {
+  if (error instanceof SshFailure) return error.reason !== "other-machine";
+  return error instanceof NotReady || (error instanceof CommandError && error.finished.code === TRY_AGAIN);
+}
+
+function transportOf(inputs: Settings, hostKey: string | undefined): SshTransport {
+  const { address, port, user, privateKey } = inputs;
+  return { kind: "ssh", address, port, user, privateKey, ...(hostKey === undefined ? {} : { hostKey }) };
+}
+
+function expectedSums(files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([path, content]) => [path, sha256(content)]));
+}
+
+function deliveries(files: Readonly<Record<string, string>>, paths: readonly string[]): ArchivedFile[] {
+  return paths.map((path) => ({ path, content: files[path] ?? "", mode: 0o644 }));
+}
+
+async function bootFilesFor({ nodeName, bootRevision: wanted }: Settings) {
+  const own = await ownBootFiles();
+  if (own.revision === wanted) return own;
+  throw new Error(
+    `\`bootRevision\` of ${nodeName} must be that of the provider's own boot files, ${own.revision}, got ${wanted}: ` +
+      `this project's files changed during the run; run again`,
+  );
+}
+
+export function machineBoot(effects: Effects, turns: ServerTurns) {
+  const { ssh, nodes, clock } = effects;
+
+  const patience = (inputs: Settings, { signal, timeoutSeconds }: CallContext): Patience => {
+    const seconds = timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds;
+    const end = clock.now() + seconds * 1000;
+    return { seconds, left: () => Math.max(0, (end - clock.now()) / 1000), signal };
+  };
+
+  /** Repeats what fails as long as a machine is still coming up; another machine in its place fails at once. */
+  const keepTrying = async <T>(
+    nodeName: string,
+    { seconds, left, signal }: Patience,
+    attempt: () => Promise<T>,
+    explain: () => Promise<string> = () => Promise.resolve(""),
+  ): Promise<T> => {
+    let last = "";
+    const done = await waitFor(
+      async () => {
+        try {
+          return { result: await attempt() };
+        } catch (error) {
+          if (!comesYet(error)) throw error;
+          last = error.message;
+          return undefined;
+        }
+      },
+      { seconds: left(), signal, clock, firstMilliseconds: 1000, maximumMilliseconds: 3000 },
+    );
+    if (done !== undefined) return done.result;
+    throw new Error(
+      `${nodeName} was not ready by SSH within ${String(seconds)} s: ${last}${await explain()}`,
+    );
+  };
+
+  /** Waits until the machine takes commands. Without a known host key, that of the machine that does is learned. */
+  const contact = (inputs: Settings, known: string | undefined, time: Patience): Promise<Contact> =>
+    keepTrying(inputs.nodeName, time, async () => {
+      const transport = transportOf(inputs, known);
+      const sums = await askBootFiles(ssh, transport);
+      const hostKey = known ?? (await ssh.hostKey(transport));
+      return { hostKey, transport: transportOf(inputs, hostKey), sums };
+    });
+
+  const deliverBoot = (inputs: Settings, own: BootDelivery, { transport, sums }: Contact, time: Patience) =>
+    keepTrying(inputs.nodeName, time, async () => {
+      await putBootFiles(ssh, transport, own, sums);
+      await startBootFiles(ssh, transport);
+    });
+
+  /** The node's own files; the boot sequence makes the directory they go to. */
+  const put = async (
+    inputs: Settings,
+    { transport }: Contact,
+    files: readonly ArchivedFile[],
+    time: Patience,
+  ): Promise<void> => {
+    if (files.length === 0) return;
+    const explain = async () => `; ${stuckText(await nodes.stages(transport), clock.now())}`;
+    await keepTrying(inputs.nodeName, time, () => nodes.put(transport, files), explain);
+  };
+
+  const outputsOf = (inputs: Settings, { hostKey, transport }: Contact): State => ({
+    ...inputs,
+    hostKey,
+    transport,
+    checksums: expectedSums(inputs.files),
+    foundRevision: inputs.bootRevision,
+    reachable: true,
+  });
+
+  /** What is known of a machine that was left halfway: everything about it is to be looked at again. */
+  const halfway = (inputs: Settings, found: Contact): State => ({
+    ...outputsOf(inputs, found),
+    authKey: "",
+    checksums: {},
+    foundRevision: "",
+  });
+
+  /** Everything, for a machine that has nothing yet. */
+  const deliverAll = async (inputs: Settings, found: Contact, time: Patience): Promise<void> => {
+    await deliverBoot(inputs, await bootFilesFor(inputs), found, time);
+    const files = deliveries(inputs.files, Object.keys(inputs.files));
+    await put(inputs, found, [keyDelivery(inputs.authKey), ...files], time);
+  };
+
+  /**
+   * What differs.
+   *
+   * @returns true when the boot sequence runs again because of it, and may start k3s again.
+   */
+  const deliverChanges = async (
+    state: State,
+    inputs: Settings,
+    found: Contact,
+    time: Patience,
+  ): Promise<boolean> => {
+    const { transport, sums } = found;
+    const own = await bootFilesFor(inputs);
+    // Whatever was left halfway may be in place without having been started.
+    const boot = state.foundRevision !== own.revision || bootRevision(sums) !== own.revision;
+    if (boot) await deliverBoot(inputs, own, found, time);
+    const dropped = Object.keys(state.files).filter((path) => !(path in inputs.files));
+    const present = (await nodes.checksums(transport, Object.keys(inputs.files))) ?? {};
+    const different = Object.keys(inputs.files).filter(
+      (path) => present[path] !== sha256(inputs.files[path] ?? ""),
+    );
+    const files = deliveries(inputs.files, different);
+    const newKey = state.authKey !== inputs.authKey;
+    const wasLoggedIn = newKey && (await stopTailscaled(ssh, transport));
+    await put(inputs, found, newKey ? [keyDelivery(inputs.authKey), ...files] : files, time);
+    await nodes.remove(transport, dropped);
+    if (wasLoggedIn) await waitForLogin(effects, { nodeName: inputs.nodeName, transport }, time.signal);
+    return boot || newKey || different.length + dropped.length > 0;
+  };
+
+  return resource({
+    type: "homespan:index:MachineBoot",
+    inputs: machineBootInputs,
+    outputs: machineBootOutputs,
+    secretOutputs: ["privateKey", "authKey", "transport"],
+    // Another machine with the data of the former one is still the same node, and is prepared as an update.
+    replaceOn: ["nodeName", "identity"],
+    createOnly: ["waitSeconds"],
+    drift: (state, news) => {
+      if (!state.reachable) return ["reachable"];
+      const [former, wanted] = [expectedSums(state.files), expectedSums(news.files)];
+      return [
+        // What changes as an input is named there already.
+        ...([news.bootRevision, state.bootRevision].includes(state.foundRevision) ? [] : ["foundRevision"]),
+        ...Object.keys(wanted)
+          .filter((path) => ![wanted[path], former[path]].includes(state.checksums[path]))
+          .map((path) => pathText(["checksums", path])),
+      ];
+    },
+    async create(inputs, context) {
+      const id = `${inputs.nodeName}-${inputs.machineId}`;
+      const time = patience(inputs, context);
+      const found = await contact(inputs, undefined, time);
+      try {
+        await deliverAll(inputs, found, time);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        throw new PartialFailure(message, id, halfway(inputs, found));
+      }
+      return { id, outputs: outputsOf(inputs, found) };
+    },
+    async read(state) {
+      const transport = transportOf(state, state.hostKey);
+      const paths = Object.keys(state.files);
+      // Another machine at this address, or none: whether this one is gone is known to the cloud's own resource alone.
+      if (!(await nodes.reachable(transport))) return { ...state, reachable: false };
+      const none = (error: unknown): Sums => {
+        if (comesYet(error)) return {};
+        throw error;
+      };
+      const [sums, checksums] = await Promise.all([
+        askBootFiles(ssh, transport).catch(none),
+        nodes.checksums(transport, paths),
+      ]);
+      return {
+        ...state,
+        foundRevision: bootRevision(sums),
+        // Without its data directory a machine has none of them.
+        checksums: checksums ?? Object.fromEntries(paths.map((path) => [path, ""])),
+        reachable: true,
+      };
+    },
+    async update(state, inputs, context) {
+      if (state.machineId !== inputs.machineId) {
+        const time = patience(inputs, context);
+        const found = await contact(inputs, undefined, time);
+        await deliverAll(inputs, found, time);
+        return outputsOf(inputs, found);
+      }
+      const transport = transportOf(inputs, state.hostKey);
+      const work = async (): Promise<boolean> => {
+        // Its turn may come late.
+        const time = patience(inputs, context);
+        return deliverChanges(state, inputs, await contact(inputs, state.hostKey, time), time);
+      };
+      // One that is down, or has lost its device in the tailnet, is of no use to the others until this is done.
+      if (!state.reachable || state.authKey !== inputs.authKey) await work();
+      else await turns.take({ nodeName: inputs.nodeName, transport, work }, context);
+      return outputsOf(inputs, { hostKey: state.hostKey, transport, sums: {} });
+    },
+    // The machine's own resource takes it away, with everything on it.
+    delete: () => Promise.resolve(),
+  });
+}

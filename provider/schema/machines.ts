@@ -1,0 +1,103 @@
+/** Inputs and outputs of the resources for machines that are reached by SSH, and over a tailnet. */
+import { z } from "zod";
+import { nameSchema, tailnetRefSchema, transportSchema } from "./common.ts";
+
+/** The key pair with which Pulumi reaches the machines of one cluster. */
+export const sshKeyInputs = z.strictObject({ clusterName: nameSchema });
+export const sshKeyOutputs = sshKeyInputs.extend({
+  /** `ssh-rsa AAAA... homespan-<cluster>`: Lightsail imports no other kind. */
+  publicKey: z.string(),
+  /** Secret. PEM, PKCS #1. */
+  privateKey: z.string(),
+});
+
+/**
+ * What makes a node of a bare machine with systemd: the boot files, and what it needs to enter the tailnet. The first
+ * contact learns the machine's host key, and every later one insists on it (boot/machine/README.md).
+ */
+export const machineBootInputs = z.strictObject({
+  nodeName: nameSchema,
+  /** Id of the machine that another machine of the same name does not have: another one is contacted for the first time again. */
+  machineId: z.string().min(1),
+  /** Id of what holds the node's data, the data disk's or the machine's own: another one is another identity. */
+  identity: z.string().min(1),
+  /** IPv4 address or host name where SSH answers. */
+  address: z.string().min(1),
+  port: z.number().int().min(1).max(65535).default(22),
+  user: z.string().min(1),
+  /** Secret. PEM. */
+  privateKey: z.string(),
+  /** SHA-256 over the boot files of this version of Homespan: the provider delivers its own, this says when. */
+  bootRevision: z.string(),
+  /** Non-secret files of the machine, path below /data -> content (`steward/node.conf`, `boot/ca.pem`, `artifacts.conf`, `firewall.nft`). */
+  files: z.record(z.string(), z.string()),
+  /** Secret. Delivered as /data/secrets/authkey; another one is for a machine that lost its device, which then logs in again. */
+  authKey: z.string(),
+  /** How long a machine may take to answer by SSH with its user-data done. */
+  waitSeconds: z.number().int().positive().default(600),
+});
+export const machineBootOutputs = machineBootInputs.extend({
+  /** `ssh-ed25519 AAAA...`, as the machine showed it at the first contact. */
+  hostKey: z.string(),
+  /** Secret, as it holds the key. */
+  transport: transportSchema,
+  /** Path below /data -> sha256 as found; "" for a missing file. */
+  checksums: z.record(z.string(), z.string()),
+  /** SHA-256 over the boot files as found on the machine, "" when one is missing. */
+  foundRevision: z.string(),
+  /** False when `read` could not reach the machine. */
+  reachable: z.boolean(),
+});
+
+/**
+ * This machine's own way into a tailnet: a tailscaled without privileges (userspace networking) that offers a proxy on
+ * 127.0.0.1, for what answers on the tailnet alone.
+ */
+export const tailnetOperatorInputs = z.strictObject({
+  clusterName: nameSchema,
+  /** URL of the control server; "" for Tailscale's own. */
+  loginServer: z.string(),
+  /** CA of the control server, PEM; "" where the public CAs know it. */
+  caCertificate: z.string().default(""),
+  /** Its name in the tailnet. */
+  hostName: z.string(),
+  /** Secret. Used when the operator has to log in, and only then. */
+  authKey: z.string(),
+  /** Where its device is managed: there it is found lost, and removed with the operator. Without it, it stays there, logged out. */
+  tailnet: tailnetRefSchema.optional(),
+  waitSeconds: z.number().int().positive().default(60),
+});
+export const tailnetOperatorOutputs = tailnetOperatorInputs.extend({
+  /** `http://127.0.0.1:PORT`: a proxy that answers CONNECT, for kubeconfigs. Kept for as long as the port is free when it starts. */
+  proxyUrl: z.string(),
+  /** Directory of its state, below the folder for states of this machine. */
+  directory: z.string(),
+  /** Id of its device in the tailnet. */
+  deviceId: z.string(),
+  /** False when `read` found that it does not run or is not logged in here. */
+  running: z.boolean(),
+});
+
+/**
+ * A machine's place in a tailnet that outlives the stack. Creation and deletion remove the devices that have the place:
+ * the first makes the name free for the machine that is about to log in, the second leaves nothing behind. A place that
+ * was left, or that nobody took while the key for it was valid, is made anew: then the key for it is, too.
+ */
+export const tailnetDeviceInputs = z.strictObject({
+  tailnet: tailnetRefSchema,
+  /** Name the machine logs in with, without the domain. */
+  hostName: z.string().min(1),
+  /** Devices of that name with another tag are not this cluster's. */
+  tag: z.string().startsWith("tag:"),
+  /** Id of what makes the machine the one it is: another one is another device. */
+  identity: z.string().min(1),
+  /** Life of the key with which the machine logs in. */
+  keySeconds: z.number().int().positive().default(3600),
+});
+export const tailnetDeviceOutputs = tailnetDeviceInputs.extend({
+  /** Random: tells one making of the place from the next. */
+  generation: z.string(),
+  createdAt: z.iso.datetime(),
+  /** True once `read` has seen the device. */
+  found: z.boolean(),
+});

@@ -1,0 +1,138 @@
+/**
+ * The Headscale of a rehearsal, in the place of Tailscale's control server: it has its name, and a certificate for it from an
+ * authority that the rehearsal's machines trust. A client that is told no login server ends up here.
+ *
+ * The same resources run it that run Headscale in a cluster; what they would keep in Pulumi's state is in a file here.
+ */
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { hostAddress } from "../../../components/render/address.ts";
+import { renderHeadscaleConfig } from "../../../components/render/headscale-config.ts";
+import { images } from "../../../components/upstream/images.ts";
+import type { Effects } from "../../../provider/effects/effects.ts";
+import { removeContainer, removeNetwork, removeVolume } from "../../../provider/effects/removal.ts";
+import { objectNames } from "../../../provider/logic/ownership.ts";
+import { headscaleServer } from "../../../provider/resources/headscale-server.ts";
+import { siteNetwork } from "../../../provider/resources/site-network.ts";
+import type { Resource } from "../../../provider/server/resource.ts";
+import { type Properties, isRecord } from "../../../provider/server/values.ts";
+import { ACCOUNT_USER } from "./account.ts";
+
+/** The control server a client takes that is told none: `DefaultControlURL` of tailscale.com/ipn. */
+export const CONTROL_HOST = "controlplane.tailscale.com";
+
+/** Number of its address in its network. */
+const ADDRESS_NUMBER = 10;
+
+/** Last part of the name of its network: neither the cloud's nor a home's, as the internet is. */
+const SITE = "internet";
+
+export interface ControlServerOptions {
+  readonly effects: Effects;
+  /** File for what is known of it. */
+  readonly file: string;
+  /** Name of the rehearsal. */
+  readonly world: string;
+  /** MagicDNS suffix of the tailnet, `tail0a1b2c.ts.net`; neither the control server's domain nor one above it. */
+  readonly domain: string;
+}
+
+/** What others need to know of it. */
+export interface ControlServerFound {
+  readonly container: string;
+  readonly address: string;
+  /** PEM. */
+  readonly caCertificate: string;
+}
+
+/** Runs the control server. */
+export interface ControlServer {
+  /** Makes it, or repairs it so that it is as it should be; what it knows stays. */
+  ensure(magicDns: boolean, signal: AbortSignal): Promise<ControlServerFound>;
+}
+
+interface Kept {
+  readonly network?: Properties;
+  readonly server?: Properties;
+}
+
+export function controlServer({ effects, file, world, domain }: ControlServerOptions): ControlServer {
+  const networks = siteNetwork(effects);
+  const servers = headscaleServer(effects);
+  return {
+    async ensure(magicDns, signal) {
+      const kept = await read(file);
+      const place = { clusterName: world, site: SITE };
+      const network = await converge(networks, kept.network, place, signal);
+      await write(file, { ...kept, network });
+      const address = hostAddress(String(network["subnet"]), ADDRESS_NUMBER);
+      const inputs = {
+        ...{ clusterName: world, networkName: network["networkName"], address },
+        ...{ hostName: CONTROL_HOST, image: images.headscale, user: ACCOUNT_USER },
+        config: configFor(address, domain, magicDns),
+      };
+      const server = await converge(servers, kept.server, inputs, signal);
+      await write(file, { network, server });
+      return {
+        container: String(server["container"]),
+        address,
+        caCertificate: String(server["caCertificate"]),
+      };
+    },
+  };
+}
+
+/** Takes a world's control server away, with its network and all it knew; succeeds when it is gone. */
+export async function removeControlServer({
+  effects: { podman },
+  file,
+  world,
+}: Omit<ControlServerOptions, "domain">): Promise<void> {
+  // By name, not by what is known: a process may have been killed before it wrote that down.
+  await removeContainer(podman, world, objectNames.headscale(world));
+  await removeVolume(podman, world, objectNames.headscaleVolume(world));
+  await removeNetwork(podman, world, objectNames.network(world, SITE));
+  await rm(file, { force: true });
+}
+
+function configFor(address: string, domain: string, magicDns: boolean): string {
+  const config = renderHeadscaleConfig({ controlHostName: CONTROL_HOST, address, domain });
+  return magicDns ? config : config.replace("magic_dns: true", "magic_dns: false");
+}
+
+/** Read, then made or updated where it is not as wanted: what the engine does with a resource. */
+async function converge(
+  resource: Resource,
+  known: Properties | undefined,
+  raw: Properties,
+  signal: AbortSignal,
+): Promise<Properties> {
+  const context = { signal, timeoutSeconds: 0 };
+  const { inputs, problems } = resource.check(raw);
+  if (problems.length > 0) throw new Error(problems.join("; "));
+  const state = known === undefined ? undefined : await resource.read("", known, context);
+  if (state === undefined) return (await resource.create(inputs, context)).outputs;
+  const changes = resource.diff(state, inputs);
+  if (changes.length === 0) return state;
+  if (changes.some(({ replace }) => replace)) {
+    await resource.delete("", state, context);
+    return (await resource.create(inputs, context)).outputs;
+  }
+  return resource.update(state, inputs, context);
+}
+
+async function read(file: string): Promise<Kept> {
+  try {
+    const kept: unknown = JSON.parse(await readFile(file, "utf8"));
+    return isRecord(kept) ? kept : {};
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw error;
+  }
+}
+
+async function write(file: string, kept: Kept): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(`${file}.draft`, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+  await rename(`${file}.draft`, file);
+}

@@ -1,0 +1,161 @@
+/** All that the daemon serves: made from files, and nothing of it lost when the process ends. */
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import { apiServer } from "../clouds/tailscale/api-server.ts";
+import { type Account, ACCOUNT_USER, openAccount } from "../clouds/tailscale/account.ts";
+import { tailscaleApi } from "../clouds/tailscale/api.ts";
+import { type Control, HeadscaleControl } from "../clouds/tailscale/control.ts";
+import { CONTROL_HOST, type ControlServer, controlServer } from "../clouds/tailscale/control-server.ts";
+import { enforcePolicy } from "../clouds/tailscale/policy-file.ts";
+import { Faults } from "../clouds/shared/faults.ts";
+import type { Effects } from "../../provider/effects/effects.ts";
+import { type MadeArtifact, artifactsFile, makeArtifacts } from "./artifacts.ts";
+import { mirrorPath, mirrorServer } from "./mirror.ts";
+import { type World, changeWorld, readWorld } from "../world.ts";
+import { connectProxy } from "./proxy.ts";
+import { type DaemonState, type Orders, asText, daemonFiles, readPorts, writeFileWhole } from "./state.ts";
+
+/** The control server and the way to talk to it; tests put others in their place. */
+export interface ControlPlane {
+  readonly server: (folder: string, world: World, orders: Orders) => ControlServer;
+  readonly control: (container: string) => Control;
+}
+
+/** The real Headscale. */
+export function headscaleControlPlane(effects: Effects): ControlPlane {
+  return {
+    server: (folder, { world }, { domain }) =>
+      controlServer({ effects, file: daemonFiles(folder).controlServer, world, domain }),
+    control: (container) => new HeadscaleControl(effects.podman, container, ACCOUNT_USER),
+  };
+}
+
+export interface RunningServices {
+  readonly state: DaemonState;
+  stop(): Promise<void>;
+}
+
+/** Starts everything; returns when all of it answers and daemon.json says so. */
+export async function startServices(
+  folder: string,
+  orders: Orders,
+  plane: ControlPlane,
+  signal: AbortSignal,
+): Promise<RunningServices> {
+  const files = daemonFiles(folder);
+  const world = await readWorld(folder);
+  const account = await openAccount(files.account);
+  const making = artifactsOf(orders);
+  // Awaited below, beside what takes longer.
+  making.catch(() => undefined);
+  const server = plane.server(folder, world, orders);
+  const found = await server.ensure(account.books.magicDns, signal);
+  const control = plane.control(found.container);
+  await enforcePolicy({ account, control });
+  await writeFileWhole(files.caFile, found.caCertificate);
+
+  const hosts = { [CONTROL_HOST]: found.address };
+  // Machines made from now on know the name, and trust whoever bears it.
+  await changeWorld(folder, { hosts: { ...world.hosts, ...hosts }, caFile: files.caFile });
+  const artifacts = await making;
+  const setMagicDns = async (on: boolean): Promise<void> => {
+    await server.ensure(on, signal);
+  };
+  const api = tailscaleApi({
+    account,
+    control,
+    domain: orders.domain,
+    setMagicDns,
+    faults: new Faults(folder),
+  });
+  const { gateway } = world.network;
+  const servers: Record<string, Server> = {
+    api: apiServer(api),
+    proxy: connectProxy(() => hosts),
+    ...(artifacts.length === 0 ? {} : { mirror: mirrorServer(artifacts, [gateway, "127.0.0.1"]) }),
+  };
+  const connections = connectionsOf(Object.values(servers));
+  const ports = await listenAll(servers, await readPorts(folder));
+  await writeFileWhole(files.ports, asText(ports));
+  const { api: apiPort = 0, proxy: proxyPort = 0, mirror: mirrorPort } = ports;
+  const mirrorUrl = mirrorPort === undefined ? "" : `http://${gateway}:${String(mirrorPort)}`;
+  if (mirrorUrl !== "") {
+    const urls = (artifact: MadeArtifact): string[] => [`${mirrorUrl}${mirrorPath(artifact)}`];
+    await writeFileWhole(files.artifacts, artifactsFile(artifacts, urls));
+  }
+  const state: DaemonState = {
+    pid: process.pid,
+    apiUrl: `http://127.0.0.1:${String(apiPort)}`,
+    proxyUrl: `http://127.0.0.1:${String(proxyPort)}`,
+    mirrorUrl,
+    ...account.books.credentials,
+    caFile: files.caFile,
+    artifactsFile: mirrorUrl === "" ? "" : files.artifacts,
+    hosts,
+    ports: { api: apiPort, proxy: proxyPort, ...(mirrorPort === undefined ? {} : { mirror: mirrorPort }) },
+    orders,
+  };
+  await writeFileWhole(files.state, asText(state));
+  return { state, stop: () => stopAll(account, Object.values(servers), connections) };
+}
+
+async function artifactsOf({ programs, arch, cache }: Orders): Promise<readonly MadeArtifact[]> {
+  return programs === undefined ? [] : makeArtifacts(programs, arch, cache);
+}
+
+/** Each on the port it had before, if that is free. */
+async function listenAll(
+  servers: Readonly<Record<string, Server>>,
+  former: Readonly<Record<string, number>>,
+): Promise<Record<string, number>> {
+  const ports: Record<string, number> = {};
+  for (const [name, server] of Object.entries(servers)) {
+    // Machines reach the mirror from their network; all else is for this machine.
+    const host = name === "mirror" ? "0.0.0.0" : "127.0.0.1";
+    ports[name] = await listen(server, host, former[name] ?? 0).catch(() => listen(server, host, 0));
+  }
+  return ports;
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address();
+      if (typeof address === "object" && address !== null) resolve(address.port);
+      else reject(new Error(`${host} gave no port`));
+    });
+  });
+}
+
+/** What is under way in the books comes to its end first. */
+async function stopAll(
+  account: Account,
+  servers: readonly Server[],
+  connections: ReadonlySet<Socket>,
+): Promise<void> {
+  const closed = servers.map(
+    (server) =>
+      new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+      }),
+  );
+  for (const connection of connections) connection.destroy();
+  await Promise.all(closed);
+  await account.change(() => ({}));
+}
+
+/** All open connections, also those that a proxy made tunnels of and its server forgot. */
+function connectionsOf(servers: readonly Server[]): ReadonlySet<Socket> {
+  const open = new Set<Socket>();
+  for (const server of servers) {
+    server.on("connection", (socket: Socket) => {
+      open.add(socket);
+      socket.on("close", () => open.delete(socket));
+    });
+  }
+  return open;
+}

@@ -1,0 +1,230 @@
+/** The lightsail stack: k3s servers, and agents if wanted, on Amazon Lightsail, on a tailnet at Tailscale. */
+import { KeyPair } from "@pulumi/aws/lightsail/keyPair.js";
+import { Provider } from "@pulumi/aws/provider.js";
+import * as pulumi from "@pulumi/pulumi";
+import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
+import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
+import { clusterProvider } from "../components/kubernetes/cluster-provider.ts";
+import { SmokeTest } from "../components/kubernetes/smoke-test.ts";
+import { LightsailServer, type LightsailServerArgs } from "../components/lightsail/lightsail-server.ts";
+import { sshPort } from "../components/lightsail/public-ports.ts";
+import { SshKey } from "../components/machine/ssh-key.ts";
+import { TailnetOperator } from "../components/machine/tailnet-operator.ts";
+import { cloudKeyName, operatorHostName, type Role } from "../components/render/names.ts";
+import { TailscaleTailnet } from "../components/tailscale/tailscale-tailnet.ts";
+import { images } from "../components/upstream/images.ts";
+import { serviceLbLabel } from "../components/upstream/k3s.ts";
+import { machineArtifacts, type Mirror } from "./artifacts.ts";
+import { endOfLife } from "./duration.ts";
+import type { CheckedLightsailConfig, LightsailConfig, LightsailNode } from "./lightsail-config.ts";
+import { formatWarning } from "./lightsail-warnings.ts";
+
+/** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
+export interface LightsailMachine {
+  /** Where machines download their programs; undefined for the official places. */
+  readonly mirror: Mirror | undefined;
+}
+
+export interface LightsailOutputs {
+  readonly clusterName: string;
+  readonly nodes: pulumi.Output<LightsailNodeOutput[]>;
+  readonly kubeconfig: pulumi.Output<string>;
+  readonly apiUrl: pulumi.Output<string>;
+  /** ISO 8601; null for a cluster without end. */
+  readonly expiresAt: pulumi.Output<string | null>;
+  /** Opens every node by SSH. PEM. */
+  readonly sshPrivateKey: pulumi.Output<string>;
+  /** What the cluster needs of the tailnet's policy, HuJSON; a preview with `policy: elsewhere` prints it. */
+  readonly tailnetPolicy: string;
+}
+
+export interface LightsailNodeOutput {
+  readonly name: string;
+  readonly role: Role;
+  readonly site: string;
+  readonly hostName: string;
+  /** Without the private key, which is an output of its own. */
+  readonly transport: {
+    readonly kind: "ssh";
+    readonly address: string;
+    readonly port: number;
+    readonly user: string;
+    /** `ssh-ed25519 AAAA...`, as the machine showed it at the first contact. */
+    readonly hostKey: string;
+  };
+}
+
+interface NodeOfRole {
+  readonly node: LightsailNode;
+  readonly host: LightsailServer;
+}
+
+export function lightsailStack(
+  { config, warnings }: CheckedLightsailConfig,
+  machine: LightsailMachine,
+): LightsailOutputs {
+  for (const warning of warnings) void pulumi.log.warn(formatWarning(warning));
+  const { clusterName } = config;
+  const sshKey = new SshKey("ssh-key", { clusterName }, {});
+  const tailnet = makeTailnet(config);
+  const nodes = makeHosts(config, machine, tailnet, sshKey);
+  const identity = new ClusterIdentity(
+    "identity",
+    { clusterName, serverTransports: serverTransports(ofRole(nodes, "server"), sshKey) },
+    {},
+  );
+  const operator = new TailnetOperator(
+    "operator",
+    {
+      clusterName,
+      loginServer: tailnet.loginServer,
+      caCertificate: tailnet.caCertificate,
+      hostName: operatorHostName(clusterName),
+      authKey: pulumi.secret(tailnet.operatorKey("operator-key").key),
+      tailnet: tailnet.control,
+    },
+    {},
+  );
+
+  const cluster = new K3sCluster("cluster", {
+    clusterName,
+    identity,
+    servers: joins(config, ofRole(nodes, "server")),
+    agents: joins(config, ofRole(nodes, "agent")),
+    datastore: "etcd",
+    disable: config.disable,
+    snapshots: config.snapshots,
+    proxyUrl: operator.proxyUrl,
+  });
+  const kubeconfig = pulumi.secret(cluster.kubeconfig.kubeconfig);
+  const provider = clusterProvider("cluster", { clusterName, kubeconfig });
+  new SmokeTest(
+    "smoke",
+    {
+      image: images.busybox,
+      nodes: nodes.length,
+      members: cluster.memberships,
+      deletedWith: cluster.anchor,
+    },
+    { providers: [provider] },
+  );
+
+  return {
+    clusterName,
+    nodes: pulumi.all(nodes.map(nodeOutput)),
+    kubeconfig,
+    apiUrl: cluster.kubeconfig.endpoint,
+    expiresAt: identity.createdAt.apply((createdAt) => endOfLife(createdAt, config.timeToLive)),
+    sshPrivateKey: pulumi.secret(sshKey.privateKey),
+    tailnetPolicy: tailnet.policyText,
+  };
+}
+
+function makeTailnet({ clusterName, tailnet, disable }: LightsailConfig): TailscaleTailnet {
+  const { domain, tagOwners, admins, adopt, policy } = tailnet;
+  const made = new TailscaleTailnet("tailnet", {
+    clusterName,
+    domain,
+    tagOwners,
+    admins,
+    policy: adopt ? "adopt" : policy,
+    metricsServer: !disable.includes("metrics-server"),
+  });
+  if (policy === "elsewhere" && pulumi.runtime.isDryRun()) {
+    void pulumi.log.info(`The policy of the tailnet has to hold this before \`up\`:\n${made.policyText}`);
+  }
+  return made;
+}
+
+/** All instances start at the same time; servers come first in every list. */
+function makeHosts(
+  config: LightsailConfig,
+  machine: LightsailMachine,
+  tailnet: TailscaleTailnet,
+  sshKey: SshKey,
+): NodeOfRole[] {
+  const { clusterName, region } = config;
+  const provider = new Provider("aws", { region });
+  const keyPair = new KeyPair(
+    "key-pair",
+    {
+      name: cloudKeyName(clusterName),
+      publicKey: sshKey.publicKey,
+      tags: { "homespan.cluster": clusterName },
+    },
+    { provider, deleteBeforeReplace: true },
+  );
+  const common: Omit<LightsailServerArgs, "nodeName" | "role" | keyof LightsailPlace> = {
+    clusterName,
+    region,
+    tailnet,
+    keyPairName: keyPair.name,
+    privateKey: sshKey.privateKey,
+    artifacts: machineArtifacts(config.k3sVersion, machine.mirror),
+    open: {
+      sshCidrs: config.sshAllowedCidrs,
+      ingress: config.ingress,
+      extraPorts: config.extraPorts,
+    },
+  };
+  return [...config.servers, ...config.agents].map((node) => {
+    const { name: nodeName, role, availabilityZone, bundleId, blueprintId, diskGiB, snapshotTime } = node;
+    const place: LightsailPlace = { availabilityZone, bundleId, blueprintId, diskGiB, snapshotTime };
+    const host = new LightsailServer(
+      nodeName,
+      { ...common, ...place, nodeName, role },
+      { providers: [provider] },
+    );
+    return { node, host };
+  });
+}
+
+type LightsailPlace = Pick<
+  LightsailServerArgs,
+  "availabilityZone" | "bundleId" | "blueprintId" | "diskGiB" | "snapshotTime"
+>;
+
+const ofRole = (nodes: readonly NodeOfRole[], role: Role): NodeOfRole[] =>
+  nodes.filter(({ node }) => node.role === role);
+
+/** What the configuration says about each node. */
+function joins(config: LightsailConfig, nodes: readonly NodeOfRole[]): ClusterNode[] {
+  return nodes.map(({ node, host }) => ({
+    host,
+    // With ingress only servers open its ports.
+    labels:
+      config.ingress && node.role === "server"
+        ? { ...node.labels, [serviceLbLabel.key]: serviceLbLabel.value }
+        : node.labels,
+    taints: node.taints,
+    kubeletArgs: node.kubeletArgs,
+    extraConfig: config.extraConfig[node.role],
+  }));
+}
+
+/** By address alone: the identity is there before the first contact with any of them. */
+function serverTransports(
+  servers: readonly NodeOfRole[],
+  sshKey: SshKey,
+): ConstructorParameters<typeof ClusterIdentity>[1]["serverTransports"] {
+  const transports = servers.map(({ host }) =>
+    pulumi.all([host.externalAddress, sshKey.privateKey]).apply(([address, privateKey]) => ({
+      kind: "ssh" as const,
+      address,
+      port: sshPort,
+      user: host.user,
+      privateKey,
+    })),
+  );
+  return pulumi.secret(pulumi.all(transports));
+}
+
+function nodeOutput({ node, host }: NodeOfRole): pulumi.Output<LightsailNodeOutput> {
+  return pulumi.all([host.externalAddress, host.machine.hostKey]).apply(([address, hostKey]) => ({
+    name: host.nodeName,
+    role: node.role,
+    site: host.site,
+    hostName: host.hostName,
+    transport: { kind: "ssh" as const, address, port: sshPort, user: host.user, hostKey },
+  }));
+}

@@ -1,0 +1,72 @@
+/** Nodes that are reached by SSH: which host key is asked for, where the key is, and what is run. */
+import { readdirSync } from "node:fs";
+import { afterEach, expect, test } from "vitest";
+import { viewCluster } from "../../cli/nodes.ts";
+import { withNodeCommands } from "../../cli/node-commands.ts";
+import { type Bed, makeBed } from "./bed.ts";
+
+const server = (name: string, address: string, port = 22) => ({
+  ...{ name, role: "server", site: "eu-central-1", hostName: `l-${name}` },
+  transport: { kind: "ssh" as const, address, port, user: "admin", hostKey: "ssh-ed25519 AAAA" },
+});
+const outputs = {
+  clusterName: "l",
+  nodes: [server("server-1", "198.18.1.8"), server("server-2", "198.18.1.9", 2222)],
+  kubeconfig: "apiVersion: v1",
+  apiUrl: "https://l-server-1.tail0a1b2c.ts.net:6443",
+  sshPrivateKey: "-----BEGIN KEY-----\n",
+};
+const stages = { node: "server-1", stages: [{ name: "ready", state: "done", attempts: 1 }] };
+
+const beds: Bed[] = [];
+const bed = (env: Readonly<Record<string, string>> = {}): Bed => {
+  const made = makeBed({ env });
+  beds.push(made);
+  made.environment["FAKE_STAGES"] = made.file("stages.json", stages);
+  made.environment["FAKE_KUBERNETES_NODES"] = made.file("nodes.json", { items: [] });
+  return made;
+};
+afterEach(() => {
+  for (const made of beds.splice(0)) made.remove();
+});
+
+test("every question insists on the recorded host key, and the private key is a file of its owner's until the answer", async () => {
+  const made = bed();
+  const { nodes } = await viewCluster(made.context, outputs);
+  expect(nodes.map(({ name, stage, path }) => [name, stage.state, path])).toEqual([
+    ["server-1", "done", "self"],
+    ["server-2", "done", "direct 198.18.1.9:41641"],
+  ]);
+  const calls = made.calls();
+  const lines = calls.filter((line) => line.startsWith("ssh|"));
+  expect(lines).toHaveLength(3);
+  for (const line of lines) {
+    expect(line).toContain("StrictHostKeyChecking=yes");
+    expect(line).toContain("BatchMode=yes");
+    expect(line).toContain("-F none");
+    expect(line).not.toContain("BEGIN KEY");
+  }
+  expect(lines.some((line) => line.includes("-p 2222") && line.includes("admin@198.18.1.9"))).toBe(true);
+  expect(calls).toContain("key|600|-----BEGIN KEY-----");
+  expect(calls).toContain("known|198.18.1.8 ssh-ed25519 AAAA;[198.18.1.9]:2222 ssh-ed25519 AAAA;");
+  expect(readdirSync(made.folder)).not.toContain("tmp");
+});
+
+test("a machine that does not answer is named with ssh's last words", async () => {
+  const made = bed({ FAKE_SSH_ERROR: "Host key verification failed." });
+  const { nodes } = await viewCluster(made.context, outputs);
+  expect(nodes[0]?.stage).toMatchObject({
+    state: "failed",
+    error: expect.stringContaining("Host key verification failed.") as string,
+  });
+});
+
+test("a shell is root's, and a command arrives word by word", async () => {
+  const made = bed();
+  await withNodeCommands(made.context, outputs, async (commandsOf) => {
+    const { shell } = commandsOf(outputs.nodes[0]!);
+    expect(shell([], true).at(-1)).toBe("sudo -i");
+    expect(shell([], true)).toContain("-t");
+    expect(shell(["echo", "it's", "$HOME"], false).at(-1)).toBe("sudo -n 'echo' 'it'\\''s' '$HOME'");
+  });
+});

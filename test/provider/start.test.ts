@@ -1,0 +1,52 @@
+/** The executable that the engine starts: its port, and the second start by the same engine. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+
+const program = join(import.meta.dirname, "../../provider/pulumi-resource-homespan");
+let folder: string;
+let running: ChildProcess[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "provider-start-"));
+  running = [];
+});
+afterEach(() => {
+  for (const child of running) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(engine: string, environment: Record<string, string> = { TMPDIR: folder }) {
+  const { TMPDIR: _none, ...own } = process.env;
+  const child = spawn(program, [engine], {
+    env: { ...own, ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  running.push(child);
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  return { child, port: line.toString().trim() };
+}
+
+it("serves an engine's second start by the first, and another engine by a server of its own", async () => {
+  const first = await start("127.0.0.1:1001");
+  expect(first.port).toMatch(/^\d+$/);
+  const second = await start("127.0.0.1:1001");
+  expect(second.port).toBe(first.port);
+  const other = await start("127.0.0.1:1002");
+  expect(other.port).not.toBe(first.port);
+  // Nothing waits for a server that has ended.
+  first.child.kill("SIGKILL");
+  const [code] = (await once(second.child, "exit")) as [number | null];
+  expect(code).toBe(0);
+  const third = await start("127.0.0.1:1001");
+  expect(third.port).not.toBe(first.port);
+});
+
+it("shares nothing where the folder for temporary files is everyone's", async () => {
+  const first = await start("127.0.0.1:1003", {});
+  writeFileSync(join(folder, "homespan-provider-127.0.0.1:1003"), `1 ${String(first.child.pid)}\n`);
+  expect((await start("127.0.0.1:1003", {})).port).not.toBe(first.port);
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("homespan-provider-127"))).toEqual([]);
+});
