@@ -41,6 +41,8 @@ export async function rehearse(
       `[stack] must be ${rehearsable.join(" or ")} to be rehearsed, got "${stack.topology}"; ci runs on this machine as it is`,
     );
   }
+  // The rehearsal runs Podman from this process, which every other verb leaves to those it starts.
+  Object.assign(process.env, toolEnvironment(context.paths, context.environment));
   const rehearsal = new Rehearsal(
     join(context.paths.state, "rehearsal", stack.name),
     `rehearsal-${stack.name}`,

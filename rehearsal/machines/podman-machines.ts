@@ -107,10 +107,13 @@ export class PodmanMachines implements Machines {
   async openPorts(name: string, rules: readonly PortRule[]): Promise<void> {
     const world = await readWorld(this.#folder);
     await this.#books.change((books) => {
-      entryOf(books, name).rules = rules.map((rule) => ({
-        ...rule,
-        cidrs: [...rule.cidrs],
-        ipv6Cidrs: [...rule.ipv6Cidrs],
+      // A cloud's own entry may hold more than a rule.
+      entryOf(books, name).rules = rules.map(({ fromPort, toPort, protocol, cidrs, ipv6Cidrs }) => ({
+        fromPort,
+        toPort,
+        protocol,
+        cidrs: [...cidrs],
+        ipv6Cidrs: [...ipv6Cidrs],
       }));
     });
     await applyCloudRules(this.#folder, world, this.#effects);

@@ -39,15 +39,16 @@ function allowFields({ query }: ApiRequest): void {
     throw new ApiError(400, `invalid fields ${JSON.stringify(fields)}`);
 }
 
-/** By its id or its nodeId. */
+/** By its id or its nodeId, which are the same. */
 async function find(control: Control, id: string): Promise<ControlDevice> {
-  const device = (await control.devices()).find((one) => one.id === id || nodeId(one) === id);
+  const device = (await control.devices()).find((one) => nodeId(one) === id);
   if (device === undefined) throw new ApiError(404, "no manageable device matching nodeid found");
   return device;
 }
 
+/** What the device itself is told to be (`tailscale status`), as with Tailscale; there `nXXXXCNTRL`, here Headscale's number. */
 function nodeId({ id }: ControlDevice): string {
-  return `n${id}CNTRL`;
+  return id;
 }
 
 function shown(device: ControlDevice, domain: string): Record<string, unknown> {

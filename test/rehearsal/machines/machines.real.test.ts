@@ -163,11 +163,16 @@ describe("a machine", () => {
     );
   });
 
-  it("has an identity of its own, and its host's name", async () => {
+  it("has an identity of its own, its host's name, and a systemd that another's leaves alone", async () => {
     const other = await create("server-2");
     await machines.openPorts("server-2", [tcp(22)]);
     await until(90, () => ssh(other.publicAddress, "sudo -n /usr/lib/homespan/boot-files checksums x"));
     const command = "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub";
+    for (const machine of ["server-1", "server-2"]) {
+      expect(await podman(["exec", container(machine), "systemctl", "is-system-running", "--wait"])).toBe(
+        "running",
+      );
+    }
     const [one, two] = [await ssh(server.publicAddress, command), await ssh(other.publicAddress, command)];
     expect(one?.split(/\s/)[0]).toMatch(/^[0-9a-f]{32}$/);
     expect(one?.split(/\s/)[0]).not.toBe(two?.split(/\s/)[0]);

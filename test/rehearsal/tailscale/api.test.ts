@@ -124,13 +124,13 @@ describe("login keys", () => {
       name: `x-agent-1.${DOMAIN}`,
       hostname: "x-agent-1",
       tags: ["tag:x-agent"],
-      nodeId: `n${device.id}CNTRL`,
+      nodeId: device.id,
       connectedToControl: true,
       user: ACCOUNT_USER,
     });
-    expect((await api.call("GET", `/device/n${device.id}CNTRL?fields=all`)).status).toBe(200);
+    expect((await api.call("GET", `/device/${device.id}?fields=all`)).status).toBe(200);
     expect((await api.call("DELETE", `/device/${device.id}`)).status).toBe(200);
-    const gone = await api.call("DELETE", `/device/n${device.id}CNTRL`);
+    const gone = await api.call("DELETE", `/device/${device.id}`);
     expect([gone.status, field(gone.json, "message")]).toEqual([
       404,
       "no manageable device matching nodeid found",
