@@ -12,7 +12,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/provider-real/**", "test/rehearsal/**/*.real.test.ts", "test/long/**"],
+          exclude: [
+            "test/e2e/**",
+            "test/provider-real/**",
+            "test/rehearsal/**/*.real.test.ts",
+            "test/long/**",
+          ],
+          globalSetup: "test/support/temporary.ts",
           testTimeout: 20_000,
           // A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
           // nothing behind in a module, in process.env or on a prototype.

@@ -8,6 +8,7 @@ import { indent } from "./console.ts";
 import type { Context } from "./context.ts";
 import { stackExists } from "./deployment.ts";
 import { Failure, InputError } from "./errors.ts";
+import { groupsFor } from "./needs.ts";
 import { recover, withStack } from "./operation.ts";
 import { pulumi } from "./pulumi.ts";
 import { withPulumiEnvironment } from "./pulumi-environment.ts";
@@ -137,7 +138,7 @@ export async function previewWhole(
   { settings, base }: { readonly settings: readonly string[]; readonly base: "committed" | "last" },
 ): Promise<string> {
   const config = await composeConfig(context.paths, stack, settings, base);
-  await context.machine.prepare(context, ["core"]);
+  await context.machine.prepare(context, groupsFor(context, stack.topology));
   try {
     return await withStack(context, stack, verb, () =>
       withTrial(context, stack.name, config, "stack", (trial) =>

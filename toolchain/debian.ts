@@ -31,6 +31,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     debootstrap: "base images where no image registry is reachable",
     zstd: "packs images",
   },
+  cloud: {},
   bench: {},
   test: { shellcheck: "checks the shell scripts" },
   rehearsal: { conntrack: "ends connections to an address that changes hands" },

@@ -45,10 +45,13 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   await writeContainersConf(cache, machine);
   const core = groups.includes("core");
   const online = !core || (await registryReachable(context.setting, cache));
-  const states = await ensureTools(neededPins(PINS, groups, !online), context);
+  const pinned = groups.map((group): Group => (group === "cloud" ? "core" : group));
+  const states = await ensureTools(neededPins(PINS, pinned, !online), context);
   let images: readonly ImageRow[] = [];
-  if (core) {
+  if (pinned.includes("core")) {
     await linkLanguageHost(toolPath(states, "pulumi"), LANGUAGE_HOST, cache, context.environment["PATH"]);
+  }
+  if (core) {
     if (!online) await context.beforeBuilding();
     const { prepareImages, prepareRehearsalImages } = await import("./images.ts");
     const imageContext = {

@@ -29,9 +29,16 @@ const rules: readonly Rule[] = [
   ports,
 ];
 
-/** Every check, in the order in which a user would fix them. */
-export function checkMachine(facts: Facts): Check[] {
-  return rules.map((rule) => rule(facts));
+/** What also a machine must have that only drives others. */
+const drivers: readonly Rule[] = [go, disk, nodeVersion, npm];
+
+/**
+ * Every check, in the order in which a user would fix them.
+ *
+ * @param nodes - false for a stack whose nodes stand elsewhere
+ */
+export function checkMachine(facts: Facts, nodes = true): Check[] {
+  return (nodes ? rules : drivers).map((rule) => rule(facts));
 }
 
 function platform({ platform: name, arch, system }: Facts): Check {

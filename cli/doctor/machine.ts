@@ -3,6 +3,7 @@ import { publishedPorts } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
 import { InputError } from "../errors.ts";
+import { nodesHere } from "../needs.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Check } from "./checks.ts";
@@ -28,7 +29,9 @@ export async function portsToCheck(context: Context, stack: string, config: Stac
 }
 
 export async function examineMachine(context: Context, stack: string, config: StackFile): Promise<Check[]> {
+  const topology = settingOf(config, "topology") ?? stack;
   const facts = await context.machine.probe(context, await portsToCheck(context, stack, config));
+  if (!nodesHere(context, String(topology))) return checkMachine(facts, false);
   if (facts.takenPorts.length === 0) return checkMachine(facts);
   // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.
   const configured = settingOf(config, "clusterName");

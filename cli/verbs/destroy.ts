@@ -5,6 +5,7 @@ import { readResources, stackExists } from "../deployment.ts";
 import { Failure, InputError } from "../errors.ts";
 import { findLeftovers, removeLeftovers, tracesOf } from "../leftovers.ts";
 import type { Traces } from "../leftovers.ts";
+import { groupsFor } from "../needs.ts";
 import { clusterName, operate, recover, requireSuccess, withStack } from "../operation.ts";
 import type { Changes } from "../progress.ts";
 import type { Stack } from "../stack.ts";
@@ -42,7 +43,7 @@ export async function destroy(context: Context, stack: Stack, options: DestroyOp
 }
 
 async function destroyResources(context: Context, stack: Stack, options: DestroyOptions): Promise<Changes> {
-  await context.machine.prepare(context, ["core"]);
+  await context.machine.prepare(context, groupsFor(context, stack.topology));
   if (!existsSync(configFile(context.paths, stack.name))) await prepareStack(context, stack, []);
   await recover(context, stack.name);
   const timeoutMs = options.timeoutMinutes * 60_000;

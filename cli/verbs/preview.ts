@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { groupsFor } from "../needs.ts";
 import { withStack } from "../operation.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig, differencesSinceLastRun, removeEmptyState, sayDifferences } from "../state.ts";
@@ -8,7 +9,7 @@ import { showPreview, withTrial } from "../trial.ts";
 export async function preview(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
   const { paths } = context;
   const config = await composeConfig(paths, stack, settings);
-  await context.machine.prepare(context, ["core"]);
+  await context.machine.prepare(context, groupsFor(context, stack.topology));
   try {
     await withStack(context, stack, "preview", async () => {
       sayDifferences(context, await differencesSinceLastRun(paths, stack.name, config));

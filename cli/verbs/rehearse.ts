@@ -1,7 +1,7 @@
 /** A stack of the cloud, run as it is against stand-in clouds on this machine (docs/rehearsal.md). */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
@@ -11,7 +11,7 @@ import { resolvePaths } from "../paths.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Stack } from "../stack.ts";
-import { composeConfig } from "../state.ts";
+import { composeConfig, removeEmptyState } from "../state.ts";
 
 export interface RehearseOptions {
   readonly settings: readonly string[];
@@ -141,6 +141,9 @@ async function destroy(
   const left = await rehearsal.ordered();
   await rehearsal.end();
   await rm(rehearsal.folder, { recursive: true, force: true });
+  // Goes with the last one, and the state folder with it where nothing else is kept.
+  await rmdir(dirname(rehearsal.folder)).catch(() => undefined);
+  await removeEmptyState(context.paths);
   if (left.length > 0) {
     throw new Failure(`destroy left this in the rehearsed clouds' books:\n${left.join("\n")}`, { left });
   }

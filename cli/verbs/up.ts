@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { readResources, stackExists } from "../deployment.ts";
 import { examineMachine, requireHealthy } from "../doctor/machine.ts";
 import { Failure, InputError } from "../errors.ts";
+import { groupsFor } from "../needs.ts";
 import type { RecordedNode } from "../nodes.ts";
 import { nodeTable, recordedNodes } from "../nodes.ts";
 import { operate, recover, requireSuccess, withStack } from "../operation.ts";
@@ -132,7 +133,7 @@ function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNod
 /** Doctor's blocking checks, then everything the stack needs on this machine. Nothing of the stack is made. */
 export async function prepareMachine(context: Context, stack: Stack, config: StackFile): Promise<void> {
   requireHealthy(context, await examineMachine(context, stack.name, config));
-  const { notes } = await context.machine.prepare(context, ["core"]);
+  const { notes } = await context.machine.prepare(context, groupsFor(context, stack.topology));
   if (context.console.verbose) for (const note of notes) context.console.info(note);
 }
 

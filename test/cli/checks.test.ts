@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { checkMachine, describeChecks } from "../../cli/doctor/checks.ts";
-import { portsToCheck } from "../../cli/doctor/machine.ts";
+import { examineMachine, portsToCheck } from "../../cli/doctor/machine.ts";
 import type { Facts } from "../../cli/doctor/probes.ts";
+import { groupsFor } from "../../cli/needs.ts";
 import { prepareStack } from "../../cli/state.ts";
 import { healthy, makeBed, withCluster } from "./bed.ts";
 
@@ -53,10 +54,46 @@ describe("every check", () => {
     expect(checkMachine(healthy).filter(({ result }) => result !== "ok")).toEqual([]);
   });
 
+  test("a machine that only drives others needs no Podman, no root and no Linux", () => {
+    const facts = {
+      ...healthy,
+      platform: "darwin",
+      root: false,
+      podman: undefined,
+      tun: false,
+      nft: false,
+    } as const;
+    expect(checkMachine(facts, false).every(({ result }) => result === "ok")).toBe(true);
+    expect(checkMachine({ ...facts, nodeVersion: "20.20.2" }, false).map(({ name }) => name)).toEqual([
+      "go",
+      "disk",
+      "node",
+      "npm",
+    ]);
+  });
+
   test("enough disk when nothing is to be built", () => {
     const facts = { ...healthy, cacheFree: 6 * gibibyte };
     expect(checkMachine(facts).every(({ result }) => result === "ok")).toBe(true);
   });
+});
+
+test("what a stack needs of this machine follows from where its nodes stand", async () => {
+  const bed = withCluster(makeBed());
+  const rehearsed = withCluster(makeBed({ env: { HOMESPAN_REHEARSAL: "/somewhere" } }));
+  try {
+    expect(groupsFor(bed.context, "ci")).toEqual(["core"]);
+    expect(groupsFor(bed.context, "lightsail")).toEqual(["cloud"]);
+    expect(groupsFor(rehearsed.context, "lightsail")).toEqual(["core"]);
+    const names = async ({ context }: typeof bed, config: object): Promise<string[]> =>
+      (await examineMachine(context, "pr-7", { config: { ...config } })).map(({ name }) => name);
+    expect(await names(bed, { "homespan:topology": "lightsail" })).not.toContain("podman");
+    expect(await names(bed, { "homespan:topology": "ci" })).toContain("podman");
+    expect(await names(rehearsed, { "homespan:topology": "lightsail" })).toContain("podman");
+  } finally {
+    bed.remove();
+    rehearsed.remove();
+  }
 });
 
 test("the ports of all servers are looked at, but not those the stack has", async () => {
