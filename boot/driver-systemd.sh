@@ -86,6 +86,12 @@ driver_start_tailscale() {
   fi
 }
 
+# Ends this run of tailscaled. A stop would end the sequence as well (PartOf in homespan-boot.service), and nobody would start either
+# again; after a restart systemd runs the sequence from its beginning.
+driver_stop_tailscale() {
+  driver_systemctl restart tailscale
+}
+
 driver_tailscale_answers() {
   grep -q '/tailscaled\.sock$' "${DRIVER_PROC:-/proc}/net/unix" && return 0
   BOOT_ERROR="tailscaled has no socket yet"

@@ -3,7 +3,7 @@
 # Sourced after wait.sh, stage.sh and config.sh by a carrier that sets BOOT_DATA, NODE, TAILNET_HOSTNAME and LOGIN_SERVER and provides
 #
 #   driver_start_tailscale     starts tailscaled unless it runs
-#   driver_stop_tailscale      ends tailscaled
+#   driver_stop_tailscale      ends this run of tailscaled; the next one may have begun
 #   driver_tailscale_answers   true when tailscaled's socket is there; cheap
 #   driver_tailscale ARG...    the tailscale command; standard input is passed on
 #   driver_tailscale_started   DRIVER_STARTED identifies this run of tailscaled (a start time)

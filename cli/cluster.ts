@@ -113,13 +113,14 @@ export async function capture(
   command: string,
   args: readonly string[],
   timeoutMs = 10_000,
+  input?: string,
 ): Promise<Captured> {
   const result = await execa(command, args, {
     env: childEnvironment(context.paths, context.environment),
     extendEnv: false,
     reject: false,
     timeout: timeoutMs,
-    stdin: "ignore",
+    ...(input === undefined ? { stdin: "ignore" } : { input }),
   });
   if (!result.failed) return { ok: true, text: result.stdout };
   const text = (result.stderr || (result.shortMessage ?? "")).trim();

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Context } from "./context.ts";
 import type { Paths } from "./paths.ts";
+import type { Deployment, PendingResource, Settled } from "./pending.ts";
+import { settlePending } from "./pending.ts";
 import { pulumi } from "./pulumi.ts";
 import { projectName } from "./stack.ts";
 import { checkpointFile } from "./state.ts";
@@ -56,22 +58,33 @@ export async function revealOutputs(
 }
 
 /**
- * Forgets the operations that a killed run left open, and says which.
+ * Settles the operations that a killed run left open, and creations that ended without an answer.
  *
- * Whether they happened is found out by the next `up`: what exists is read by its refresh, and creating what exists
- * already is no error in this project.
+ * Whether they happened is found out by the next `up`: what exists is read by its refresh, and creating what exists already is no
+ * error in this project. In the cloud it is: what may have been made there is taken for made until then.
  */
-export async function clearPendingOperations(context: Context, stack: string): Promise<readonly string[]> {
+export async function settlePendingOperations(
+  context: Context,
+  stack: string,
+  unanswered: readonly PendingResource[] = [],
+): Promise<Omit<Settled, "deployment"> | undefined> {
   const pending = (await readCheckpoint(context.paths, stack))?.checkpoint?.latest?.pending_operations ?? [];
-  if (pending.length === 0) return [];
+  if (pending.length + unanswered.length === 0) return undefined;
   const cwd = context.paths.config;
+  // Secrets stay encrypted on the way.
   const exported = JSON.parse(await pulumi(context, ["stack", "export", "--stack", stack], { cwd })) as {
-    deployment: Record<string, unknown>;
+    deployment: Deployment;
   };
-  const { pending_operations: _dropped, ...deployment } = exported.deployment;
+  const { deployment, adopted, forgotten } = settlePending({
+    ...exported.deployment,
+    pending_operations: [
+      ...(exported.deployment.pending_operations ?? []),
+      ...unanswered.map((resource) => ({ type: "creating", resource })),
+    ],
+  });
   await pulumi(context, ["stack", "import", "--stack", stack], {
     cwd,
     input: JSON.stringify({ ...exported, deployment }),
   });
-  return pending.map(({ type, resource }) => `${type} ${resource.urn}`);
+  return { adopted, forgotten };
 }

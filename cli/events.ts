@@ -6,7 +6,12 @@ export interface StepMetadata {
   readonly urn: string;
   readonly type: string;
   readonly old?: { readonly custom?: boolean } | null;
-  readonly new?: { readonly custom?: boolean } | null;
+  readonly new?: {
+    readonly custom?: boolean;
+    readonly parent?: string;
+    readonly provider?: string;
+    readonly inputs?: Readonly<Record<string, unknown>>;
+  } | null;
 }
 
 export interface EngineEvent {

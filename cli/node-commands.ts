@@ -10,6 +10,9 @@ import { writePrivate } from "./state.ts";
 type Node = Outputs["nodes"][number];
 type SshTransport = Extract<Node["transport"], { readonly kind: "ssh" }>;
 
+/** For scripts that bound each of their questions. */
+const scriptTimeout = 20_000;
+
 /** A program and its arguments. */
 export type CommandLine = readonly [program: string, ...args: string[]];
 
@@ -18,6 +21,8 @@ export interface NodeCommands {
   readonly stages: () => Promise<NodeStages>;
   /** How packets get from this node to the others, by tailnet host name; empty when it cannot be asked. */
   readonly paths: () => Promise<ReadonlyMap<string, string>>;
+  /** Runs a script of plain sh as root beside tailscaled; it arrives on standard input. */
+  readonly script: (script: string, args: readonly string[]) => Promise<Captured>;
   /** Runs a command as root where k3s runs, or a shell. */
   readonly shell: (command: readonly string[], terminal: boolean) => CommandLine;
 }
@@ -57,6 +62,14 @@ function podmanCommands(context: Context, { name, transport }: Node): NodeComman
           5_000,
         ),
       ),
+    script: (script, args) =>
+      capture(
+        context,
+        "podman",
+        ["exec", "-i", `${pod}-tailscale`, "sh", "-s", "--", ...args],
+        scriptTimeout,
+        script,
+      ),
     shell: (command, terminal) => [
       ...(["podman", "exec", terminal ? "-it" : "-i", `${pod}-k3s`] as const),
       ...(command.length === 0 ? ["/bin/sh"] : command),
@@ -65,8 +78,8 @@ function podmanCommands(context: Context, { name, transport }: Node): NodeComman
 }
 
 function sshCommands(context: Context, node: string, target: readonly string[]): NodeCommands {
-  const ask = (command: string): Promise<Captured> =>
-    capture(context, "ssh", ["-o", "BatchMode=yes", ...target, command], 10_000);
+  const ask = (command: string, timeout = 10_000, input?: string): Promise<Captured> =>
+    capture(context, "ssh", ["-o", "BatchMode=yes", ...target, command], timeout, input);
   return {
     stages: async () => {
       const answer = await ask("sudo -n /usr/lib/homespan/stage");
@@ -81,6 +94,7 @@ function sshCommands(context: Context, node: string, target: readonly string[]):
       };
     },
     paths: async () => tailnetPathsIn(await ask("sudo -n tailscale status --json")),
+    script: (script, args) => ask(`sudo -n sh -s -- ${args.map(quoted).join(" ")}`, scriptTimeout, script),
     // ssh joins its arguments with spaces, for the shell of the user who logs in.
     shell: (command, terminal) => [
       ...(["ssh", ...(terminal ? ["-t"] : []), ...target] as const),

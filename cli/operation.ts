@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { podmanNodes, podmanStages } from "./cluster.ts";
 import { duration, indent } from "./console.ts";
 import type { Context } from "./context.ts";
-import { clearPendingOperations, readOutputs } from "./deployment.ts";
+import { readOutputs, settlePendingOperations } from "./deployment.ts";
 import { Failure, InputError } from "./errors.ts";
 import { releaseStalePulumiLocks, withLock } from "./locks.ts";
 import type { Changes } from "./progress.ts";
+import { UnansweredCreates } from "./pending.ts";
 import { Progress } from "./progress.ts";
 import type { OperationResult } from "./pulumi.ts";
 import { runOperation } from "./pulumi.ts";
@@ -34,10 +35,10 @@ export async function recover(context: Context, stack: string): Promise<void> {
   for (const holder of await releaseStalePulumiLocks(context.paths.backend, project, stack)) {
     context.console.info(`released the lock of a run that was killed (${holder})`);
   }
-  const cleared = await clearPendingOperations(context, stack);
-  if (cleared.length > 0) {
-    context.console.info(`${String(cleared.length)} operations of a killed run will be looked at again`);
-  }
+  const settled = await settlePendingOperations(context, stack);
+  if (settled === undefined) return;
+  const count = settled.adopted.length + settled.forgotten.length;
+  context.console.info(`${String(count)} operations of a killed run will be looked at again`);
 }
 
 export interface OperationOutcome {
@@ -53,6 +54,7 @@ export async function operate(
   timeoutMs: number,
 ): Promise<OperationOutcome> {
   const progress = new Progress(context.console.info, context.console.verbose);
+  const unanswered = new UnansweredCreates();
   const heartbeat = setInterval(() => {
     progress.heartbeat();
   }, 15_000);
@@ -68,6 +70,7 @@ export async function operate(
         timeoutMs,
         onEvent: (event) => {
           progress.handle(event);
+          unanswered.handle(event);
         },
       },
     );
@@ -75,6 +78,8 @@ export async function operate(
   } finally {
     clearInterval(heartbeat);
     clearTimeout(firstWord);
+    // After an interruption as well: it is what cuts off most answers.
+    if (unanswered.list().length > 0) await settlePendingOperations(context, stack, unanswered.list());
   }
 }
 

@@ -14,6 +14,7 @@ import {
   settable,
   timed,
 } from "./options.ts";
+import { addPaths } from "./paths-command.ts";
 import { addRehearse } from "./rehearse-command.ts";
 import type { Stack } from "./stack.ts";
 import { resolveStack } from "./stack.ts";
@@ -134,6 +135,7 @@ ${exitCodes}`,
       await status(context, stack);
     },
   );
+  addPaths(program);
   settable(
     overLast,
     stackVerb(

@@ -29,9 +29,10 @@ export async function portsToCheck(context: Context, stack: string, config: Stac
 }
 
 export async function examineMachine(context: Context, stack: string, config: StackFile): Promise<Check[]> {
-  const topology = settingOf(config, "topology") ?? stack;
+  const named: unknown = settingOf(config, "topology");
+  const topology = typeof named === "string" ? named : stack;
   const facts = await context.machine.probe(context, await portsToCheck(context, stack, config));
-  if (!nodesHere(context, String(topology))) return checkMachine(facts, false);
+  if (!nodesHere(context, topology)) return checkMachine(facts, false);
   if (facts.takenPorts.length === 0) return checkMachine(facts);
   // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.
   const configured = settingOf(config, "clusterName");

@@ -5,7 +5,7 @@ import { readResources, stackExists } from "../deployment.ts";
 import { Failure, InputError } from "../errors.ts";
 import { findLeftovers, removeLeftovers, tracesOf } from "../leftovers.ts";
 import type { Traces } from "../leftovers.ts";
-import { groupsFor } from "../needs.ts";
+import { groupsFor, nodesHere } from "../needs.ts";
 import { clusterName, operate, recover, requireSuccess, withStack } from "../operation.ts";
 import type { Changes } from "../progress.ts";
 import type { Stack } from "../stack.ts";
@@ -23,7 +23,9 @@ export async function destroy(context: Context, stack: Stack, options: DestroyOp
   const cluster = await clusterName(context, stack.name);
   const resources = await readResources(paths, stack.name);
   const traces = tracesOf(cluster, resources);
-  if (!known && (await findLeftovers(context, traces)).length === 0) {
+  // Of a stack whose nodes stand elsewhere nothing is here, and nobody who runs it needs Podman or root.
+  const here = nodesHere(context, stack.topology);
+  if (!known && (!here || (await findLeftovers(context, traces)).length === 0)) {
     await removeEmptyState(paths);
     report(context, stack, {}, started, `stack ${stack.name} does not exist; nothing to do`);
     return;
@@ -32,7 +34,7 @@ export async function destroy(context: Context, stack: Stack, options: DestroyOp
   let changes: Changes = {};
   await withStack(context, stack, "destroy", async () => {
     if (resources.length > 0) changes = await destroyResources(context, stack, options);
-    await clean(context, traces);
+    if (here) await clean(context, traces);
     await forgetStack(context, stack.name);
   });
   await removeEmptyState(paths);

@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import type { Resource } from "../deployment.ts";
 import { readResources } from "../deployment.ts";
 import { Failure, InputError, didYouMean } from "../errors.ts";
 import { describeDifferences } from "../settings.ts";
@@ -41,29 +42,64 @@ async function recreateNode(
   node: string,
   options: RecreateOptions,
 ): Promise<void> {
-  const volumes = (await readResources(context.paths, stack.name)).filter(
-    ({ type }) => type === "homespan:index:StewardVolume",
-  );
-  const names = volumes.map(({ inputs }) => String(inputs?.["nodeName"]));
-  const volume = volumes.find(({ inputs }) => inputs?.["nodeName"] === node);
-  if (volume === undefined) {
+  const machines = machinesOf(await readResources(context.paths, stack.name));
+  const names = machines.map((machine) => machine.node);
+  const machine = machines.find((it) => it.node === node);
+  if (machine === undefined) {
     const known =
       names.length === 0 ? `a node of stack ${stack.name}, which has none` : `one of ${names.join(", ")}`;
     throw new InputError(`\`--node\` must be ${known}, got "${node}"${didYouMean(node, names)}`);
   }
   context.console.info(
-    `${node} will be removed from the cluster with all data on its volume, then made again under the same name`,
+    machine.keeps === undefined
+      ? `${node} will be removed from the cluster with all data on its ${machine.data}, then made again under the same name`
+      : `the machine of ${node} will be made again; its data is on ${machine.keeps}, which is protected and kept, so it stays the same node`,
   );
   if (!context.yes) {
     if (!context.console.interactive)
       throw new InputError(`recreate --node ${node} asks first; without a terminal add --yes`);
-    if (!(await context.console.ask(`Recreate ${node} and lose its data?`)))
-      throw new Failure("nothing was changed");
+    const question =
+      machine.keeps === undefined ? `Recreate ${node} and lose its data?` : `Recreate ${node}?`;
+    if (!(await context.console.ask(question))) throw new Failure("nothing was changed");
   }
   await up({ ...context, yes: true }, stack, {
     ...options,
     base: "last",
     verb: "recreate",
-    pulumiArguments: ["--replace", volume.urn],
+    pulumiArguments: ["--replace", machine.urn],
   });
+}
+
+/** What a node is made again with. */
+interface Machine {
+  readonly node: string;
+  /** Replacing this one replaces the machine. */
+  readonly urn: string;
+  /** Where data is that goes. */
+  readonly data: string;
+  /** Name of the disk with the node's data, where it outlives the machine. */
+  readonly keeps?: string;
+}
+
+function machinesOf(resources: readonly Resource[]): Machine[] {
+  const disks = resources.filter(({ type }) => type === "aws:lightsail/disk:Disk");
+  return resources.flatMap((resource): Machine[] => {
+    const { urn, type, inputs } = resource;
+    if (type === "homespan:index:StewardVolume") {
+      return [{ node: String(inputs?.["nodeName"]), urn, data: "volume" }];
+    }
+    const node = type === "aws:lightsail/instance:Instance" ? taggedNode(resource) : undefined;
+    if (node === undefined) return [];
+    const disk = disks.find((it) => taggedNode(it) === node);
+    return [
+      { node, urn, data: "machine", ...(disk === undefined ? {} : { keeps: String(disk.inputs?.["name"]) }) },
+    ];
+  });
+}
+
+function taggedNode({ inputs }: Resource): string | undefined {
+  const tags = inputs?.["tags"];
+  const node =
+    typeof tags === "object" && tags !== null && "homespan.node" in tags ? tags["homespan.node"] : undefined;
+  return typeof node === "string" ? node : undefined;
 }

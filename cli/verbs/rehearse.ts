@@ -5,9 +5,11 @@ import { dirname, join } from "node:path";
 import { Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
+import { readResources } from "../deployment.ts";
 import { toolEnvironment } from "../environment.ts";
 import { Failure, InputError } from "../errors.ts";
 import { resolvePaths } from "../paths.ts";
+import { pulumi } from "../pulumi.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Stack } from "../stack.ts";
@@ -135,6 +137,11 @@ async function destroy(
   const environment = await rehearsal.environment();
   if (environment !== undefined) {
     const inside = contextOf(context, rehearsal, environment);
+    if ((await readResources(inside.paths, stack.name)).length > 0) {
+      // A disk is protected, as its data would be lost: here there is none.
+      const unprotect = ["state", "unprotect", "--all", "--yes", "--stack", stack.name];
+      await pulumi(inside, unprotect, { cwd: inside.paths.config });
+    }
     const { destroy: destroyStack } = await import("./destroy.ts");
     await destroyStack(inside, stack, { timeoutMinutes });
   }

@@ -2,6 +2,12 @@ import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 
 /**
+ * Seconds for one request, of which the plugin sends two before it gives a server up. A server that was lost answers nothing at
+ * all over a tailnet, so each refresh waits this long twice; the plugin's own 32 s would be more than a minute.
+ */
+const requestSeconds = 15;
+
+/**
  * The Kubernetes provider of one cluster.
  *
  * The identifier is constant: another endpoint or certificate in the kubeconfig is an update, never a reason to
@@ -19,6 +25,7 @@ export function clusterProvider(
       kubeconfig: pulumi.secret(args.kubeconfig),
       clusterIdentifier: `homespan-${args.clusterName}`,
       skipUpdateUnreachable: true,
+      kubeClientSettings: { timeout: requestSeconds },
     },
     options,
   );

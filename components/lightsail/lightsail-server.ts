@@ -157,6 +157,7 @@ export class LightsailServer extends pulumi.ComponentResource implements Host {
     const attachment = new DiskAttachment(
       `${this.#name}-disk-attachment`,
       { diskName: disk.name, instanceName: instance.name, diskPath: lightsailDiskPath },
+      // Not deletedWith the instance: detaching stops it first, so that it leaves a clean file system behind.
       { parent: this, deleteBeforeReplace: true },
     );
     return { id: disk.arn, attachments: [attachment] };
@@ -164,16 +165,18 @@ export class LightsailServer extends pulumi.ComponentResource implements Host {
 
   /** What must be there before the machine answers on its address. */
   #reachable(args: LightsailServerArgs, instance: Instance, address: StaticIp): pulumi.Resource[] {
+    // Lightsail undoes them with the instance, and refuses to do so of one that is gone.
+    const goesWithInstance = { parent: this, deleteBeforeReplace: true, deletedWith: instance };
     const attachment = new StaticIpAttachment(
       `${this.#name}-address-attachment`,
       { staticIpName: address.name, instanceName: instance.name },
-      { parent: this, deleteBeforeReplace: true },
+      goesWithInstance,
     );
     const ports = new InstancePublicPorts(
       `${this.#name}-ports`,
       { instanceName: instance.name, portInfos: publicPorts(args.role, args.open) },
       // Deleting the former list closes its ports, those of the new list among them.
-      { parent: this, deleteBeforeReplace: true },
+      goesWithInstance,
     );
     return [attachment, ports];
   }

@@ -5,10 +5,11 @@ import { PodmanNodeAccess } from "./podman-node-access.ts";
 import type { Podman } from "./podman.ts";
 import { SshNodeAccess } from "./ssh-node-access.ts";
 import type { Ssh } from "./ssh.ts";
+import { type Clock, systemClock } from "./wait.ts";
 
-export function nodeAccess(podman: Podman, ssh: Ssh): NodeAccess {
+export function nodeAccess(podman: Podman, ssh: Ssh, clock: Clock = systemClock): NodeAccess {
   const pods: NodeAccess = new PodmanNodeAccess(podman);
-  const machines: NodeAccess = new SshNodeAccess(ssh);
+  const machines: NodeAccess = new SshNodeAccess(ssh, clock);
   const of = ({ kind }: Transport): NodeAccess => (kind === "podman" ? pods : machines);
   return {
     put: (transport, files) => of(transport).put(transport, files),

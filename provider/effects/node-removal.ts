@@ -20,7 +20,7 @@ const SETTLE_SECONDS = 60;
 const ETCD_REMOVE = "etcd.k3s.cattle.io/remove";
 const ETCD_REMOVED = "etcd.k3s.cattle.io/removed-node-name";
 const ETCD_MEMBER = "etcd.k3s.cattle.io/node-name";
-const ETCD_ROLE = "node-role.kubernetes.io/etcd";
+export const ETCD_ROLE = "node-role.kubernetes.io/etcd";
 
 interface RawLease {
   metadata?: { name?: string; resourceVersion?: string };

@@ -6,24 +6,27 @@ import { type NodeAccess, SCRIPTS, parseSums } from "./node-files.ts";
 import { CommandError, type Finished } from "./process.ts";
 import { SshFailure, type SshReason } from "./ssh-failure.ts";
 import type { Ssh } from "./ssh.ts";
+import { type Clock, systemClock, waitFor } from "./wait.ts";
 
 /** For a question, whose answer may as well be that there is none. */
 const QUESTION_SECONDS = 5;
 /** A refresh asks for each resource of a node: a machine that was silent a moment ago is silent now. */
 const SILENCE_MILLISECONDS = 3000;
+/** A machine that starts refuses connections until its sshd runs. */
+const STARTING_SECONDS = 20;
 /** A stop of k3s alone may take a minute. */
 const RESTART_SECONDS = 150;
 
 /** {@link NodeAccess} by SSH. */
 export class SshNodeAccess implements NodeAccess<SshTransport> {
   readonly #ssh: Ssh;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   /** Address and port -> until when nobody waits for it again. */
   readonly #silent = new Map<string, number>();
 
-  constructor(ssh: Ssh, now: () => number = Date.now) {
+  constructor(ssh: Ssh, clock: Clock = systemClock) {
     this.#ssh = ssh;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   async put(transport: SshTransport, files: readonly ArchivedFile[]): Promise<Record<string, string>> {
@@ -51,12 +54,26 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
     return (await this.#question(transport, ["true"])) !== undefined;
   }
 
-  /** A machine that refuses, or takes another key by now, still runs; where another one answers, the known one does not. */
+  /**
+   * A machine that takes another key by now still runs; where another one answers, the known one does not. One that refuses
+   * connections may be either: the one that took its place starts, and shows soon who it is.
+   */
   async gone(transport: SshTransport): Promise<boolean> {
     const ended: readonly SshReason[] = ["silent", "other-machine"];
-    const once = async (): Promise<boolean> => {
+    const ask = async (): Promise<SshReason | undefined> => {
       const answer = await this.#ask(transport, ["true"]);
-      return answer instanceof SshFailure && ended.includes(answer.reason);
+      return answer instanceof SshFailure ? answer.reason : undefined;
+    };
+    const once = async (): Promise<boolean> => {
+      const { signal } = new AbortController();
+      const known = await waitFor(
+        async () => {
+          const reason = await ask();
+          return reason === "refused" ? undefined : { reason };
+        },
+        { seconds: STARTING_SECONDS, signal, clock: this.#clock, firstMilliseconds: 500 },
+      );
+      return known?.reason !== undefined && ended.includes(known.reason);
     };
     // One packet that is lost is no reason to skip a node's drain.
     return (await once()) && (await once());
@@ -107,10 +124,10 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
   /** What the command prints; `undefined` when it fails, or the machine cannot be asked. */
   async #question(transport: SshTransport, argv: readonly string[]): Promise<string | undefined> {
     const place = `${transport.address} ${String(transport.port)}`;
-    if (this.#now() < (this.#silent.get(place) ?? 0)) return undefined;
+    if (this.#clock.now() < (this.#silent.get(place) ?? 0)) return undefined;
     const answer = await this.#ask(transport, argv);
     if (answer instanceof SshFailure) {
-      if (answer.reason === "silent") this.#silent.set(place, this.#now() + SILENCE_MILLISECONDS);
+      if (answer.reason === "silent") this.#silent.set(place, this.#clock.now() + SILENCE_MILLISECONDS);
       return undefined;
     }
     return answer.code === 0 ? answer.stdout : undefined;

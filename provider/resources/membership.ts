@@ -5,7 +5,8 @@ import type { Effects } from "../effects/effects.ts";
 import type { Device } from "../effects/headscale.ts";
 import { type KubernetesApi, Unreachable } from "../effects/kubernetes.ts";
 import { withServerLock } from "../effects/lease.ts";
-import { removeNode } from "../effects/node-removal.ts";
+import { checkQuorum, removeNode } from "../effects/node-removal.ts";
+import { missingServers } from "../effects/other-servers.ts";
 import { patientKubernetes } from "../effects/patient-kubernetes.ts";
 import { remainingDevices } from "../effects/tailnets.ts";
 import { waitFor } from "../effects/wait.ts";
@@ -26,6 +27,12 @@ const REGISTER_AGAIN_SECONDS = 4;
 export function membership(effects: Effects) {
   const { nodeLists, nodes, tailnets, clock } = effects;
   const kubernetes = patientKubernetes(effects.kubernetes, clock);
+
+  /** Cluster -> APIs of all servers it is to have, as the program of this run says. */
+  const wanted = new Map<string, readonly string[]>();
+  const learn = ({ clusterName, role, endpoints }: Settings): void => {
+    if (role === "server") wanted.set(clusterName, endpoints);
+  };
 
   const idOf = (inputs: Settings): string => `${inputs.clusterName}/${inputs.nodeName}`;
 
@@ -137,7 +144,54 @@ export function membership(effects: Effects) {
     }
     const waitSeconds = timeoutSeconds > 0 ? timeoutSeconds : state.waitSeconds;
     const holdSeconds = LOCK_SECONDS + state.drainSeconds;
-    await withServerLock(api, state.nodeName, { clock, signal, waitSeconds, holdSeconds }, work);
+    const inLock = <T>(locked: () => Promise<T>): Promise<T> =>
+      withServerLock(api, state.nodeName, { clock, signal, waitSeconds, holdSeconds }, locked);
+    if (!state.etcd) {
+      await inLock(work);
+      return;
+    }
+    await lastOfAll(state, api, { seconds: waitSeconds, signal }, inLock, work);
+  };
+
+  /**
+   * Servers that are replaced in one run go one after the other: the next one once the replacement of the former is a
+   * voter. The replacement needs nothing of who waits for it.
+   */
+  const lastOfAll = async (
+    state: State,
+    api: KubernetesApi,
+    { seconds, signal }: { readonly seconds: number; readonly signal: AbortSignal },
+    inLock: <T>(locked: () => Promise<T>) => Promise<T>,
+    work: () => Promise<void>,
+  ): Promise<void> => {
+    const { nodeName, kubeconfig, ownEndpoint } = state;
+    let missing: readonly string[] = [];
+    const complete = async (): Promise<boolean> => {
+      const all = wanted.get(state.clusterName) ?? state.endpoints;
+      const endpoints = all.filter((endpoint) => endpoint !== ownEndpoint);
+      missing = await missingServers(kubernetes, api, { nodeName, kubeconfig, endpoints });
+      return missing.length === 0;
+    };
+    const attempt = async (): Promise<true | undefined> => {
+      if (!(await complete())) return undefined;
+      // Another one may have left while this one waited for the lock.
+      return inLock(async () => ((await complete()) ? work().then(() => true as const) : undefined));
+    };
+    // Each of the others may be replaced before.
+    const patience = seconds * Math.max(1, state.endpoints.length - 1);
+    const done = await waitFor(attempt, {
+      seconds: patience,
+      signal,
+      clock,
+      firstMilliseconds: 500,
+      maximumMilliseconds: 3000,
+    });
+    if (done === true) return;
+    await checkQuorum(api, nodeName);
+    throw new Error(
+      `${nodeName} was left as it is: servers leave one at a time, and after ${String(patience)} s the others are not ` +
+        `complete: ${missing.join("; ")}. Mend these, or take them out of the configuration, and run again`,
+    );
   };
 
   const removeDevice = async (state: State): Promise<void> => {
@@ -157,13 +211,18 @@ export function membership(effects: Effects) {
     secretOutputs: ["kubeconfig"],
     replaceOn: ["clusterName", "nodeName", "role", "identity", "hostName", "tag"],
     createOnly: ["waitSeconds"],
-    drift: (state, news) => [
-      ...(state.ready ? [] : ["ready"]),
-      ...Object.keys(news.labels)
-        .filter((name) => name in state.labels && state.foundLabels[name] !== news.labels[name])
-        .map((name) => pathText(["foundLabels", name])),
-    ],
+    drift: (state, news) => {
+      // Every member that stays is looked at before any that does not is removed.
+      learn(news);
+      return [
+        ...(state.ready ? [] : ["ready"]),
+        ...Object.keys(news.labels)
+          .filter((name) => name in state.labels && state.foundLabels[name] !== news.labels[name])
+          .map((name) => pathText(["foundLabels", name])),
+      ];
+    },
     async create(inputs, context) {
+      learn(inputs);
       const id = idOf(inputs);
       try {
         return { id, outputs: await ensure(inputs, { owned: {}, confirm: false }, context) };

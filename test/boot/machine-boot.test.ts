@@ -78,6 +78,20 @@ describe.concurrent("the boot sequence with systemd", () => {
     expect(node.acts()).not.toContain("start k3s");
   });
 
+  test("a key that comes later makes tailscaled ask who it is, and log in with it", async ({ expect }) => {
+    using node = (await machine()).put("fake/fast", "").put("fake/late-key", "hskey-auth-second\n", 0o600);
+    const { stderr } = await node.boot(400);
+    // Not a stop, which would end the sequence as well and leave nobody to start them again.
+    expect(node.acts().filter((act) => act.endsWith("tailscaled") || act === "up")).toEqual([
+      ...["start tailscaled", "up"],
+      ...["restart tailscaled", "start tailscaled", "up"],
+    ]);
+    expect(node.read("fake/key-seen")).toBe("hskey-auth-second\n");
+    expect(node.has("data/secrets/authkey")).toBe(false);
+    expect(stderr).toContain("a new key for the tailnet has come");
+    expect(stderr).not.toContain("not found");
+  });
+
   test("a k3s that ends at once is visible with its last words", async ({ expect }) => {
     using node = (await machine()).joinFiles().put("fake/dies/k3s.service", "");
     await node.boot(8);

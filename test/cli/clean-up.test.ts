@@ -102,6 +102,13 @@ describe("what is left over", () => {
     expect(made.printed[0]).toContain("nothing to do");
   });
 
+  test("asks neither Podman nor nft where no node of the stack stands here", async () => {
+    const made = bed({ env: { FAKE_PODMAN_ERROR: "no podman here" } });
+    await destroy(made.context, { name: "lightsail", topology: "lightsail" }, once);
+    expect(made.calls().filter((line) => line.startsWith("podman"))).toEqual([]);
+    expect(made.printed.join("")).toContain("stack lightsail does not exist; nothing to do");
+  });
+
   test("finds containers without a pod, and leaves those of pods to their pods", async () => {
     const made = bed({
       env: { FAKE_CONTAINERS: "0af3 homespan-ci-agent-1-k3s\\n homespan-ci-headscale\\n" },

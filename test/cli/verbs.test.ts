@@ -13,7 +13,7 @@ import { recreate } from "../../cli/verbs/recreate.ts";
 import { render } from "../../cli/verbs/render.ts";
 import { status } from "../../cli/verbs/status.ts";
 import { sweep } from "../../cli/verbs/sweep.ts";
-import { checkout, urn, withCluster } from "./bed.ts";
+import { checkout, resourcesOfCi, urn, withCluster } from "./bed.ts";
 
 import { bed, ci, failure, once } from "./verb-support.ts";
 
@@ -76,6 +76,36 @@ describe("recreate --node", () => {
     const volume = urn("homespan:index:StewardVolume", "agent-1-volume");
     expect(made.calls().find((call) => call.includes("|up "))).toContain(`--replace ${volume}`);
     expect(made.said[0]).toContain("with all data on its volume");
+  });
+
+  test("replaces the instance of a node in the cloud, and says what becomes of its data", async () => {
+    const made = withCluster(bed());
+    const resource = (kind: string, name: string, node: string) => ({
+      urn: urn(`aws:lightsail/${kind}`, name),
+      type: `aws:lightsail/${kind}`,
+      inputs: { name: `prod-${name}`, tags: { __defaults: [], "homespan.node": node } },
+    });
+    const resources = [
+      ...resourcesOfCi.filter(({ type }) => type !== "homespan:index:StewardVolume"),
+      resource("instance:Instance", "server-1-instance", "server-1"),
+      resource("instance:Instance", "server-2-instance", "server-2"),
+      resource("disk:Disk", "server-2-disk", "server-2"),
+    ];
+    Object.assign(made.environment, {
+      FAKE_CHECKPOINT: made.file("cloud.json", { version: 3, checkpoint: { latest: { resources } } }),
+    });
+    await prepareStack(made.context, ci, []);
+    for (const node of ["server-1", "server-2"]) await recreate(made.context, ci, { ...once, node });
+    const ups = made.calls().filter((call) => call.includes("|up "));
+    expect(ups[0]).toContain(`--replace ${urn("aws:lightsail/instance:Instance", "server-1-instance")}`);
+    expect(ups[1]).toContain(`--replace ${urn("aws:lightsail/instance:Instance", "server-2-instance")}`);
+    const said = made.said.join("\n");
+    expect(said).toContain("server-1 will be removed from the cluster with all data on its machine");
+    expect(said).toContain(
+      "the machine of server-2 will be made again; its data is on prod-server-2-disk, which is protected and kept",
+    );
+    const error = await failure(recreate(made.context, ci, { ...once, node: "server-3" }));
+    expect(error.message).toContain('`--node` must be one of server-1, server-2, got "server-3"');
   });
 
   test("names the nearest node for one that does not exist", async () => {

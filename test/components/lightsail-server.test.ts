@@ -40,11 +40,16 @@ const files = (recording: Recording): Record<string, string> =>
   recording.find("homespan:index:MachineBoot", "server-1-boot").inputs["files"] as Record<string, string>;
 
 test("registers exactly an instance with address and firewall, a key and the first contact below itself", async () => {
-  expect(own(await run()).map((it) => `${it.type} ${it.name}`)).toEqual([
-    `${lightsail("staticIp")} server-1-address`,
+  // Which of two that wait for the same is first is left open.
+  expect(
+    own(await run())
+      .map((it) => `${it.type} ${it.name}`)
+      .sort(),
+  ).toEqual([
     `${lightsail("instance")} server-1-instance`,
-    `${lightsail("staticIpAttachment")} server-1-address-attachment`,
     `${lightsail("instancePublicPorts")} server-1-ports`,
+    `${lightsail("staticIp")} server-1-address`,
+    `${lightsail("staticIpAttachment")} server-1-address-attachment`,
     "homespan:index:HeadscaleKey server-1-key",
     "homespan:index:MachineBoot server-1-boot",
   ]);
@@ -232,4 +237,13 @@ test.each([
   expect(
     rules.match(/ct original proto-dst 30000-30010 ip saddr \{ 203\.0\.113\.0\/24 \} accept/g),
   ).toHaveLength(2);
+});
+
+test("what Lightsail undoes with the instance is not undone where that is gone; a disk is detached from one that stopped", async () => {
+  const { find } = await run({ diskGiB: 64 });
+  const instance = find(lightsail("instance"), "server-1-instance").urn;
+  expect(find(lightsail("staticIpAttachment"), "server-1-address-attachment").deletedWith).toBe(instance);
+  expect(find(lightsail("instancePublicPorts"), "server-1-ports").deletedWith).toBe(instance);
+  const attachment = find("aws:lightsail/disk_attachment:Disk_attachment", "server-1-disk-attachment");
+  expect(attachment.deletedWith).toBe("");
 });

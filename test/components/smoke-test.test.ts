@@ -17,12 +17,13 @@ const recording = record(prepared, () => {
   );
 });
 
-test("the provider stays the same one whatever its kubeconfig says, and keeps what a silent cluster holds in the state", async () => {
+test("the provider stays the same one whatever its kubeconfig says, and soon gives a silent cluster up, whose objects stay in the state", async () => {
   const { find } = await recording;
   expect(find("pulumi:providers:kubernetes", "cluster").inputs).toMatchObject({
     kubeconfig: "[secret]",
     clusterIdentifier: "homespan-ci",
     skipUpdateUnreachable: "true",
+    kubeClientSettings: '{"timeout":15}',
   });
 });
 

@@ -228,6 +228,62 @@ describe("Membership", () => {
     expect(h.kubernetes.nodes.has("server-1")).toBe(false);
   });
 
+  it("lets servers go one after the other, each once the replacement of the former votes", async () => {
+    const first = await h.create("Membership", server);
+    const other = { ...server, nodeName: "server-2", ownEndpoint: two, hostName: "ci-server-2" };
+    const second = await h.create("Membership", other);
+    await h.delete("Membership", first.state);
+    // Its machine is made anew meanwhile: it registers, votes later, and its API answers last.
+    const learner = fakeNode("server-1", { etcd: true });
+    learner.status.conditions = learner.status.conditions.filter(({ type }) => type !== "EtcdIsVoter");
+    learner.status.conditions.push({ type: "EtcdIsVoter", status: "False" });
+    const begun = h.clock.now();
+    h.kubernetes.answering = new Set([two, three]);
+    const seen: boolean[] = [];
+    const sleep = h.clock.sleep.bind(h.clock);
+    h.clock.sleep = async (milliseconds, signal) => {
+      seen.push(h.kubernetes.nodes.has("server-2"));
+      await sleep(milliseconds, signal);
+      const seconds = (h.clock.now() - begun) / 1000;
+      if (seconds > 5) h.kubernetes.nodes.set("server-1", learner);
+      if (seconds > 10) h.kubernetes.answering = undefined;
+      if (seconds > 15) h.kubernetes.nodes.set("server-1", fakeNode("server-1", { etcd: true }));
+    };
+    await h.delete("Membership", second.state);
+    expect(h.clock.now() - begun).toBeGreaterThan(15_000);
+    expect(new Set(seen)).toEqual(new Set([true]));
+    expect([...h.kubernetes.nodes.keys()].sort()).toEqual(["agent-1", "server-1", "server-3"]);
+  });
+
+  it("leaves a server as it is while a former one has not come back", async () => {
+    const { state } = await h.create("Membership", server);
+    h.kubernetes.nodes.delete("server-2");
+    await expect(h.delete("Membership", state)).rejects.toThrow(
+      "server-1 was left as it is: servers leave one at a time, and after 40 s the others are not complete: of 2 others " +
+        "only these vote in etcd and are Ready: server-3",
+    );
+    // The cluster calls a server Ready for a while after its end.
+    h.kubernetes.nodes.set("server-2", fakeNode("server-2", { etcd: true }));
+    h.kubernetes.answering = new Set([one, three]);
+    await expect(h.delete("Membership", state)).rejects.toThrow(`not complete: ${two} is not ready`);
+    expect(h.kubernetes.nodes.has("server-1")).toBe(true);
+    expect(h.kubernetes.leases.size).toBe(0);
+  });
+
+  it("waits for no server that the configuration does not have any more", async () => {
+    const { state: stays } = await h.create("Membership", server);
+    const goes = (name: string, ownEndpoint: string) => ({ ...server, nodeName: name, ownEndpoint });
+    const second = await h.create("Membership", goes("server-2", two));
+    const third = await h.create("Membership", goes("server-3", three));
+    // Three servers become one; its own membership is looked at first.
+    await h.diff("Membership", stays, { ...server, endpoints: [one] });
+    const begun = h.clock.now();
+    await h.delete("Membership", third.state);
+    await h.delete("Membership", second.state);
+    expect(h.clock.now() - begun).toBeLessThan(1000);
+    expect([...h.kubernetes.nodes.keys()].sort()).toEqual(["agent-1", "server-1"]);
+  });
+
   it("takes from a dead server what it led, so that nobody waits for it, and from a living one nothing", async () => {
     const led = (name: string, holderIdentity: string): void => {
       h.kubernetes.leases.set(name, { metadata: { name, resourceVersion: "1" }, spec: { holderIdentity } });

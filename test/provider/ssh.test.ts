@@ -9,6 +9,7 @@ import { nodeAccess } from "../../provider/effects/node-access.ts";
 import type { NodeAccess } from "../../provider/effects/node-files.ts";
 import { SshFailure } from "../../provider/effects/ssh-failure.ts";
 import { SshConnections } from "../../provider/effects/ssh.ts";
+import type { Clock } from "../../provider/effects/wait.ts";
 import { rootCommand, shellWords } from "../../provider/logic/shell-words.ts";
 import { fingerprint } from "../../provider/logic/ssh-host-key.ts";
 import { FakePodman } from "./fake-podman.ts";
@@ -80,12 +81,23 @@ describe("a machine", () => {
   let machine: SshMachine;
   let ssh: SshConnections;
   let nodes: NodeAccess;
+  /** Pauses take no time; what happens meanwhile is up to the test. */
+  let meanwhile: () => Promise<void>;
+  let skipped = 0;
+  const clock: Clock = {
+    now: () => Date.now() + skipped,
+    sleep: async (milliseconds) => {
+      skipped += milliseconds;
+      await meanwhile();
+    },
+  };
   const firstKey = first.text;
 
   beforeEach(async () => {
     machine = new SshMachine();
     ssh = new SshConnections({ idleMilliseconds: 100, keepaliveMilliseconds: 50 });
-    nodes = nodeAccess(new FakePodman(), ssh);
+    meanwhile = async () => undefined;
+    nodes = nodeAccess(new FakePodman(), ssh, clock);
     await machine.start(ecdsa, first);
     machine.started = 1;
   });
@@ -232,6 +244,16 @@ describe("a machine", () => {
       undefined,
     ]);
     await expect(nodes.put(t, [])).rejects.toThrow("must show the host key");
+  });
+
+  it("in whose place another one starts is gone as soon as that one shows who it is", async () => {
+    const t = machine.transport(firstKey);
+    await machine.stop();
+    meanwhile = async () => {
+      meanwhile = async () => undefined;
+      await machine.start(second);
+    };
+    expect(await nodes.gone(t)).toBe(true);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   type Properties,
   UNKNOWN,
   sameValue,
+  secretNames,
   unwrapAll,
   wrapSecrets,
 } from "../../../provider/server/values.ts";
@@ -72,6 +73,10 @@ function generatedName(context: CheckContext | undefined): string {
   return `${context?.resourceName ?? "resource"}-${digits}`;
 }
 
+function accepts(field: unknown, value: unknown): boolean {
+  return (field as z.ZodType).safeParse(value).success;
+}
+
 /** Erases the types of a definition. */
 export function cloudResource<I extends z.ZodObject, O extends z.ZodObject>(
   definition: CloudResource<I, O>,
@@ -103,6 +108,14 @@ export function cloudResource<I extends z.ZodObject, O extends z.ZodObject>(
     return { ...news, ...Object.fromEntries(kept.map((name) => [name, state[name]])) };
   };
 
+  /** What a state tells: as with the real plugins, the inputs may be all, of an object whose creation nobody saw the end of. */
+  const known = definition.outputs.partial().strip();
+  const untold = Object.entries(definition.outputs.shape)
+    .filter(([, field]) => accepts(field, "") && !accepts(field, undefined))
+    .map(([name]) => [name, ""] as const);
+  const knownState = (raw: Properties): z.output<O> =>
+    known.parse({ ...Object.fromEntries(untold), ...unwrapAll(raw) }) as z.output<O>;
+
   const named = (news: Properties, context: CheckContext | undefined): Properties => {
     const isNamed = autoName === undefined || news[autoName] !== undefined;
     if (isNamed || (namePrefix !== undefined && news[namePrefix] !== undefined)) {
@@ -131,6 +144,12 @@ export function cloudResource<I extends z.ZodObject, O extends z.ZodObject>(
     deletesFirst: (_state, news) =>
       autoName !== undefined && news[autoName] !== undefined && !defaultsOf(news).includes(autoName),
     create: (raw, context) => base.create(withoutDefaults(raw), context),
+    async read(id, raw, context) {
+      const found = await definition.read(knownState(raw), id, context);
+      const secret = new Set([...(definition.secretOutputs ?? []), ...secretNames(raw)]);
+      return found === undefined ? undefined : wrapSecrets(found, secret);
+    },
+    delete: (id, raw, context) => definition.delete(knownState(raw), id, context),
     previewCreate(raw) {
       const news = withoutDefaults(raw);
       const filledIn = computed

@@ -1,11 +1,11 @@
 /** One cluster of the ci topology, driven the way a user does: through the wrapper, and through plain Pulumi. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { plainEnvironment, repository, run } from "./command.ts";
+import { repository, run } from "./command.ts";
 import type { Finished, RunOptions } from "./command.ts";
+import { disturbed } from "./disturbance.ts";
+import type { Disturbed } from "./disturbance.ts";
 import { killTree, processes } from "./processes.ts";
 import { exec, objectsOf, stateOf } from "./podman.ts";
 import { note } from "./report.ts";
@@ -17,13 +17,6 @@ export interface ClusterOptions {
   readonly name: string;
   readonly apiPort: number;
   readonly settings?: Settings;
-}
-
-/** How an `up` ended that was not left alone. */
-export interface Disturbed {
-  /** Exit code, or the signal that ended it. */
-  readonly ending: number | string;
-  readonly output: string;
 }
 
 /** How often each kind of change happened in one operation of Pulumi: `same`, `create`, `replace` ... */
@@ -125,40 +118,14 @@ export class Cluster {
     return this.#disturbedUp(until, interrupt, changed);
   }
 
-  /** @throws Error when `up` had ended before it could be disturbed: the test would show nothing. */
   async #disturbedUp(
     until: () => Promise<unknown>,
     disturb: (pid: number) => void,
     changed: Settings,
   ): Promise<Disturbed> {
     this.#settings = { ...this.#settings, ...changed };
-    const log = `${this.state}.log`;
-    const said = openSync(log, "w");
-    const child = spawn(
-      join(repository, "homespan"),
-      ["up", "ci", "--name", this.name, ...this.#upArguments()],
-      {
-        cwd: repository,
-        env: { ...plainEnvironment(), HOMESPAN_STATE: this.state, CI: "true" },
-        stdio: ["ignore", said, said],
-        detached: true,
-      },
-    );
-    const ended = once(child, "exit");
-    const runs = (): boolean => child.exitCode === null && child.signalCode === null;
-    try {
-      await Promise.race([ended, until()]);
-      if (!runs() || child.pid === undefined) {
-        throw new Error(`up ended before it was disturbed:\n${readFileSync(log, "utf8")}`);
-      }
-      disturb(child.pid);
-      await ended;
-      return { ending: child.exitCode ?? child.signalCode ?? "unknown", output: readFileSync(log, "utf8") };
-    } finally {
-      if (runs() && child.pid !== undefined) killTree(child.pid);
-      closeSync(said);
-      rmSync(log, { force: true });
-    }
+    const args = ["up", "ci", "--name", this.name, ...this.#upArguments()];
+    return disturbed(args, { until, disturb, state: this.state });
   }
 
   /** When Pulumi is at work on the stack, not only the wrapper. */

@@ -39,6 +39,8 @@ export async function footprint(cluster: string): Promise<ReadonlySet<string>> {
     link: (await said("ip", ["-oneline", "link", "show", "type", "bridge"])).map((line) =>
       line.replace(/^\d+: /, ""),
     ),
+    address: (await said("ip", ["-oneline", "-4", "address"])).map((line) => line.replace(/^\d+: /, "")),
+    route: await said("ip", ["-4", "route", "show", "table", "all"]),
     table: await said("nft", ["list", "tables"]),
     rule: (await said("iptables-save", [])).filter((line) => line.startsWith("-A ")),
     mount: readFileSync("/proc/self/mounts", "utf8").split("\n"),

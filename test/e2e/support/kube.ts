@@ -1,6 +1,9 @@
 /** Questions to the cluster's API, by kubectl, with as much of the answers' types as the tests read. */
 import type { Cluster } from "./cluster.ts";
 
+/** Whatever kubectl can be run on. */
+type Asked = Pick<Cluster, "kubectl">;
+
 interface Metadata {
   readonly name: string;
   readonly namespace?: string;
@@ -35,12 +38,12 @@ export function holds(object: KubeNode | KubePod, condition: string): boolean {
   return (object.status.conditions ?? []).some(({ type, status }) => type === condition && status === "True");
 }
 
-export async function nodesOf(cluster: Cluster, server?: string): Promise<readonly KubeNode[]> {
+export async function nodesOf(cluster: Asked, server?: string): Promise<readonly KubeNode[]> {
   const text = await cluster.kubectl(["get", "nodes", "-o", "json"], server === undefined ? {} : { server });
   return (JSON.parse(text) as List<KubeNode>).items;
 }
 
-export async function nodeOf(cluster: Cluster, name: string, server?: string): Promise<KubeNode> {
+export async function nodeOf(cluster: Asked, name: string, server?: string): Promise<KubeNode> {
   const node = (await nodesOf(cluster, server)).find(({ metadata }) => metadata.name === name);
   if (node === undefined) throw new Error(`no Node ${name}`);
   return node;
@@ -48,7 +51,7 @@ export async function nodeOf(cluster: Cluster, name: string, server?: string): P
 
 /** Pods of one namespace, or of all. */
 export async function podsOf(
-  cluster: Cluster,
+  cluster: Asked,
   namespace: string | undefined,
   selector?: string,
 ): Promise<readonly KubePod[]> {
@@ -59,7 +62,7 @@ export async function podsOf(
 }
 
 /** `name` of every Node that is Ready, sorted. */
-export async function readyNodes(cluster: Cluster, server?: string): Promise<string[]> {
+export async function readyNodes(cluster: Asked, server?: string): Promise<string[]> {
   const nodes = await nodesOf(cluster, server);
   return nodes
     .filter((node) => holds(node, "Ready"))
@@ -68,7 +71,7 @@ export async function readyNodes(cluster: Cluster, server?: string): Promise<str
 }
 
 /** Names of k3s's node-password secrets; each belongs to a Node of the same name. */
-export async function nodePasswords(cluster: Cluster, server?: string): Promise<string[]> {
+export async function nodePasswords(cluster: Asked, server?: string): Promise<string[]> {
   const text = await cluster.kubectl(
     ["get", "secrets", "--namespace", "kube-system", "-o", "name"],
     server === undefined ? {} : { server },

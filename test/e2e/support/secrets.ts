@@ -59,6 +59,13 @@ function fromState(secrets: Secrets, value: unknown, origin: string): void {
   for (const [key, child] of Object.entries(record)) fromState(secrets, child, `${origin}.${key}`);
 }
 
+/** All that is marked secret in a state exported with its secrets shown. */
+export function stateSecrets(exported: string): Secrets {
+  const secrets: Secrets = new Map();
+  fromState(secrets, JSON.parse(exported), "state");
+  return secrets;
+}
+
 function fromFile(secrets: Secrets, path: string): void {
   const text = readFileSync(path, "utf8");
   // tailscaled's state holds the machine and node keys among other things, each as "privkey:<hex>", in base64.
@@ -72,9 +79,8 @@ function fromFile(secrets: Secrets, path: string): void {
 
 /** From the state: all that is marked secret. From the nodes: tokens, passwords and private keys. */
 export async function collectSecrets(cluster: Cluster, nodes: readonly string[]): Promise<Secrets> {
-  const secrets: Secrets = new Map();
   const exported = await cluster.pulumi(["stack", "export", "--show-secrets"]);
-  fromState(secrets, JSON.parse(exported.stdout), "state");
+  const secrets = stateSecrets(exported.stdout);
   for (const node of nodes) {
     const data = await mountpointOf(cluster.volume(node));
     const patterns = [

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PluginClient, PluginError } from "../shared/plugin-client.ts";
-import { AwsHarness, diskInputs, instanceInputs, portInputs, region, types } from "./harness.ts";
+import { AwsHarness, diskInputs, instanceInputs, portInputs, publicKey, region, types } from "./harness.ts";
 
 let h: AwsHarness;
 beforeEach(async () => {
@@ -68,6 +68,28 @@ describe("faults", () => {
     expect((await h.client.diff(types.instance, found!, instanceInputs)).changes).toEqual({
       userData: "replace",
     });
+  });
+
+  it("of time make what is found by its inputs alone, and then differs in nothing", async () => {
+    const publicKeyInputs = { name: "ci-key", publicKey };
+    const orders = [
+      ["CreateInstances", "instance", instanceInputs],
+      ["AllocateStaticIp", "staticIp", { name: "ci-ip" }],
+      ["CreateDisk", "disk", diskInputs],
+      ["ImportKeyPair", "keyPair", publicKeyInputs],
+    ] as const;
+    for (const [operation, type, inputs] of orders) {
+      await h.fault({ operation, error: "timeout" });
+      await expect(h.make(type, inputs), type).rejects.toThrow();
+      const found = await h.client.read(types[type], inputs.name, { ...inputs });
+      expect((await h.client.diff(types[type], found!, inputs)).changes, type).toEqual({});
+    }
+    // What destroy may have to do without a look.
+    for (const [, type, { name, ...inputs }] of orders) {
+      await h.client.delete(types[type], { id: name, state: { name, ...inputs } });
+    }
+    const { instances, staticIps, disks, keyPairs } = await h.account.books.read();
+    expect({ ...instances, ...staticIps, ...disks, ...keyPairs }).toEqual({});
   });
 
   it("of time during a deletion leave nothing that a second one stumbles over", async () => {

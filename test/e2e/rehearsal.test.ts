@@ -1,0 +1,3 @@
+import { rehearsalSuite } from "./suites/rehearsal.ts";
+
+rehearsalSuite();

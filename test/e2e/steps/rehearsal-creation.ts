@@ -1,0 +1,74 @@
+/** From the committed file and nothing else to a cluster whose every fact is as configured. */
+import { expect, test } from "vitest";
+import { nodesOf, readyNodes } from "../support/kube.ts";
+import type { RehearsedStack } from "../support/rehearsal.ts";
+import { rehearsedVoters } from "../support/rehearsal-etcd.ts";
+import { eventually } from "../support/wait.ts";
+
+export const rehearsedServers = ["server-1", "server-2", "server-3"];
+export const rehearsedNodes = ["agent-1", ...rehearsedServers];
+
+/** One of everything: Nodes, tailnet devices, etcd members, instances and static addresses. */
+export async function everyNodeOnce(stack: RehearsedStack, nodes = rehearsedNodes): Promise<void> {
+  const servers = nodes.filter((node) => node.startsWith("server-"));
+  expect(await readyNodes(stack)).toEqual(nodes);
+  expect((await nodesOf(stack)).map(({ metadata }) => metadata.name).sort()).toEqual(nodes);
+  expect(await stack.deviceNames()).toEqual(
+    [...nodes, "operator"].map((name) => stack.instance(name)).sort(),
+  );
+  for (const server of servers) {
+    await eventually(`all servers are voters, as ${server} sees them`, 30, async () => {
+      expect(await rehearsedVoters(stack, server)).toEqual(servers);
+    });
+  }
+  const { instances, staticIps, keyPairs } = await stack.books();
+  expect(Object.keys(instances).sort()).toEqual(nodes.map((node) => stack.instance(node)));
+  expect(Object.keys(keyPairs)).toHaveLength(1);
+  const attached = Object.values(staticIps).map(({ attachedTo }) => attachedTo);
+  expect(attached.sort()).toEqual(Object.keys(instances).sort());
+}
+
+export function rehearsalCreation(stack: RehearsedStack): void {
+  test("the committed file and one agent come up, and the node table says so", async () => {
+    const done = await stack.up("3 servers and 1 agent, from nothing");
+    await stack.renewKubeconfig();
+    for (const node of rehearsedNodes) {
+      const role = node.replace(/-\d$/, "");
+      const row = new RegExp(`^${node} +${role} +eu-central-1 +100\\.64\\.0\\.\\d+ +Ready +v1\\.`, "m");
+      expect(done.output).toMatch(row);
+    }
+    await everyNodeOnce(stack);
+    stack.usable = true;
+  });
+
+  test("each node has its static address, and labels of where it stands", async (context) => {
+    context.skip(!stack.usable, "the stack did not come up");
+    for (const { metadata, status } of await nodesOf(stack)) {
+      const address = (type: string): string | undefined =>
+        status.addresses.find((candidate) => candidate.type === type)?.address;
+      expect(address("ExternalIP")).toBe(await stack.publicAddress(metadata.name));
+      expect(address("InternalIP")).toMatch(/^100\.64\.0\./);
+      expect(metadata.labels).toMatchObject({
+        "homespan.dev/site": "eu-central-1",
+        "homespan.dev/substrate": "lightsail",
+        "node-type": "lightsail",
+      });
+    }
+  });
+
+  test("other verbs work on it in the rehearsal's environment", async (context) => {
+    context.skip(!stack.usable, "the stack did not come up");
+    const { stdout } = await stack.homespan(["status", stack.name, "--json"]);
+    const { nodes } = JSON.parse(stdout) as {
+      readonly nodes: readonly { readonly name: string; readonly ready: boolean }[];
+    };
+    expect(nodes.filter(({ ready }) => ready).map(({ name }) => name)).toEqual([
+      ...rehearsedServers,
+      "agent-1",
+    ]);
+    const hostName = await stack.homespan(["ssh", "--stack", stack.name, "server-2", "--", "hostname"]);
+    expect(hostName.stdout.trim()).toBe(
+      `ip-${(await stack.privateAddress("server-2")).replaceAll(".", "-")}`,
+    );
+  });
+}

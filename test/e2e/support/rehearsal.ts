@@ -1,0 +1,226 @@
+/** The rehearsed lightsail stack, driven the way a user does: by `rehearse`, by other verbs in its environment, by plain Pulumi. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AwsBooks, openAwsBooks } from "../../../rehearsal/clouds/aws/books.ts";
+import { type World, readWorld } from "../../../rehearsal/world.ts";
+import type { Changes } from "./cluster.ts";
+import { type Finished, type RunOptions, repository, run } from "./command.ts";
+import { type Disturbed, disturbed } from "./disturbance.ts";
+import { objectsOf, stateOf } from "./podman.ts";
+import { killTree } from "./processes.ts";
+import { note } from "./report.ts";
+
+/** A device as the API of the rehearsed tailnet tells of it. */
+export interface TailnetDevice {
+  readonly nodeId: string;
+  /** In MagicDNS: with a suffix when the wanted one was taken. */
+  readonly name: string;
+  readonly tags?: readonly string[];
+}
+
+export class RehearsedStack {
+  readonly name = "lightsail";
+  /** What all Podman objects of it are named after. */
+  readonly world = "rehearsal-lightsail";
+  /** HOMESPAN_STATE of this run; short, as sockets are made below it. */
+  readonly state = mkdtempSync(join(tmpdir(), "hs-reh-"));
+  /** False until it was seen to come up: steps that need it are skipped. */
+  usable = false;
+  #settings: readonly string[];
+  /** Out of the folders that are searched for secrets. */
+  readonly #private = mkdtempSync(join(tmpdir(), "hs-rehkube-"));
+  #environment: Readonly<Record<string, string>> | undefined;
+
+  constructor(settings: readonly string[]) {
+    this.#settings = settings;
+  }
+
+  /** HOMESPAN_REHEARSAL. */
+  get folder(): string {
+    return join(this.state, "rehearsal", this.name);
+  }
+
+  instance(node: string): string {
+    return `${this.name}-${node}`;
+  }
+
+  /** The container that is a node's instance. */
+  machine(node: string): string {
+    return `homespan-${this.world}-machine-${this.instance(node)}`;
+  }
+
+  /** `./homespan rehearse lightsail VERB`. */
+  async rehearse(verb: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
+    return run(join(repository, "homespan"), ["rehearse", this.name, verb, ...args], {
+      timeoutSeconds: 420,
+      ...options,
+      env: { HOMESPAN_STATE: this.state, CI: "true", ...options.env },
+    });
+  }
+
+  #upArguments(): string[] {
+    return this.#settings.flatMap((setting) => ["--set", setting]);
+  }
+
+  /** Brings it to these settings over the committed file, by default those of the last time. */
+  async up(step: string, settings = this.#settings): Promise<Finished> {
+    this.#settings = settings;
+    const done = await this.rehearse("up", this.#upArguments());
+    note(`rehearse: ${step}`, done.seconds);
+    return done;
+  }
+
+  /** Starts `rehearse` and, once `until` is over, kills the wrapper, Pulumi and all they started, but no container. */
+  async killedUp(until: () => Promise<unknown>): Promise<Disturbed> {
+    const args = ["rehearse", this.name, "up", ...this.#upArguments()];
+    return disturbed(args, { until, disturb: killTree, state: this.state });
+  }
+
+  async destroy(step: string): Promise<Finished> {
+    const done = await this.rehearse("destroy");
+    note(`rehearse destroy: ${step}`, done.seconds);
+    return done;
+  }
+
+  /** What `eval "$(./homespan rehearse lightsail env)"` sets. */
+  async environment(): Promise<Readonly<Record<string, string>>> {
+    if (this.#environment === undefined) {
+      const script = 'vars=$(./homespan rehearse "$1" env) && eval "$vars" && exec env -0';
+      const env = { HOMESPAN_STATE: this.state, CI: "true" };
+      const done = await run("sh", ["-c", script, "sh", this.name], { env });
+      const entries = done.stdout.split("\0").filter((entry) => entry.includes("="));
+      this.#environment = Object.fromEntries(
+        entries.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
+      );
+    }
+    return this.#environment;
+  }
+
+  /** Another verb of the wrapper, in the rehearsal's environment. */
+  async homespan(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    const env = { ...(await this.environment()), CI: "true" };
+    return run(join(repository, "homespan"), args, { ...options, env });
+  }
+
+  /** Plain Pulumi, from the checkout. */
+  async pulumi(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return run("pulumi", [...args, "--stack", this.name, "--non-interactive"], {
+      timeoutSeconds: 240,
+      ...options,
+      env: await this.environment(),
+    });
+  }
+
+  /** What the last operation on the stack changed. */
+  async lastChanges(): Promise<Changes> {
+    const done = await this.pulumi(["stack", "history", "--json", "--page-size", "1"]);
+    const [last] = JSON.parse(done.stdout) as { readonly resourceChanges?: Changes }[];
+    return last?.resourceChanges ?? {};
+  }
+
+  async output(name: string): Promise<unknown> {
+    const done = await this.pulumi(["stack", "output", name, "--json", "--show-secrets"]);
+    return JSON.parse(done.stdout);
+  }
+
+  async textOutput(name: string): Promise<string> {
+    const output = await this.output(name);
+    if (typeof output !== "string") throw new Error(`the output ${name} is no text`);
+    return output;
+  }
+
+  /** Where a server's API answers in the tailnet. */
+  async apiUrl(server: string): Promise<string> {
+    const domain = new URL(await this.textOutput("apiUrl")).hostname.split(".").slice(1).join(".");
+    return `https://${this.instance(server)}.${domain}:6443`;
+  }
+
+  /** Reads the kubeconfig again, for {@link kubectl}: another server may have taken the place of the one it named. */
+  async renewKubeconfig(): Promise<string> {
+    const kubeconfig = await this.textOutput("kubeconfig");
+    writeFileSync(join(this.#private, "config"), kubeconfig, { mode: 0o600 });
+    return kubeconfig;
+  }
+
+  /** kubectl on this machine, through the operator's proxy. */
+  async kubectl(
+    args: readonly string[],
+    options: { readonly input?: string; readonly server?: string } = {},
+  ): Promise<string> {
+    const server = options.server === undefined ? [] : [`--server=${await this.apiUrl(options.server)}`];
+    const all = [
+      `--kubeconfig=${join(this.#private, "config")}`,
+      "--request-timeout=20s",
+      ...server,
+      ...args,
+    ];
+    const input = options.input === undefined ? {} : { input: options.input };
+    return (await run("kubectl", all, { ...input, env: await this.environment() })).stdout;
+  }
+
+  readWorld(): Promise<World> {
+    return readWorld(this.folder);
+  }
+
+  /** What the rehearsed AWS remembers. */
+  books(): Promise<AwsBooks> {
+    return openAwsBooks(this.folder).read();
+  }
+
+  /** The static address a node has in the rehearsed cloud. */
+  async publicAddress(node: string): Promise<string> {
+    const { staticIps } = await this.books();
+    const found = Object.values(staticIps).find(({ attachedTo }) => attachedTo === this.instance(node));
+    if (found === undefined) throw new Error(`${node} has no static address`);
+    return found.address;
+  }
+
+  async privateAddress(node: string): Promise<string> {
+    const found = (await this.books()).instances[this.instance(node)];
+    if (found === undefined) throw new Error(`there is no instance of ${node}`);
+    return found.privateAddress;
+  }
+
+  /** Process id in whose namespaces a node's network can be entered. */
+  async networkPid(node: string): Promise<number> {
+    return (await stateOf(this.machine(node))).pid;
+  }
+
+  /** The tailnet's devices, as its API lists them. */
+  async devices(): Promise<readonly TailnetDevice[]> {
+    const { devices } = (await this.#api("GET", "tailnet/-/devices")) as {
+      readonly devices: readonly TailnetDevice[];
+    };
+    return devices;
+  }
+
+  /** MagicDNS names of the tailnet's devices without their domain, sorted. */
+  async deviceNames(): Promise<string[]> {
+    return (await this.devices()).map(({ name }) => name.split(".")[0] ?? "").sort();
+  }
+
+  async removeDevice(nodeId: string): Promise<void> {
+    await this.#api("DELETE", `device/${nodeId}`);
+  }
+
+  async #api(method: string, path: string): Promise<unknown> {
+    const { TAILSCALE_BASE_URL: base = "", TAILSCALE_API_KEY: key = "" } = await this.environment();
+    const headers = { authorization: `Bearer ${key}` };
+    const response = await fetch(`${base}/api/v2/${path}`, { method, headers });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  /**
+   * After the tests, passed or not: nothing of it stays.
+   *
+   * @param foreign the objects of its name are those of another rehearsal
+   */
+  async cleanUp(foreign: boolean): Promise<void> {
+    const left = foreign ? [] : await objectsOf(this.world).catch(() => ["unknown"]);
+    if (left.length > 0) await this.rehearse("destroy", [], { mayFail: true });
+    rmSync(this.state, { recursive: true, force: true });
+    rmSync(this.#private, { recursive: true, force: true });
+  }
+}
