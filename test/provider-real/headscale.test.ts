@@ -67,7 +67,7 @@ describe("HeadscaleServer and HeadscaleKey", () => {
     expect(await provider.update("HeadscalePolicy", other, policyInputs)).toEqual(inForce.state);
     const wrong = { ...policyInputs, policy: '{"tests": [{"src": "x", "accept": ["y:1"]}]}' };
     await expect(provider.update("HeadscalePolicy", inForce.state, wrong)).rejects.toThrow(
-      "policy set failed",
+      /setting policy: test\(s\) failed/,
     );
 
     const keyInputs = {
