@@ -4,9 +4,11 @@ import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { systemEffects } from "./effects/effects.ts";
 import { allResources } from "./resources/index.ts";
+import { endWithParent } from "./server/parent.ts";
 import { serve } from "./server/serve.ts";
 import { VERSION } from "./version.ts";
 
+endWithParent();
 const { port } = await serve(allResources(systemEffects()), VERSION);
 tellOthers(port, process.argv[2]);
 console.log(String(port));

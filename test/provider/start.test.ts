@@ -1,7 +1,8 @@
 /** The executable that the engine starts: its port, and the second start by the same engine. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -42,6 +43,21 @@ it("serves an engine's second start by the first, and another engine by a server
   expect(code).toBe(0);
   const third = await start("127.0.0.1:1001");
   expect(third.port).not.toBe(first.port);
+});
+
+it("ends with the engine that started it, also one that was killed", async () => {
+  // The shell stands for the engine: it starts the plugin and waits.
+  const engine = spawn("sh", ["-c", `"$0" 127.0.0.1:1004 & echo $! >&2; wait`, program], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.push(engine);
+  const [pid] = (await once(engine.stderr, "data")) as [Buffer];
+  await once(engine.stdout, "data");
+  engine.kill("SIGKILL");
+  const runs = (): boolean => existsSync(`/proc/${pid.toString().trim()}/cmdline`);
+  for (let waited = 0; runs() && waited < 60; waited += 1) await delay(100);
+  expect(runs()).toBe(false);
 });
 
 it("shares nothing where the folder for temporary files is everyone's", async () => {

@@ -1,6 +1,7 @@
 /** Starts a stand-in plugin as the engine starts every plugin: it reads the port from standard output. */
 import { flushCompileCache } from "node:module";
 import type { ProviderPackage } from "../../../provider/server/package.ts";
+import { endWithParent } from "../../../provider/server/parent.ts";
 import type { Resource } from "../../../provider/server/resource.ts";
 import { serve } from "../../../provider/server/serve.ts";
 
@@ -10,6 +11,7 @@ export async function runPlugin(
   version: string,
   pack: ProviderPackage,
 ): Promise<void> {
+  endWithParent();
   const { port } = await serve(resources, version, pack);
   console.log(String(port));
   // The engine ends a plugin with SIGKILL, so the cache of compiled code is not written at exit.
