@@ -3,8 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { HeadscaleTailnet } from "../components/headscale/headscale-tailnet.ts";
 import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
 import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
-import { clusterProvider } from "../components/kubernetes/cluster-provider.ts";
-import { SmokeTest } from "../components/kubernetes/smoke-test.ts";
 import { k3sImageFor } from "../components/render/k3s-image.ts";
 import { nodeNames, stewardContainer, type Role } from "../components/render/names.ts";
 import type { Restrictions } from "../components/render/restrictions.ts";
@@ -14,6 +12,7 @@ import { StewardNode } from "../components/steward/steward-node.ts";
 import { images } from "../components/upstream/images.ts";
 import type { CiConfig } from "./ci-config.ts";
 import { endOfLife } from "./duration.ts";
+import { firstObjects } from "./first-objects.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface CiMachine {
@@ -74,18 +73,7 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     datastore: config.datastore,
     disable: config.disable,
   });
-  const kubeconfig = pulumi.secret(cluster.kubeconfig.kubeconfig);
-  const provider = clusterProvider("cluster", { clusterName, kubeconfig });
-  new SmokeTest(
-    "smoke",
-    {
-      image: images.busybox,
-      nodes: nodes.length,
-      members: cluster.memberships,
-      deletedWith: cluster.anchor,
-    },
-    { providers: [provider] },
-  );
+  const kubeconfig = firstObjects(clusterName, cluster);
 
   return {
     clusterName,

@@ -4,18 +4,16 @@ import { Provider } from "@pulumi/aws/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
 import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
-import { clusterProvider } from "../components/kubernetes/cluster-provider.ts";
-import { SmokeTest } from "../components/kubernetes/smoke-test.ts";
 import { LightsailServer, type LightsailServerArgs } from "../components/lightsail/lightsail-server.ts";
 import { sshPort } from "../components/lightsail/public-ports.ts";
 import { SshKey } from "../components/machine/ssh-key.ts";
 import { TailnetOperator } from "../components/machine/tailnet-operator.ts";
 import { cloudKeyName, operatorHostName, type Role } from "../components/render/names.ts";
 import { TailscaleTailnet } from "../components/tailscale/tailscale-tailnet.ts";
-import { images } from "../components/upstream/images.ts";
 import { serviceLbLabel } from "../components/upstream/k3s.ts";
 import { machineArtifacts, type Mirror } from "./artifacts.ts";
 import { endOfLife } from "./duration.ts";
+import { firstObjects } from "./first-objects.ts";
 import type { CheckedLightsailConfig, LightsailConfig, LightsailNode } from "./lightsail-config.ts";
 import { formatWarning } from "./lightsail-warnings.ts";
 
@@ -96,18 +94,7 @@ export function lightsailStack(
     snapshots: config.snapshots,
     proxyUrl: operator.proxyUrl,
   });
-  const kubeconfig = pulumi.secret(cluster.kubeconfig.kubeconfig);
-  const provider = clusterProvider("cluster", { clusterName, kubeconfig });
-  new SmokeTest(
-    "smoke",
-    {
-      image: images.busybox,
-      nodes: nodes.length,
-      members: cluster.memberships,
-      deletedWith: cluster.anchor,
-    },
-    { providers: [provider] },
-  );
+  const kubeconfig = firstObjects(clusterName, cluster);
 
   return {
     clusterName,
