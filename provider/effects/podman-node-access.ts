@@ -10,7 +10,7 @@ import { type ArchivedFile, writeArchive } from "./archive.ts";
 import { type NodeAccess, SCRIPTS, parseSums } from "./node-files.ts";
 import type { Podman } from "./podman.ts";
 import { CommandError, type Finished } from "./process.ts";
-import { writeVolumeFiles } from "./volume-files.ts";
+import { volumeDirectory, writeVolumeFiles } from "./volume-files.ts";
 
 const STAGE_FILE = "steward/stage.json";
 
@@ -122,11 +122,9 @@ export class PodmanNodeAccess implements NodeAccess<PodmanTransport> {
   async #directory({ container }: PodmanTransport): Promise<string | undefined> {
     const known = this.#directories.get(container);
     if (known !== undefined && existsSync(known)) return known;
-    const name = container.replace(/-steward$/, "-data");
-    const volume = (await this.#podman.list("volumes")).find((candidate) => candidate.name === name);
-    if (volume === undefined || !volume.mountpoint || !existsSync(volume.mountpoint)) return undefined;
-    this.#directories.set(container, volume.mountpoint);
-    return volume.mountpoint;
+    const directory = await volumeDirectory(this.#podman, container.replace(/-steward$/, "-data"));
+    if (directory !== undefined) this.#directories.set(container, directory);
+    return directory;
   }
 
   #call(
