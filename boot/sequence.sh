@@ -138,7 +138,11 @@ boot_tailnet() {
 
 # A machine is made before the control server can give it a key; tailscaled reads the server's CA, which comes with the key, once.
 boot_may_log_in() {
-  boot_has_profile || [ -s "$BOOT_DATA/secrets/authkey" ] && return 0
+  boot_has_profile || boot_has_key
+}
+
+boot_has_key() {
+  [ -s "$BOOT_DATA/secrets/authkey" ] && return 0
   BOOT_ERROR='not logged in to the tailnet, and secrets/authkey is missing'
   return 1
 }
@@ -169,7 +173,7 @@ boot_backend_known() {
 # Tags come from the key: with --advertise-tags Headscale rejects a tagged pre-auth key.
 boot_login() {
   boot_key=$BOOT_DATA/secrets/authkey
-  [ -s "$boot_key" ] || boot_may_log_in || return 1
+  boot_has_key || return 1
   boot_output=$BOOT_DATA/steward/login.out
   set -- up --auth-key=file:/dev/stdin --hostname="$TAILNET_HOSTNAME" --accept-dns --accept-routes=false --timeout="${BOOT_BOUND_LOGIN}s"
   [ -z "${LOGIN_SERVER:-}" ] || set -- "$@" --login-server="$LOGIN_SERVER"
