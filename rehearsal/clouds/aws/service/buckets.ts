@@ -5,7 +5,7 @@ import { lightsailBucketBundleIds } from "../../../../components/upstream/lights
 import type { Account } from "../account.ts";
 import type { BucketEntry } from "../books.ts";
 import { invalidInput, notFound } from "../errors.ts";
-import { checkTags, newArn, newSupportCode, timeText } from "./rules.ts";
+import { checkTags, entryIn, knownIn, newArn, newSupportCode, timeText } from "./rules.ts";
 
 /** https://docs.aws.amazon.com/lightsail/latest/userguide/amazon-lightsail-creating-bucket-access-keys.html */
 const KEYS_PER_BUCKET = 2;
@@ -46,8 +46,7 @@ export async function findBucket(
   region: string,
   name: string,
 ): Promise<BucketEntry | undefined> {
-  const entry = (await account.books.read()).buckets[name];
-  return entry?.region === region ? entry : undefined;
+  return entryIn((await account.books.read()).buckets, region, name);
 }
 
 async function changeBucket<R>(
@@ -56,11 +55,7 @@ async function changeBucket<R>(
   name: string,
   change: (entry: BucketEntry) => R,
 ): Promise<R> {
-  return account.books.change((books) => {
-    const entry = books.buckets[name];
-    if (entry?.region !== region) throw notFound("Bucket", name);
-    return change(entry);
-  });
+  return account.books.change((books) => change(knownIn(books.buckets, region, "Bucket", name)));
 }
 
 export async function updateBucketBundle(
@@ -104,8 +99,7 @@ export async function deleteBucket(
   force: boolean,
 ): Promise<void> {
   await account.books.change((books) => {
-    const entry = books.buckets[name];
-    if (entry?.region !== region) throw notFound("Bucket", name);
+    const entry = knownIn(books.buckets, region, "Bucket", name);
     if (!force && entry.objects > 0) {
       throw invalidInput(
         `The bucket ${name} is not empty: it has ${entry.objects} objects; force its deletion`,

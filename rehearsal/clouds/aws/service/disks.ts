@@ -4,7 +4,16 @@ import type { Account } from "../account.ts";
 import type { AwsBooks, DiskEntry } from "../books.ts";
 import { invalidInput, notFound } from "../errors.ts";
 import { knownInstance, liveInstance } from "./instances.ts";
-import { checkNewName, checkTags, checkZone, inRegion, newArn, newSupportCode, timeText } from "./rules.ts";
+import {
+  checkNewName,
+  checkTags,
+  checkZone,
+  entryIn,
+  inRegion,
+  newArn,
+  newSupportCode,
+  timeText,
+} from "./rules.ts";
 
 /** Device names Lightsail takes. https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_AttachDisk.html */
 const pathPattern = /^\/dev\/xvd[f-z]$/;
@@ -47,8 +56,8 @@ export async function findDisk(
   region: string,
   name: string,
 ): Promise<DiskEntry | undefined> {
-  const entry = (await account.books.read()).disks[name];
-  if (entry?.region !== region) return undefined;
+  const entry = entryIn((await account.books.read()).disks, region, name);
+  if (entry === undefined) return undefined;
   const { attachedTo, path: _, ...free } = entry;
   if (attachedTo === undefined || (await liveInstance(account, region, attachedTo)) !== undefined)
     return entry;

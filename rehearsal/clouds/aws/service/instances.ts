@@ -16,7 +16,9 @@ import {
   checkNewName,
   checkTags,
   checkZone,
+  entryIn,
   inRegion,
+  knownIn,
   newArn,
   newSupportCode,
   timeText,
@@ -152,9 +154,8 @@ export async function liveInstance(
   region: string,
   name: string,
 ): Promise<InstanceEntry | undefined> {
-  const entry = (await account.books.read()).instances[name];
-  if (entry?.region !== region) return undefined;
-  if (entry.machine !== "made") return entry;
+  const entry = entryIn((await account.books.read()).instances, region, name);
+  if (entry?.machine !== "made") return entry;
   return (await findMachine(account, name)) === undefined ? undefined : entry;
 }
 
@@ -184,7 +185,7 @@ async function forgetLost(account: Account, name: string): Promise<void> {
  * @throws ServiceError NotFoundException
  */
 export async function deleteInstance(account: Account, region: string, name: string): Promise<void> {
-  if ((await account.books.read()).instances[name]?.region !== region) throw notFound("Instance", name);
+  knownIn((await account.books.read()).instances, region, "Instance", name);
   await removeInstance(account, name);
 }
 
@@ -209,9 +210,7 @@ async function changeInstance(
   change: (entry: InstanceEntry) => void,
 ): Promise<void> {
   await account.books.change((books) => {
-    const entry = books.instances[name];
-    if (entry?.region !== region) throw notFound("Instance", name);
-    change(entry);
+    change(knownIn(books.instances, region, "Instance", name));
   });
 }
 

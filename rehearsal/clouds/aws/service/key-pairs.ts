@@ -3,8 +3,8 @@ import { createHash, createPublicKey, generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import type { Account } from "../account.ts";
 import type { KeyPairEntry } from "../books.ts";
-import { invalidInput, notFound } from "../errors.ts";
-import { checkName, checkTags, newArn } from "./rules.ts";
+import { invalidInput } from "../errors.ts";
+import { checkName, checkTags, entryIn, knownIn, newArn } from "./rules.ts";
 
 export interface KeyPairOrder {
   readonly name: string;
@@ -76,8 +76,7 @@ export async function findKeyPair(
   region: string,
   name: string,
 ): Promise<KeyPairEntry | undefined> {
-  const entry = (await account.books.read()).keyPairs[name];
-  return entry?.region === region ? entry : undefined;
+  return entryIn((await account.books.read()).keyPairs, region, name);
 }
 
 export async function tagKeyPair(
@@ -88,15 +87,13 @@ export async function tagKeyPair(
 ): Promise<void> {
   checkTags(tags);
   await account.books.change((books) => {
-    const entry = books.keyPairs[name];
-    if (entry?.region !== region) throw notFound("KeyPair", name);
-    entry.tags = { ...tags };
+    knownIn(books.keyPairs, region, "KeyPair", name).tags = { ...tags };
   });
 }
 
 export async function deleteKeyPair(account: Account, region: string, name: string): Promise<void> {
   await account.books.change((books) => {
-    if (books.keyPairs[name]?.region !== region) throw notFound("KeyPair", name);
+    knownIn(books.keyPairs, region, "KeyPair", name);
     Reflect.deleteProperty(books.keyPairs, name);
   });
 }

@@ -11,7 +11,7 @@ import {
 import { lightsailBundles } from "../../../../components/upstream/lightsail-prices.ts";
 import { accountId } from "../account.ts";
 import type { AwsBooks } from "../books.ts";
-import { invalidInput } from "../errors.ts";
+import { invalidInput, notFound } from "../errors.ts";
 
 function regionOf(name: string): LightsailRegion {
   const known = lightsailRegionNames.find((region) => region === name);
@@ -89,6 +89,32 @@ export function checkTags(tags: Readonly<Record<string, string>>): void {
 
 export function vCpusOf(bundleId: string): number {
   return lightsailBundles.get(bundleId)?.vCpus ?? 0;
+}
+
+/** The entry of that name, where it is one of the region's. */
+export function entryIn<T extends { readonly region: string }>(
+  entries: Readonly<Record<string, T>>,
+  region: string,
+  name: string,
+): T | undefined {
+  const entry = entries[name];
+  return entry?.region === region ? entry : undefined;
+}
+
+/**
+ * {@link entryIn}, of what has to be there.
+ *
+ * @throws ServiceError NotFoundException
+ */
+export function knownIn<T extends { readonly region: string }>(
+  entries: Readonly<Record<string, T>>,
+  region: string,
+  kind: string,
+  name: string,
+): T {
+  const entry = entryIn(entries, region, name);
+  if (entry === undefined) throw notFound(kind, name);
+  return entry;
 }
 
 /** Entries of one region, with their names. */

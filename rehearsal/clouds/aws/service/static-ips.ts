@@ -5,7 +5,7 @@ import type { Account } from "../account.ts";
 import type { StaticIpEntry } from "../books.ts";
 import { invalidInput, notFound } from "../errors.ts";
 import { knownInstance, liveInstance } from "./instances.ts";
-import { checkNewName, inRegion, newArn, newSupportCode } from "./rules.ts";
+import { checkNewName, entryIn, inRegion, newArn, newSupportCode } from "./rules.ts";
 
 /** Which addresses of the rehearsal's public range are static ones (rehearsal/machines/machines.ts). */
 const STATIC_HOSTS = Array.from({ length: 127 }, (_, index) => 128 + index);
@@ -33,8 +33,8 @@ export async function findStaticIp(
   region: string,
   name: string,
 ): Promise<StaticIpEntry | undefined> {
-  const entry = (await account.books.read()).staticIps[name];
-  if (entry?.region !== region) return undefined;
+  const entry = entryIn((await account.books.read()).staticIps, region, name);
+  if (entry === undefined) return undefined;
   const { attachedTo, ...free } = entry;
   if (attachedTo === undefined || (await liveInstance(account, region, attachedTo)) !== undefined)
     return entry;
