@@ -66,6 +66,8 @@ describe("one run", () => {
       { typescript: false, nodeargs: " --a  --b=1 ", packagemanager: "npm" },
       { typescript: false, nodeargs: ["--a", "--b=1"] },
     ],
+    [{ preload: "stacks/preload.ts" }, { typescript: true, nodeargs: [], preload: "stacks/preload.ts" }],
+    [{ preload: true }, { typescript: true, nodeargs: [] }],
   ])("reads the options %j", (given, parsed) => {
     expect(parseOptions(given)).toEqual(parsed);
   });

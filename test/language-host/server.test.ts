@@ -34,7 +34,7 @@ function fakeProgram(folder: string): string {
   writeFileSync(
     join(sdk, "cmd/run/index.js"),
     `const { mode } = JSON.parse(process.env.PULUMI_CONFIG);
-     require("node:fs").writeFileSync("seen.json", JSON.stringify({ args: process.argv.slice(2), exe: process.execPath, pid: process.pid }));
+     require("node:fs").writeFileSync("seen.json", JSON.stringify({ args: process.argv.slice(2), exe: process.execPath, pid: process.pid, preloaded: globalThis.preloaded ?? null }));
      if (mode === "hang") setInterval(() => {}, 1000); else process.exit(Number(mode));`,
   );
   writeFileSync(join(sdk, "package.json"), JSON.stringify({ name: "@pulumi/pulumi", version: "9.9.9" }));
@@ -61,16 +61,16 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-const info = (directory: string): language.ProgramInfo =>
+const info = (directory: string, options: Readonly<Record<string, string>> = {}): language.ProgramInfo =>
   new language.ProgramInfo()
     .setRootDirectory(directory)
     .setProgramDirectory(directory)
     .setEntryPoint(".")
-    .setOptions(Struct.fromJavaScript({ typescript: false }));
+    .setOptions(Struct.fromJavaScript({ typescript: false, ...options }));
 
-function runRequest(mode: string): language.RunRequest {
+function runRequest(mode: string, options: Readonly<Record<string, string>> = {}): language.RunRequest {
   const request = new language.RunRequest()
-    .setInfo(info(folder))
+    .setInfo(info(folder, options))
     .setPwd(folder)
     .setMonitorAddress("127.0.0.1:2")
     .setProject("homespan")
@@ -80,11 +80,19 @@ function runRequest(mode: string): language.RunRequest {
   return request;
 }
 
-async function seen(): Promise<{ args: string[]; exe: string; pid: number }> {
+interface Seen {
+  readonly args: readonly string[];
+  readonly exe: string;
+  readonly pid: number;
+  /** Process id in which the module to load before a run was loaded. */
+  readonly preloaded: number | null;
+}
+
+async function seen(): Promise<Seen> {
   const { readFile } = await import("node:fs/promises");
   for (;;) {
     const text = await readFile(join(folder, "seen.json"), "utf8").catch(() => "");
-    if (text !== "") return JSON.parse(text) as { args: string[]; exe: string; pid: number };
+    if (text !== "") return JSON.parse(text) as Seen;
     await new Promise((done) => setTimeout(done, 20));
   }
 }
@@ -140,6 +148,55 @@ describe("the service", () => {
       "--monitor 127.0.0.1:2 --engine 127.0.0.1:3 --project homespan --stack ci",
     );
     expect(args.at(-1)).toBe(".");
+  });
+
+  /** What the engine asks for before it reads resources. */
+  async function announce(options: Readonly<Record<string, string>>): Promise<void> {
+    rmSync(join(folder, "seen.json"), { force: true });
+    const request = new language.GetRequiredPackagesRequest().setInfo(info(folder, options));
+    await ask((reply) => client.getRequiredPackages(request, reply));
+  }
+
+  it("runs the program in the process that waits for it, with the run's arguments and configuration", async () => {
+    writeFileSync(join(folder, "preload.mjs"), "globalThis.preloaded = process.pid;\n");
+    await announce({ preload: "preload.mjs" });
+    const request = runRequest("7", { preload: "preload.mjs" });
+    const answer = await ask<language.RunResponse>((reply) => client.run(request, reply));
+    expect(answer.getError()).toBe("Program exited with non-zero exit code: 7");
+    const { args, pid, preloaded } = await seen();
+    expect(args.join(" ")).toContain("--monitor 127.0.0.1:2");
+    expect(preloaded).toBe(pid);
+  });
+
+  it("starts a process of its own for another program than the one that waits, and for the run after it", async () => {
+    writeFileSync(join(folder, "preload.mjs"), "globalThis.preloaded = process.pid;\n");
+    await announce({ preload: "preload.mjs" });
+    for (const request of [runRequest("0"), runRequest("0", { preload: "preload.mjs" })]) {
+      rmSync(join(folder, "seen.json"), { force: true });
+      const answer = await ask<language.RunResponse>((reply) => client.run(request, reply));
+      expect(answer.getError()).toBe("");
+      expect((await seen()).preloaded).toBeNull();
+    }
+  });
+
+  it("leaves what is wrong with the module to the run", async () => {
+    writeFileSync(join(folder, "broken.mjs"), "throw new Error('broken');\n");
+    await announce({ preload: "broken.mjs" });
+    const request = runRequest("0", { preload: "broken.mjs" });
+    const answer = await ask<language.RunResponse>((reply) => client.run(request, reply));
+    expect(answer.getError()).toBe("");
+    expect((await seen()).preloaded).toBeNull();
+  });
+
+  it("ends the process that waits when the engine cancels", async () => {
+    writeFileSync(
+      join(folder, "told.mjs"),
+      `(await import("node:fs")).writeFileSync("seen.json", JSON.stringify({ pid: process.pid }));\n`,
+    );
+    await announce({ preload: "told.mjs" });
+    const { pid } = await seen();
+    await ask((reply) => client.cancel(new Empty(), reply));
+    await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
   it("names the package that is missing when a program has no SDK", async () => {

@@ -1,7 +1,8 @@
 /** Runs a Pulumi program: one `node cmd/run` of the program's own @pulumi/pulumi per deployment. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { requireFrom } from "./libraries.ts";
+import type { Start } from "./waiting.ts";
 
 /** What the engine says about one run, as plain data. */
 export interface RunRequest {
@@ -33,6 +34,13 @@ export interface RuntimeOptions {
   readonly tsconfig?: string;
   /** Arguments for node itself, separated by blanks. @default none */
   readonly nodeargs: readonly string[];
+  /**
+   * Module that a program's process loads before there is a run for it, below the root directory. It must have no effect
+   * but that it is loaded, and must not read configuration. Pulumi's own host does not know this option.
+   *
+   * @default none: the process is started with the run
+   */
+  readonly preload?: string;
 }
 
 /** How a run ended: `error` is shown by the engine; `bail` means that the program has shown its errors itself. */
@@ -46,19 +54,22 @@ const exitedAfterMessage = 32;
 
 /** Reads `runtime.options`; what this host does not know is left alone. */
 export function parseOptions(options: Readonly<Record<string, unknown>>): RuntimeOptions {
-  const { typescript, tsconfig, nodeargs } = options;
+  const { typescript, tsconfig, nodeargs, preload } = options;
   return {
     typescript: typescript !== false,
     ...(typeof tsconfig === "string" ? { tsconfig } : {}),
     nodeargs: typeof nodeargs === "string" ? nodeargs.split(/\s+/u).filter((arg) => arg !== "") : [],
+    ...(typeof preload === "string" ? { preload } : {}),
   };
 }
 
 /** The arguments of `node` for one run. */
 export function programArguments(request: RunRequest, runner: string): readonly string[] {
+  return [...request.options.nodeargs, runner, ...runnerArguments(request)];
+}
+
+function runnerArguments(request: RunRequest): readonly string[] {
   return [
-    ...request.options.nodeargs,
-    runner,
     "--monitor",
     request.monitorAddress,
     "--engine",
@@ -101,9 +112,32 @@ export function runResult(code: number | null, signal: NodeJS.Signals | null): R
   return { error: `Program exited with non-zero exit code: ${String(code)}`, bail: false };
 }
 
+/** Where a program is, and how its process is started. */
+export type ProgramPlace = Pick<RunRequest, "rootDirectory" | "programDirectory" | "options">;
+
+interface Waiting {
+  readonly child: ChildProcess;
+  readonly place: string;
+}
+
 /** The programs that are running, so that they can be ended with the host. */
 export class Programs {
   readonly #running = new Set<ChildProcess>();
+  #waiting: Waiting | undefined;
+
+  /** Starts the process of a program that will be run soon; see `preload` of {@link RuntimeOptions}. */
+  prepare(place: ProgramPlace): void {
+    const { preload, nodeargs } = place.options;
+    if (preload === undefined || this.#waiting !== undefined) return;
+    const waiting = join(import.meta.dirname, "waiting.ts");
+    const child = spawn(process.execPath, [...nodeargs, waiting, resolve(place.rootDirectory, preload)], {
+      cwd: place.programDirectory,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    // Without it the run starts a process of its own.
+    child.once("error", () => undefined);
+    this.#waiting = { child, place: JSON.stringify(place) };
+  }
 
   /**
    * Starts the program and resolves when it has ended. Its output goes where the host's goes, which is the engine.
@@ -111,11 +145,7 @@ export class Programs {
    */
   async run(request: RunRequest, signal: AbortSignal): Promise<RunResult> {
     const runner = requireFrom(request.programDirectory).resolve("@pulumi/pulumi/cmd/run");
-    const child = spawn(process.execPath, programArguments(request, runner), {
-      cwd: request.programDirectory,
-      env: { ...process.env, ...programEnvironment(request) },
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+    const child = this.#startWaiting(request, runner) ?? start(request, runner);
     this.#running.add(child);
     const abort = (): void => void child.kill("SIGTERM");
     signal.addEventListener("abort", abort);
@@ -133,8 +163,39 @@ export class Programs {
     }
   }
 
+  /** Tells the process that waits to run this; undefined when none waits for such a program. */
+  #startWaiting(request: RunRequest, runner: string): ChildProcess | undefined {
+    const { rootDirectory, programDirectory, options } = request;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) return undefined;
+    const { child, place } = waiting;
+    const fits = place === JSON.stringify({ rootDirectory, programDirectory, options });
+    if (!fits || !child.connected) {
+      child.kill("SIGTERM");
+      return undefined;
+    }
+    const order: Start = {
+      runner,
+      args: runnerArguments(request),
+      environment: programEnvironment(request),
+    };
+    child.send(order);
+    return child;
+  }
+
   /** Ends every program that is still running. */
   cancel(): void {
     for (const child of this.#running) child.kill("SIGTERM");
+    this.#waiting?.child.kill("SIGTERM");
+    this.#waiting = undefined;
   }
+}
+
+function start(request: RunRequest, runner: string): ChildProcess {
+  return spawn(process.execPath, programArguments(request, runner), {
+    cwd: request.programDirectory,
+    env: { ...process.env, ...programEnvironment(request) },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
 }

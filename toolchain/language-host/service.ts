@@ -6,7 +6,7 @@ import type * as Plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import { installDependencies } from "./dependencies.ts";
 import { requireFrom, type Libraries } from "./libraries.ts";
 import { pluginsToFind, type RequiredPlugin } from "./packages.ts";
-import { parseOptions, type Programs, type RunRequest } from "./program.ts";
+import { parseOptions, type ProgramPlace, type Programs, type RunRequest } from "./program.ts";
 
 type Call<Request> = Grpc.ServerUnaryCall<Request, unknown>;
 type Reply<Response> = Grpc.sendUnaryData<Response>;
@@ -38,6 +38,8 @@ export function languageService(
 
     getRequiredPackages: unary<Language.GetRequiredPackagesRequest, Language.GetRequiredPackagesResponse>(
       ({ request }) => {
+        // It is asked before resources are read, and a run follows.
+        programs.prepare(programPlace(request.getInfo()));
         const needed = pluginsToFind(programDirectory(request.getInfo()), process.env["PATH"] ?? "");
         return new language.GetRequiredPackagesResponse().setPackagesList(
           needed.map((one) => packageDependency(libraries, one)),
@@ -132,14 +134,21 @@ function runRequest(request: Language.RunRequest, engineAddress: string): RunReq
     stack: request.getStack(),
     organization: request.getOrganization(),
     pwd: request.getPwd(),
+    ...programPlace(info),
     rootDirectory: info?.getRootDirectory() ?? request.getPwd(),
-    programDirectory: programDirectory(info),
     entryPoint: info?.getEntryPoint() ?? request.getProgram(),
     args: request.getArgsList(),
     dryRun: request.getDryrun(),
     parallel: request.getParallel(),
     config: Object.fromEntries(request.getConfigMap().toArray()),
     configSecretKeys: request.getConfigsecretkeysList(),
+  };
+}
+
+function programPlace(info: Language.ProgramInfo | undefined): ProgramPlace {
+  return {
+    rootDirectory: info?.getRootDirectory() ?? "",
+    programDirectory: programDirectory(info),
     options: parseOptions(info?.getOptions()?.toJavaScript() ?? {}),
   };
 }

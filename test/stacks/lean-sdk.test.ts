@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+/** What a process has loaded and done after the preload, and how the SDK behaves in it. */
+const script = `
+  const { createRequire } = await import("node:module");
+  const [, project, module] = process.argv;
+  await import(project + "/stacks/" + module);
+  const require = createRequire(createRequire(project + "/package.json").resolve("@pulumi/pulumi/package.json"));
+  const files = Object.keys(require.cache);
+  const log = require("@pulumi/pulumi/log/index.js");
+  const { debuggablePromise } = require("@pulumi/pulumi/runtime/debuggable.js");
+  const hooks = require("@pulumi/pulumi/runtime/closure/v8Hooks.js");
+  require("source-map-support/register");
+  const store = globalThis.globalStore !== undefined;
+  const limit = Error.stackTraceLimit;
+  const promise = Promise.resolve(7);
+  const kept = await debuggablePromise(promise, "test");
+  console.log(JSON.stringify({
+    typescript: files.some((file) => file.includes("/node_modules/typescript/")),
+    automation: files.some((file) => file.includes("/automation/") && !file.endsWith("/automation/index.js")),
+    store,
+    debug: String(log.debug).includes("getEngine"),
+    hooks: (await hooks.isInitializedAsync()) ?? "none",
+    frames: promise._debugStackTrace.split("\\n").length - 1,
+    kept,
+    limit: Error.stackTraceLimit === limit,
+    mapped: Object.keys(require.cache).some((file) => file.endsWith("/source-map-support.js")),
+  }));
+`;
+
+async function after(
+  module: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Record<string, unknown>> {
+  const project = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+  const args = ["--input-type=module", "--eval", script, project, module];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...env } });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+test("a program's process that waits has loaded the SDK without what no stack uses, and no configuration", async () => {
+  expect(await after("preload.ts")).toEqual({
+    typescript: false,
+    automation: false,
+    store: false,
+    debug: false,
+    hooks: "none",
+    frames: 0,
+    kept: 7,
+    limit: true,
+    mapped: false,
+  });
+});
+
+test("HOMESPAN_WHOLE_SDK=1 leaves the SDK as it is", async () => {
+  expect(await after("lean-sdk.ts", { HOMESPAN_WHOLE_SDK: "1" })).toMatchObject({
+    debug: true,
+    kept: 7,
+    mapped: true,
+  });
+});
