@@ -25,9 +25,24 @@ interface Counts {
   readonly skipped: number;
 }
 
+type Outcome = Counts & { readonly ok: boolean };
+
 interface Part {
   readonly name: string;
-  readonly run: () => Promise<Counts & { readonly ok: boolean }>;
+  /** Says what it has to say as it comes. */
+  readonly run: () => Promise<Outcome>;
+}
+
+/** A part whose words are kept until they are asked for, so that it can run beside another. */
+interface QuietPart {
+  readonly name: string;
+  readonly run: () => Promise<Outcome & { readonly words: string }>;
+}
+
+/** Parts that run at the same time: those that use one core, one after the other, beside one that uses all there are. */
+interface Step {
+  readonly beside: readonly QuietPart[];
+  readonly part: Part;
 }
 
 interface Result {
@@ -43,30 +58,64 @@ const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
 export async function test(context: Context, options: TestOptions): Promise<void> {
   const reports = await mkdtemp(join(tmpdir(), "homespan-test-"));
   const results: Result[] = [];
+  const started = Date.now();
   try {
-    for (const part of await parts(context, options, reports)) {
+    for (const { beside, part } of await steps(context, options, reports)) {
+      const quiet = runQuietly(beside);
       context.console.info(`\n== ${part.name}`);
-      const started = Date.now();
-      const { ok, ...counts } = await part.run();
-      results.push({ name: part.name, ok, milliseconds: Date.now() - started, counts });
+      const own = await timed(part.name, part.run);
+      for (const { words, ...result } of await quiet) {
+        context.console.info(`\n== ${result.name}`);
+        if (words.trim() !== "") context.console.info(words.trimEnd());
+        results.push(result);
+      }
+      results.push(own);
       // Without the machine or the tools the rest can only fail for that reason.
-      if (!ok && part.name === "machine") break;
+      if (!own.ok && part.name === "machine") break;
     }
   } finally {
     await rm(reports, { recursive: true, force: true });
   }
+  const milliseconds = Date.now() - started;
   const sum = (key: keyof Counts): number => results.reduce((total, { counts }) => total + counts[key], 0);
   const failed = results.filter(({ ok }) => !ok).map(({ name }) => name);
   // A part that failed without a single failed test (lint, a file that does not load) still counts as a failure.
   const broken = results.filter(({ ok, counts }) => !ok && counts.failed === 0).length;
   const totals = { passed: sum("passed"), failed: sum("failed") + broken, skipped: sum("skipped") };
-  report(context, results, totals);
+  report(context, results, totals, milliseconds);
   if (failed.length > 0) throw new Failure(`failed: ${failed.join(", ")}`);
 }
 
-function report({ console }: Context, results: readonly Result[], totals: Counts): void {
+async function timed(name: string, work: () => Promise<Outcome>): Promise<Result> {
+  const started = Date.now();
+  const { ok, ...counts } = await work();
+  return { name, ok, milliseconds: Date.now() - started, counts };
+}
+
+async function runQuietly(
+  parts: readonly QuietPart[],
+): Promise<readonly (Result & { readonly words: string })[]> {
+  const results: (Result & { readonly words: string })[] = [];
+  for (const { name, run } of parts) {
+    let words = "";
+    const result = await timed(name, async () => {
+      const outcome = await run();
+      words = outcome.words;
+      return { ...nothing, ok: outcome.ok };
+    });
+    results.push({ ...result, words });
+  }
+  return results;
+}
+
+function report(
+  { console }: Context,
+  results: readonly Result[],
+  totals: Counts,
+  milliseconds: number,
+): void {
   if (console.json) {
-    const seconds = results.reduce((total, { milliseconds }) => total + milliseconds, 0) / 1000;
+    const seconds = milliseconds / 1000;
     const suites = results.map(({ name, ok, milliseconds, counts }) => ({
       ...{ name, succeeded: ok, ...counts },
       seconds: milliseconds / 1000,
@@ -79,10 +128,11 @@ function report({ console }: Context, results: readonly Result[], totals: Counts
   for (const { name, ok, milliseconds } of results) {
     console.out(`${ok ? "ok    " : "FAILED"}  ${name.padEnd(12)} ${duration(milliseconds)}`);
   }
+  console.out(`${"".padEnd(6)}  ${"in all".padEnd(12)} ${duration(milliseconds)}`);
   console.out(`${String(totals.passed)} passed, ${String(totals.failed)} failed`);
 }
 
-async function parts(context: Context, options: TestOptions, reports: string): Promise<Part[]> {
+async function steps(context: Context, options: TestOptions, reports: string): Promise<Step[]> {
   const { checkout } = context.paths;
   const bin = (name: string): string => join(checkout, "node_modules", ".bin", name);
   const vitest = (project: string, filters: readonly string[] = []): Part => ({
@@ -91,7 +141,7 @@ async function parts(context: Context, options: TestOptions, reports: string): P
   });
   if (options.long !== undefined) {
     await requireLongSuite(checkout, options.long);
-    return [machine(context), vitest("long", [`test/long/${options.long}`])];
+    return [alone(machine(context)), alone(vitest("long", [`test/long/${options.long}`]))];
   }
   // Run all the time, `--quick` looks again only at files that changed; the whole run trusts no earlier one,
   // since a type that changes in one file can be an error of the linter in another.
@@ -100,14 +150,21 @@ async function parts(context: Context, options: TestOptions, reports: string): P
   const eslintMemory = kept("--cache", "--cache-strategy=content", `--cache-location=${memory("eslint")}`);
   const prettierMemory = kept("--cache", `--cache-location=${memory("prettier")}`);
   const tscMemory = kept("--incremental", "--tsBuildInfoFile", memory("tsc"));
-  const quick: Part[] = [
-    command(context, "eslint", [bin("eslint"), ".", ...eslintMemory]),
-    command(context, "prettier", [bin("prettier"), "--check", "--log-level=warn", ".", ...prettierMemory]),
-    command(context, "tsc", [bin("tsc"), "--noEmit", "-p", ".", ...tscMemory]),
-    shellcheck(context),
-    vitest("unit"),
-  ];
-  return options.quick === true ? quick : [machine(context), ...quick, vitest("real"), vitest("e2e")];
+  const quick: Step = {
+    beside: [
+      command(context, "eslint", [bin("eslint"), ".", ...eslintMemory]),
+      command(context, "prettier", [bin("prettier"), "--check", "--log-level=warn", ".", ...prettierMemory]),
+      command(context, "tsc", [bin("tsc"), "--noEmit", "-p", ".", ...tscMemory]),
+      shellcheck(context),
+    ],
+    part: vitest("unit"),
+  };
+  if (options.quick === true) return [quick];
+  return [alone(machine(context)), quick, alone(vitest("real")), alone(vitest("e2e"))];
+}
+
+function alone(part: Part): Step {
+  return { beside: [], part };
 }
 
 /** Doctor's blocking checks and the toolchain: what the tests of real nodes need. */
@@ -129,35 +186,53 @@ function machine(context: Context): Part {
   };
 }
 
-function command(context: Context, name: string, [file = "", ...args]: readonly string[]): Part {
-  return {
-    name,
-    run: async () => ({ ...nothing, ok: await succeeds(context, file, args) }),
-  };
+function command(context: Context, name: string, [file = "", ...args]: readonly string[]): QuietPart {
+  return { name, run: () => runCommand(context, file, args) };
 }
 
 /** Every POSIX sh file of the project: those with its first line, wherever they are. */
-function shellcheck(context: Context): Part {
+function shellcheck(context: Context): QuietPart {
   return {
     name: "shellcheck",
     run: async () => {
       const files = await shellFiles(context.paths.checkout);
-      return { ...nothing, ok: await succeeds(context, "shellcheck", ["-s", "sh", "-x", ...files]) };
+      return runCommand(context, "shellcheck", ["-s", "sh", "-x", ...files]);
     },
   };
 }
 
+async function runCommand(
+  context: Context,
+  file: string,
+  args: readonly string[],
+): Promise<Outcome & { readonly words: string }> {
+  const result = await execa(file, [...args], { ...commonSettings(context), stdin: "ignore", all: true });
+  const words = result.code === "ENOENT" ? `${file} is not installed` : result.all;
+  return { ...nothing, ok: !result.failed, words };
+}
+
 async function succeeds(context: Context, file: string, args: readonly string[]): Promise<boolean> {
   const result = await execa(file, [...args], {
-    cwd: context.paths.checkout,
-    env: childEnvironment(context.paths, context.environment),
-    extendEnv: false,
+    ...commonSettings(context),
     // Under --json standard output is for the one object.
     stdio: ["ignore", context.console.json ? 2 : "inherit", "inherit"],
-    reject: false,
   });
   if (result.code === "ENOENT") context.console.warn(`${file} is not installed`);
   return !result.failed;
+}
+
+function commonSettings(context: Context): {
+  readonly cwd: string;
+  readonly env: Record<string, string>;
+  readonly extendEnv: false;
+  readonly reject: false;
+} {
+  return {
+    cwd: context.paths.checkout,
+    env: childEnvironment(context.paths, context.environment),
+    extendEnv: false,
+    reject: false,
+  };
 }
 
 const skippedFolders = new Set(["node_modules", ".git", "sdks", "golden"]);

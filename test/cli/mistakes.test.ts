@@ -171,18 +171,21 @@ describe("one JSON object", () => {
       writeFileSync(path, `#!/bin/sh\n${script}\n`);
       chmodSync(path, 0o755);
     };
-    for (const name of ["eslint", "prettier"]) tool(join(bin, name), "true");
-    tool(join(bin, "tsc"), "exit 1");
+    // It ends when the unit tests have begun: both run at the same time.
+    tool(join(bin, "eslint"), "until [ -e unit-began ]; do sleep 0.02; done");
+    tool(join(bin, "prettier"), "true");
+    tool(join(bin, "tsc"), "echo error TS1; echo error TS2 >&2; exit 1");
     tool(join(made.folder, "shellcheck"), "true");
     const report = '{"numPassedTests":3,"numFailedTests":0,"numPendingTests":1,"numTodoTests":1}';
     tool(
       join(bin, "vitest"),
-      `for a in "$@"; do case $a in --outputFile*) echo '${report}' >"\${a#*=}" ;; esac; done`,
+      `: >unit-began; for a in "$@"; do case $a in --outputFile*) echo '${report}' >"\${a#*=}" ;; esac; done`,
     );
     made.environment["PATH"] = `${made.folder}:${made.environment["PATH"]!}`;
     const context = { ...made.context, paths: { ...made.context.paths, checkout: made.folder } };
     const error = await failure(runTests(context, { quick: true, vitest: [] }));
     expect(error.message).toBe("failed: tsc");
+    expect(made.said).toContain("error TS1\nerror TS2");
     expect(made.printed).toHaveLength(1);
     const found = JSON.parse(made.printed[0]!) as { suites: { name: string }[] };
     expect(found).toMatchObject({ command: "test", succeeded: false, passed: 3, failed: 1, skipped: 2 });
