@@ -1,9 +1,9 @@
 /** Podman's API service: a process of this machine that outlives the provider. */
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
-import { request } from "node:http";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { request } from "./http.ts";
 import { type Clock, waitFor } from "./wait.ts";
 
 export interface PodmanServices {

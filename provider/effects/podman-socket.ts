@@ -4,8 +4,8 @@
  * https://docs.podman.io/en/latest/_static/api.html
  */
 import { readdir } from "node:fs/promises";
-import { Agent, request } from "node:http";
 import { join } from "node:path";
+import { Agent, request } from "./http.ts";
 import { socketIn } from "./podman-service.ts";
 
 /** What the service answers to each of Podman's list commands, in the same form. */
