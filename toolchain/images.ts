@@ -87,14 +87,17 @@ function isWork({ pull, build, save }: Plan): boolean {
 
 async function makePlan(context: ImageContext, digests: Digests, pins: ImagePins): Promise<Plan> {
   const { cache, online } = context;
-  const stored = await storedImages(cache);
   const recipes = online ? [stewardRecipe] : [...standInRecipes, stewardRecipe];
-  const hashed = await Promise.all(
-    recipes.map(async (recipe) => ({
-      recipe,
-      hash: await recipeHash(context, inputsOf(context), recipe, digests),
-    })),
-  );
+  // Files are read while Podman starts.
+  const [stored, hashed] = await Promise.all([
+    storedImages(cache),
+    Promise.all(
+      recipes.map(async (recipe) => ({
+        recipe,
+        hash: await recipeHash(context, inputsOf(context), recipe, digests),
+      })),
+    ),
+  ]);
   const pulled = online ? [...standInRecipes.map(({ key }) => imageName(key)), baseImages.registry] : [];
   const build = hashed.filter(({ recipe, hash }) => stored.get(imageName(recipe.key))?.recipe !== hash);
   const save = online ? [] : clusterImages.filter((key) => !isSaved(cache, key, stored));
