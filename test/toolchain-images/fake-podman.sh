@@ -3,6 +3,14 @@
 # recipe inside. What a registry answers for every tag is FAKE_DIGEST.
 set -eu
 store=$FAKE_STORE
+
+# is FILE NAME: without a program for each image, as it is asked often.
+is() {
+  [ -e "$1" ] || return 1
+  read -r found _ <"$1"
+  [ "$found" = "$2" ]
+}
+
 echo "$*" >>"$store/calls"
 name='' recipe='' digest=sha256:built output='' last=''
 for argument in "$@"; do
@@ -30,7 +38,7 @@ case $1 in
       labels=''
       [ -z "$label" ] || labels="\"homespan.recipe\":\"$label\""
       printf '%s{"Id":"%s","Size":7,"Names":["%s"],"Digest":"%s","Labels":{%s}}' \
-        "$separator" "$(basename "$file")" "$found" "$hash" "$labels"
+        "$separator" "${file##*/}" "$found" "$hash" "$labels"
       separator=','
     done
     printf ']'
@@ -55,14 +63,14 @@ case $1 in
     ;;
   rmi)
     for file in "$store"/image-*; do
-      if [ -e "$file" ] && grep -q "^$last " "$file"; then rm "$file"; fi
+      if is "$file" "$last"; then rm "$file"; fi
     done
     exit 0
     ;;
   *) exit 0 ;;
 esac
 for file in "$store"/image-*; do
-  if [ -e "$file" ] && grep -q "^$name " "$file"; then mv "$file" "$store/nameless-${file##*/image-}"; fi
+  if is "$file" "$name"; then mv "$file" "$store/nameless-${file##*/image-}"; fi
 done
 number=$(wc -l <"$store/calls")
 echo "$name $digest $recipe" >"$store/image-$number"
