@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Context } from "./context.ts";
 import type { Paths } from "./paths.ts";
 import type { Deployment, PendingResource, Settled } from "./pending.ts";
-import { settlePending } from "./pending.ts";
+import { dependsOnPolicy, settlePending } from "./pending.ts";
 import { pulumi } from "./pulumi.ts";
 import { projectName } from "./stack.ts";
 import { checkpointFile } from "./state.ts";
@@ -75,16 +75,29 @@ export async function settlePendingOperations(
   const exported = JSON.parse(await pulumi(context, ["stack", "export", "--stack", stack], { cwd })) as {
     deployment: Deployment;
   };
-  const { deployment, adopted, forgotten } = settlePending({
-    ...exported.deployment,
-    pending_operations: [
-      ...(exported.deployment.pending_operations ?? []),
-      ...unanswered.map((resource) => ({ type: "creating", resource })),
-    ],
-  });
+  const open = [
+    ...(exported.deployment.pending_operations ?? []),
+    ...unanswered.map((resource) => ({ type: "creating", resource })),
+  ];
+  const policy = dependsOnPolicy(open.map(({ resource }) => resource))
+    ? await tailnetPolicy(context)
+    : undefined;
+  const { deployment, adopted, forgotten } = settlePending(
+    { ...exported.deployment, pending_operations: open },
+    policy,
+  );
   await pulumi(context, ["stack", "import", "--stack", stack], {
     cwd,
     input: JSON.stringify({ ...exported, deployment }),
   });
   return { adopted, forgotten };
+}
+
+/** Undefined when it cannot be told: the run that follows needs the same credentials, and says what is wrong with them. */
+async function tailnetPolicy({ environment }: Context): Promise<string | undefined> {
+  const [{ TailscaleHttpApi }, { systemClock }] = await Promise.all([
+    import("../provider/effects/tailscale-api.ts"),
+    import("../provider/effects/wait.ts"),
+  ]);
+  return new TailscaleHttpApi(systemClock, environment).policy("-").catch(() => undefined);
 }

@@ -37,13 +37,21 @@ export interface Settled {
  * Resources that are known by what the program says of them, and refused when they are made twice.
  * Each page has its "Import": https://www.pulumi.com/registry/packages/aws/api-docs/lightsail/
  */
-const idInput: Readonly<Record<string, string>> = {
-  "aws:lightsail/instance:Instance": "name",
-  "aws:lightsail/staticIp:StaticIp": "name",
-  "aws:lightsail/keyPair:KeyPair": "name",
-  "aws:lightsail/disk:Disk": "name",
-  "aws:lightsail/staticIpAttachment:StaticIpAttachment": "staticIpName",
+const idInputs: Readonly<Record<string, readonly string[]>> = {
+  "aws:lightsail/instance:Instance": ["name"],
+  "aws:lightsail/staticIp:StaticIp": ["name"],
+  "aws:lightsail/keyPair:KeyPair": ["name"],
+  "aws:lightsail/disk:Disk": ["name"],
+  "aws:lightsail/staticIpAttachment:StaticIpAttachment": ["staticIpName"],
+  "aws:lightsail/disk_attachment:Disk_attachment": ["diskName", "instanceName"],
 };
+
+/**
+ * A tailnet has one policy, and one that is in no state is somebody's, not to be overwritten: ours is told by its text alone.
+ * The id means nothing: https://www.pulumi.com/registry/packages/tailscale/api-docs/acl/#import
+ */
+const policyType = "tailscale:index/acl:Acl";
+const policyId = "acl";
 
 /** Ends of a call that say nothing about what became of it; one that was refused says why. */
 const unanswered =
@@ -74,7 +82,7 @@ export class UnansweredCreates {
   list(): readonly PendingResource[] {
     return [...this.#failed].flatMap((urn) => {
       const resource = this.#begun.get(urn);
-      if (resource === undefined || idOf(resource) === undefined) return [];
+      if (resource === undefined || idOf(resource, orderedPolicy(resource)) === undefined) return [];
       if (!unanswered.test(this.#messages.get(urn) ?? "") || JSON.stringify(resource).includes("[secret]"))
         return [];
       const { type, parent, provider, inputs } = resource;
@@ -91,14 +99,23 @@ export class UnansweredCreates {
   }
 }
 
-/** The deployment without pending operations. */
-export function settlePending(deployment: Deployment): Settled {
+/** True when it takes the tailnet's policy to {@link settlePending}. */
+export function dependsOnPolicy(resources: readonly PendingResource[]): boolean {
+  return resources.some(({ type }) => type === policyType);
+}
+
+/**
+ * The deployment without pending operations.
+ *
+ * @param policy the tailnet's policy as it is; undefined where that is not known
+ */
+export function settlePending(deployment: Deployment, policy?: string): Settled {
   const { pending_operations: pending = [], ...rest } = deployment;
   let resources = [...(rest.resources ?? [])];
   const adopted: string[] = [];
   const forgotten: string[] = [];
   for (const { type, resource } of pending) {
-    const id = type === "creating" ? idOf(resource) : undefined;
+    const id = type === "creating" ? idOf(resource, policy) : undefined;
     const next =
       id === undefined ? undefined : withResource(resources, { ...resource, ...madeState(resource, id) });
     if (next === undefined) {
@@ -111,9 +128,20 @@ export function settlePending(deployment: Deployment): Settled {
   return { deployment: { ...rest, resources }, adopted, forgotten };
 }
 
-function idOf({ type, inputs }: PendingResource): string | undefined {
-  const id = inputs?.[idInput[type] ?? ""];
-  return typeof id === "string" && id !== "" ? id : undefined;
+function orderedPolicy({ type, inputs }: PendingResource): string | undefined {
+  const acl = type === policyType ? inputs?.["acl"] : undefined;
+  return typeof acl === "string" ? acl : undefined;
+}
+
+/** Undefined for what can be made twice, and for a policy that is not the tailnet's. */
+function idOf(resource: PendingResource, policy: string | undefined): string | undefined {
+  const { type, inputs } = resource;
+  if (type === policyType) {
+    return policy !== undefined && orderedPolicy(resource) === policy ? policyId : undefined;
+  }
+  const parts = (idInputs[type] ?? []).map((name) => inputs?.[name]);
+  const whole = parts.length > 0 && parts.every((part) => typeof part === "string" && part !== "");
+  return whole ? parts.join(",") : undefined;
 }
 
 /** What the API does not tell when it is read, such as an instance's user-data, is known from the inputs: a difference replaces. */

@@ -1,5 +1,5 @@
 /**
- * Tailscale's HTTP API, https://tailscale.com/api: the devices of a tailnet.
+ * Tailscale's HTTP API, https://tailscale.com/api: the devices of a tailnet, and its policy as it is.
  *
  * Credentials and address come from the environment, under the names that Tailscale's own provider takes them from:
  * https://www.pulumi.com/registry/packages/tailscale/installation-configuration/
@@ -104,6 +104,18 @@ export class TailscaleHttpApi implements TailscaleApi {
     });
   }
 
+  /** The policy file as it was written; `undefined` when the API does not answer. */
+  async policy(tailnet: string): Promise<string | undefined> {
+    try {
+      const path = `tailnet/${encodeURIComponent(this.#tailnet(tailnet))}/acl`;
+      const response = await this.#call("GET", path, "application/hujson");
+      return response.ok ? await response.text() : undefined;
+    } catch (error) {
+      if (error instanceof NoAnswer) return undefined;
+      throw error;
+    }
+  }
+
   async removeDevice(tailnet: string, id: string): Promise<void> {
     const name = this.#tailnet(tailnet);
     this.#shared.forget(name);
@@ -130,11 +142,11 @@ export class TailscaleHttpApi implements TailscaleApi {
   }
 
   /** @returns an answer that is a success, or 404. */
-  async #call(method: "GET" | "DELETE", path: string): Promise<Response> {
+  async #call(method: "GET" | "DELETE", path: string, accept = "application/json"): Promise<Response> {
     const credentials = await this.#credentials();
     const response = await this.#send(this.#url(path), {
       method,
-      headers: { accept: "application/json", authorization: credentials.header },
+      headers: { accept, authorization: credentials.header },
     });
     if (response.ok || response.status === 404) return response;
     if (response.status === 401 || response.status === 403) {

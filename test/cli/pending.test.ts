@@ -57,6 +57,7 @@ describe("operations of a killed run", () => {
     ["keyPair:KeyPair", { name: "ci" }, "ci"],
     ["disk:Disk", { name: "ci-server-1-data" }, "ci-server-1-data"],
     ["staticIpAttachment:StaticIpAttachment", { staticIpName: "a", instanceName: "b" }, "a"],
+    ["disk_attachment:Disk_attachment", { diskName: "a", instanceName: "b", diskPath: "/dev/xvdf" }, "a,b"],
   ])("%s has the id its inputs say", (kind, inputs, id) => {
     const made = resource(kind, "it", inputs);
     expect(settlePending(stack({ type: "creating", resource: made })).deployment.resources?.at(-1)?.id).toBe(
@@ -113,6 +114,31 @@ describe("operations of a killed run", () => {
       pending_operations: [{ type: "creating", resource: instance }],
     });
     expect(adopted).toEqual([]);
+  });
+});
+
+describe("a tailnet's policy that was being set", () => {
+  const acl: PendingResource = {
+    urn: urn("tailscale:index/acl:Acl", "tailnet-policy"),
+    type: "tailscale:index/acl:Acl",
+    inputs: { __defaults: [], acl: "// Written by Homespan.\n{}\n", resetAclOnDestroy: true },
+  };
+  const pending = stack({ type: "creating", resource: acl });
+
+  test("is ours when the tailnet has exactly that one", () => {
+    const { deployment, adopted } = settlePending(pending, "// Written by Homespan.\n{}\n");
+    expect(adopted).toEqual([acl.urn]);
+    expect(deployment.resources?.at(-1)).toMatchObject({
+      id: "acl",
+      outputs: { acl: "// Written by Homespan.\n{}\n", resetAclOnDestroy: true },
+    });
+  });
+
+  test.each([["// Somebody's.\n{}\n"], [undefined]])("is not when it has %s", (policy) => {
+    const { deployment, adopted, forgotten } = settlePending(pending, policy);
+    expect(adopted).toEqual([]);
+    expect(forgotten).toEqual([`creating ${acl.urn}`]);
+    expect(deployment.resources).toEqual(stack().resources);
   });
 });
 

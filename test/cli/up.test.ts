@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { InputError } from "../../cli/errors.ts";
 import { prepareStack } from "../../cli/state.ts";
 import { up } from "../../cli/verbs/up.ts";
+import { FakeTailscaleApi } from "../provider/fake-tailscale-api.ts";
 import { checkout, diagnostic, events, step, urn, withCluster } from "./bed.ts";
 
 import { bed, ci, failure, once } from "./verb-support.ts";
@@ -186,6 +187,32 @@ describe("up", () => {
     expect(readFileSync(`${made.environment["FAKE_LOG"]!}.import`, "utf8")).not.toContain(
       "pending_operations",
     );
+  });
+
+  test("takes a policy that a killed pulumi set for its own, when the tailnet has it", async () => {
+    const tailnet = new FakeTailscaleApi();
+    await tailnet.start();
+    try {
+      const made = withCluster(bed({ env: tailnet.withKey }));
+      const { context } = made;
+      await prepareStack(context, ci, []);
+      const type = "tailscale:index/acl:Acl";
+      const acl = { urn: `urn:pulumi:ci::homespan::${type}::p`, type, inputs: { acl: tailnet.policy } };
+      const pending = { resources: [], pending_operations: [{ type: "creating", resource: acl }] };
+      made.environment["FAKE_EXPORT"] = made.file("export.json", { version: 3, deployment: pending });
+      writeFileSync(
+        join(context.paths.backend, ".pulumi/stacks/homespan/ci.json"),
+        JSON.stringify({ checkpoint: { latest: pending } }),
+      );
+      await up(context, ci, once);
+      expect(tailnet.requests).toEqual(["GET /api/v2/tailnet/-/acl"]);
+      const imported = JSON.parse(readFileSync(`${made.environment["FAKE_LOG"]!}.import`, "utf8")) as {
+        readonly deployment: object;
+      };
+      expect(imported.deployment).toMatchObject({ resources: [{ urn: acl.urn, id: "acl" }] });
+    } finally {
+      tailnet.stop();
+    }
   });
 
   test("does not touch the lock of a living pulumi", async () => {

@@ -20,6 +20,8 @@ export class FakeTailscaleApi {
   readonly requests: string[] = [];
   /** Answers that come before any other, each once. */
   trouble: { status: number; body?: string; headers?: Record<string, string> }[] = [];
+  /** As it was written. */
+  policy = "// the default\n{}\n";
   tokens = 0;
   readonly #server: Server;
 
@@ -101,6 +103,8 @@ export class FakeTailscaleApi {
     const device = /^\/api\/v2\/device\/(.+)$/.exec(path)?.[1];
     if (/^\/api\/v2\/tailnet\/(-|example\.com)\/devices$/.test(path)) {
       send(200, { devices: this.devices });
+    } else if (path === "/api/v2/tailnet/-/acl" && request.headers.accept === "application/hujson") {
+      response.writeHead(200, { "content-type": "application/hujson" }).end(this.policy);
     } else if (request.method === "DELETE" && this.devices.some(({ nodeId }) => nodeId === device)) {
       this.devices = this.devices.filter(({ nodeId }) => nodeId !== device);
       response.writeHead(200).end();

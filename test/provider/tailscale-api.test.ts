@@ -73,6 +73,19 @@ describe("the devices of a tailnet", () => {
   });
 });
 
+describe("the policy of a tailnet", () => {
+  it("is read as it was written", async () => {
+    server.policy = "// Somebody's.\n{}\n";
+    expect(await client(server.withClient).policy("-")).toBe("// Somebody's.\n{}\n");
+  });
+
+  it("is not known where the API does not answer, or knows no such tailnet", async () => {
+    server.trouble = [503, 503, 503, 503].map((status) => ({ status }));
+    expect(await client(server.withKey).policy("-")).toBeUndefined();
+    expect(await client(server.withKey).policy("other.com")).toBeUndefined();
+  });
+});
+
 describe("credentials", () => {
   it.each([
     [{}, "found none of them"],
