@@ -1,4 +1,4 @@
-/** The rehearsed lightsail stack: `up` killed ten times, every server lost in turn, one server grown to three. */
+/** The rehearsed lightsail stack: ten kills on the way to three servers, and all three replaced in one run. */
 import { rehearsalTrials } from "../e2e/suites/rehearsal-trials.ts";
 
 rehearsalTrials(10);

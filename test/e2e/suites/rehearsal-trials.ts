@@ -1,16 +1,19 @@
 /** What the rehearsed lightsail stack survives, and takes long to show; each test is from nothing to nothing. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { deleteInConsole } from "../steps/rehearsal-loss.ts";
 import { everyNodeOnce, rehearsedServers } from "../steps/rehearsal-creation.ts";
-import { nodeOf } from "../support/kube.ts";
-import { objectsOf, podman } from "../support/podman.ts";
+import { objectsOf } from "../support/podman.ts";
 import { momentBetween } from "../support/random.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
+import { RehearsalPulse } from "../support/rehearsal-pulse.ts";
+import { note } from "../support/report.ts";
 import { pause } from "../support/wait.ts";
 
-const oneServer = [
-  'servers=[{"name":"server-1","bundleId":"medium_3_0","availabilityZone":"eu-central-1a"}]',
-];
+/** The committed servers in another size. */
+const larger = rehearsedServers.map((name, index) => ({
+  name,
+  bundleId: "large_3_0",
+  availabilityZone: `eu-central-1${"abc".charAt(index)}`,
+}));
 
 export function rehearsalTrials(kills: number): void {
   let stack: RehearsedStack;
@@ -26,7 +29,7 @@ export function rehearsalTrials(kills: number): void {
     await stack.cleanUp(foreign);
   });
 
-  test(`killed at ${kills} random moments it comes up all the same, with nothing twice`, async () => {
+  test(`killed at ${kills} random moments three servers come up all the same, with nothing twice`, async () => {
     for (let kill = 1; kill <= kills; kill += 1) {
       const moment = momentBetween(2, 40);
       const { ending } = await stack.killedUp(() => pause(moment));
@@ -40,32 +43,43 @@ export function rehearsalTrials(kills: number): void {
     expect(await objectsOf(stack.world)).toEqual([]);
   });
 
-  test("each server is lost in turn, and comes back", async () => {
+  test("all servers get another size in one run: one leaves after the other, and the API answers throughout", async () => {
     await stack.up("3 servers");
     await stack.renewKubeconfig();
     await stack.kubectl(["create", "configmap", "kept", "--from-literal=key=value"]);
-    for (const server of rehearsedServers) {
-      await podman(["kill", stack.machine(server)]);
-      await deleteInConsole(stack, server);
-      await stack.up(`after ${server} was lost`);
-      await stack.renewKubeconfig();
-      await everyNodeOnce(stack, rehearsedServers);
-    }
-    expect(await stack.kubectl(["get", "configmap", "kept", "--output=jsonpath={.data.key}"])).toBe("value");
-    await stack.destroy("after losses");
-  });
+    const former = (await stack.books()).instances;
 
-  test("one server becomes three, and forgets nothing", async () => {
-    await stack.up("1 server", oneServer);
-    await stack.renewKubeconfig();
-    await everyNodeOnce(stack, ["server-1"]);
-    const { uid } = (await nodeOf(stack, "server-1")).metadata;
-    await stack.kubectl(["create", "configmap", "kept", "--from-literal=key=value"]);
-    await stack.up("2 servers more", []);
+    const pulse = await RehearsalPulse.start(stack, rehearsedServers);
+    const began = performance.now();
+    try {
+      await stack.up("3 servers of another size", [`servers=${JSON.stringify(larger)}`], {
+        timeoutSeconds: 900,
+      });
+    } finally {
+      await pulse.stop();
+    }
+    const { through, longestGapSeconds } = pulse.experience(began);
+    note("longest time without a write and read through any server", longestGapSeconds);
+    for (const [server, { tried, failed }] of Object.entries(through)) {
+      process.stdout.write(`             through ${server}: ${failed} of ${tried} failed\n`);
+      expect(tried - failed).toBeGreaterThan(0);
+    }
+    expect(longestGapSeconds).toBeLessThan(20);
+
     await stack.renewKubeconfig();
     await everyNodeOnce(stack, rehearsedServers);
-    expect((await nodeOf(stack, "server-1")).metadata.uid).toBe(uid);
     expect(await stack.kubectl(["get", "configmap", "kept", "--output=jsonpath={.data.key}"])).toBe("value");
-    await stack.destroy("grown to 3 servers");
+    const { instances } = await stack.books();
+    for (const [name, { arn, bundleId }] of Object.entries(instances)) {
+      expect(arn).not.toBe(former[name]?.arn);
+      expect(bundleId).toBe("large_3_0");
+    }
+    const births = Object.values(instances)
+      .map(({ createdAt }) => Date.parse(createdAt) / 1000)
+      .sort((one, other) => one - other);
+    // No server boots, joins and votes faster.
+    for (const [index, birth] of births.slice(1).entries())
+      expect(birth - (births[index] ?? 0)).toBeGreaterThan(15);
+    await stack.destroy("3 servers of another size");
   });
 }

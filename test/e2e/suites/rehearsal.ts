@@ -1,7 +1,8 @@
-/** The lightsail stack as committed, and one agent, in its rehearsal: from nothing to nothing, steps in order. */
+/** The lightsail stack in its rehearsal, one cluster from nothing to nothing, steps in order: one server, then as committed and an agent. */
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
-import { rehearsalCreation } from "../steps/rehearsal-creation.ts";
+import { rehearsalFacts } from "../steps/rehearsal-creation.ts";
 import { rehearsalExposure } from "../steps/rehearsal-exposure.ts";
+import { rehearsalGrowth } from "../steps/rehearsal-growth.ts";
 import { rehearsalLoss } from "../steps/rehearsal-loss.ts";
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { rehearsalRepetition } from "../steps/rehearsal-repetition.ts";
@@ -10,8 +11,12 @@ import { footprint } from "../support/footprint.ts";
 import { objectsOf } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
 
+const agent = ['agents=[{"bundleId":"medium_3_0","diskGiB":8}]'];
+/** Another size is another instance; the disk stays. */
+const otherAgent = ['agents=[{"bundleId":"large_3_0","diskGiB":8}]'];
+
 export function rehearsalSuite(): void {
-  const stack = new RehearsedStack(['agents=[{"bundleId":"medium_3_0"}]']);
+  const stack = new RehearsedStack(agent);
   let before: ReadonlySet<string> = new Set();
   let foreign = true;
 
@@ -27,7 +32,7 @@ export function rehearsalSuite(): void {
   });
 
   describe("from nothing", () => {
-    rehearsalCreation(stack);
+    rehearsalGrowth(stack, agent);
   });
 
   describe("a rehearsed stack", () => {
@@ -35,6 +40,9 @@ export function rehearsalSuite(): void {
       context.skip(!stack.usable, "the stack did not come up");
     });
 
+    describe("looked at", () => {
+      rehearsalFacts(stack);
+    });
     describe("again", () => {
       rehearsalRepetition(stack);
     });
@@ -45,7 +53,7 @@ export function rehearsalSuite(): void {
       rehearsalExposure(stack);
     });
     describe("hurt", () => {
-      rehearsalLoss(stack);
+      rehearsalLoss(stack, otherAgent);
     });
     describe("destroyed", () => {
       rehearsalRemoval(stack, () => before);

@@ -14,8 +14,8 @@ export interface Disturbed {
 }
 
 export interface Disturbance {
-  /** It is left alone until this is over. */
-  readonly until: () => Promise<unknown>;
+  /** It is left alone until this is over. `said` returns all that the run said so far. */
+  readonly until: (said: () => string) => Promise<unknown>;
   /** Gets the process id of the wrapper, which leads a process group of its own. */
   readonly disturb: (pid: number) => void;
   /** HOMESPAN_STATE; what the run says is kept beside it meanwhile. */
@@ -36,7 +36,7 @@ export async function disturbed(args: readonly string[], disturbance: Disturbanc
   const ended = once(child, "exit");
   const runs = (): boolean => child.exitCode === null && child.signalCode === null;
   try {
-    await Promise.race([ended, until()]);
+    await Promise.race([ended, until(() => readFileSync(log, "utf8"))]);
     if (!runs() || child.pid === undefined) {
       throw new Error(`${args[0] ?? ""} ended before it was disturbed:\n${readFileSync(log, "utf8")}`);
     }

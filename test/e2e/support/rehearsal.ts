@@ -10,6 +10,7 @@ import { type Disturbed, disturbed } from "./disturbance.ts";
 import { objectsOf, stateOf } from "./podman.ts";
 import { killTree } from "./processes.ts";
 import { note } from "./report.ts";
+import { pause } from "./wait.ts";
 
 /** A device as the API of the rehearsed tailnet tells of it. */
 export interface TailnetDevice {
@@ -18,6 +19,11 @@ export interface TailnetDevice {
   readonly name: string;
   readonly tags?: readonly string[];
 }
+
+/** An `up` that is at work on something, in the words of its progress. */
+const atWork = / s {2}(created|updated|deleted|FAILED|still creating|still updating|still deleting) /;
+/** One that only waits for what was begun before is at work as well. */
+const atWorkAfterSeconds = 15;
 
 export class RehearsedStack {
   readonly name = "lightsail";
@@ -31,6 +37,8 @@ export class RehearsedStack {
   /** Out of the folders that are searched for secrets. */
   readonly #private = mkdtempSync(join(tmpdir(), "hs-rehkube-"));
   #environment: Readonly<Record<string, string>> | undefined;
+  /** Of its names in MagicDNS; asking costs seconds. */
+  #domain: string | undefined;
 
   constructor(settings: readonly string[]) {
     this.#settings = settings;
@@ -64,17 +72,30 @@ export class RehearsedStack {
   }
 
   /** Brings it to these settings over the committed file, by default those of the last time. */
-  async up(step: string, settings = this.#settings): Promise<Finished> {
+  async up(step: string, settings = this.#settings, options: RunOptions = {}): Promise<Finished> {
     this.#settings = settings;
-    const done = await this.rehearse("up", this.#upArguments());
+    const done = await this.rehearse("up", this.#upArguments(), options);
     note(`rehearse: ${step}`, done.seconds);
     return done;
   }
 
   /** Starts `rehearse` and, once `until` is over, kills the wrapper, Pulumi and all they started, but no container. */
-  async killedUp(until: () => Promise<unknown>): Promise<Disturbed> {
+  async killedUp(
+    until: (said: () => string) => Promise<unknown>,
+    settings = this.#settings,
+  ): Promise<Disturbed> {
+    this.#settings = settings;
     const args = ["rehearse", this.name, "up", ...this.#upArguments()];
     return disturbed(args, { until, disturb: killTree, state: this.state });
+  }
+
+  /** The same, this long after it began to change something. */
+  async killedAtWork(seconds: number, settings = this.#settings): Promise<Disturbed> {
+    return this.killedUp(async (said) => {
+      const end = performance.now() + atWorkAfterSeconds * 1000;
+      while (!atWork.test(said()) && performance.now() < end) await pause(0.2);
+      await pause(seconds);
+    }, settings);
   }
 
   async destroy(step: string): Promise<Finished> {
@@ -132,8 +153,8 @@ export class RehearsedStack {
 
   /** Where a server's API answers in the tailnet. */
   async apiUrl(server: string): Promise<string> {
-    const domain = new URL(await this.textOutput("apiUrl")).hostname.split(".").slice(1).join(".");
-    return `https://${this.instance(server)}.${domain}:6443`;
+    this.#domain ??= new URL(await this.textOutput("apiUrl")).hostname.split(".").slice(1).join(".");
+    return `https://${this.instance(server)}.${this.#domain}:6443`;
   }
 
   /** Reads the kubeconfig again, for {@link kubectl}: another server may have taken the place of the one it named. */
