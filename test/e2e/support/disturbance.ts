@@ -22,7 +22,18 @@ export interface Disturbance {
   readonly state: string;
 }
 
-/** @throws Error when the run had ended before it could be disturbed: the test would show nothing. */
+/** A run that ended by itself before it could be disturbed: a test that counts on it would show nothing. */
+export class EndedBefore extends Error {
+  /** It ended well. */
+  readonly well: boolean;
+
+  constructor(command: string, well: boolean, output: string) {
+    super(`${command} ended before it was disturbed:\n${output}`);
+    this.well = well;
+  }
+}
+
+/** @throws EndedBefore */
 export async function disturbed(args: readonly string[], disturbance: Disturbance): Promise<Disturbed> {
   const { until, disturb, state } = disturbance;
   const log = `${state}.log`;
@@ -38,7 +49,7 @@ export async function disturbed(args: readonly string[], disturbance: Disturbanc
   try {
     await Promise.race([ended, until(() => readFileSync(log, "utf8"))]);
     if (!runs() || child.pid === undefined) {
-      throw new Error(`${args[0] ?? ""} ended before it was disturbed:\n${readFileSync(log, "utf8")}`);
+      throw new EndedBefore(args[0] ?? "", child.exitCode === 0, readFileSync(log, "utf8"));
     }
     disturb(child.pid);
     await ended;

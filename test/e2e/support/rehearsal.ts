@@ -6,7 +6,7 @@ import { type AwsBooks, openAwsBooks } from "../../../rehearsal/clouds/aws/books
 import { type World, readWorld } from "../../../rehearsal/world.ts";
 import type { Changes } from "./cluster.ts";
 import { type Finished, type RunOptions, repository, run } from "./command.ts";
-import { type Disturbed, disturbed } from "./disturbance.ts";
+import { type Disturbed, EndedBefore, disturbed } from "./disturbance.ts";
 import { objectsOf, stateOf } from "./podman.ts";
 import { killTree } from "./processes.ts";
 import { note } from "./report.ts";
@@ -24,6 +24,8 @@ export interface TailnetDevice {
 const atWork = / s {2}(created|updated|deleted|FAILED|still creating|still updating|still deleting) /;
 /** One that only waits for what was begun before is at work as well. */
 const atWorkAfterSeconds = 15;
+/** Less than it takes to find out that there is nothing to do. */
+const lookingSeconds = 5;
 
 export class RehearsedStack {
   readonly name = "lightsail";
@@ -89,13 +91,19 @@ export class RehearsedStack {
     return disturbed(args, { until, disturb: killTree, state: this.state });
   }
 
-  /** The same, this long after it began to change something. */
+  /** The same, this long after it began to change something; where it was done by then, the next one while it looks around. */
   async killedAtWork(seconds: number, settings = this.#settings): Promise<Disturbed> {
-    return this.killedUp(async (said) => {
-      const end = performance.now() + atWorkAfterSeconds * 1000;
-      while (!atWork.test(said()) && performance.now() < end) await pause(0.2);
-      await pause(seconds);
-    }, settings);
+    try {
+      return await this.killedUp(async (said) => {
+        const end = performance.now() + atWorkAfterSeconds * 1000;
+        while (!atWork.test(said()) && performance.now() < end) await pause(0.2);
+        await pause(seconds);
+      }, settings);
+    } catch (error) {
+      if (!(error instanceof EndedBefore && error.well)) throw error;
+      process.stdout.write("             it was done before, so the next one is killed\n");
+      return this.killedUp(() => pause(lookingSeconds));
+    }
   }
 
   async destroy(step: string): Promise<Finished> {
