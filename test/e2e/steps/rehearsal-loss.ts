@@ -39,11 +39,11 @@ function report(when: string, lost: string, { through, longestGapSeconds }: Expe
   }
 }
 
-/** Loses a server under load, gets it back by an `up`, and looks whether all else stayed what it was. */
+/** Loses a server under load, gets it back, and looks whether all else stayed what it was. */
 async function loseAndRegain(
   stack: RehearsedStack,
   lost: string,
-  settings?: readonly string[],
+  regain: () => Promise<unknown>,
 ): Promise<void> {
   const survivors = rehearsedServers.filter((server) => server !== lost);
   const uids = async (): Promise<Record<string, string>> =>
@@ -78,7 +78,7 @@ async function loseAndRegain(
 
     await deleteInConsole(stack, lost);
     const again = performance.now();
-    await stack.up(`after the instance of ${lost} was deleted in the console`, settings);
+    await regain();
     const whole = pulse.experience(again);
     report(`while ${lost} was made again`, lost, whole);
     expect(whole.longestGapSeconds).toBeLessThan(20);
@@ -105,15 +105,16 @@ async function loseAndRegain(
   expect(await keptText(stack)).toBe("by one server");
 }
 
-/** @param changed settings that give the agent another instance. */
-export function rehearsalLoss(stack: RehearsedStack, changed: readonly string[]): void {
+export function rehearsalLoss(stack: RehearsedStack): void {
   const lost: string[] = [];
   /** The one that the kubeconfig names, where it was not lost before. */
-  const loseNext = async (settings?: readonly string[]): Promise<void> => {
+  const loseNext = async (
+    regain = () => stack.up("after an instance was deleted in the console"),
+  ): Promise<void> => {
     const candidates = [await namedServer(stack), ...rehearsedServers];
     const next = candidates.find((server) => !lost.includes(server)) ?? "";
     lost.push(next);
-    await loseAndRegain(stack, next, settings);
+    await loseAndRegain(stack, next, regain);
   };
 
   test("the API serves on when a server is lost, and the server comes back under its name", async () => {
@@ -126,7 +127,7 @@ export function rehearsalLoss(stack: RehearsedStack, changed: readonly string[])
 
   test("and the third, while the agent gets another instance and, with its disk, is the same node", async () => {
     const agent = await KeptNode.remember(stack, "agent-1");
-    await loseNext(changed);
+    await loseNext(() => stack.recreateNode("agent-1"));
     await agent.isBack();
     expect(lost.sort()).toEqual(rehearsedServers);
   });

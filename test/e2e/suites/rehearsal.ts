@@ -12,8 +12,6 @@ import { objectsOf } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
 
 const agent = ['agents=[{"bundleId":"medium_3_0","diskGiB":8}]'];
-/** Another size is another instance; the disk stays. */
-const otherAgent = ['agents=[{"bundleId":"large_3_0","diskGiB":8}]'];
 
 export function rehearsalSuite(): void {
   const stack = new RehearsedStack(agent);
@@ -53,7 +51,7 @@ export function rehearsalSuite(): void {
       rehearsalExposure(stack);
     });
     describe("hurt", () => {
-      rehearsalLoss(stack, otherAgent);
+      rehearsalLoss(stack);
     });
     describe("destroyed", () => {
       rehearsalRemoval(stack, () => before);

@@ -106,6 +106,15 @@ export class RehearsedStack {
     }
   }
 
+  /** `./homespan recreate --node`, which mends everything else as an `up` does. */
+  async recreateNode(node: string): Promise<Finished> {
+    const done = await this.homespan(["recreate", this.name, "--node", node, "--yes"], {
+      timeoutSeconds: 420,
+    });
+    note(`recreate: ${node}`, done.seconds);
+    return done;
+  }
+
   async destroy(step: string): Promise<Finished> {
     const done = await this.rehearse("destroy");
     note(`rehearse destroy: ${step}`, done.seconds);
