@@ -124,7 +124,7 @@ ${exitCodes}`,
         },
       ),
     ),
-  ).option("--node <node>", "only this node; its data is lost");
+  ).option("--node <node>", "only this node; its data is lost, unless it is on a disk of its own");
   addRehearse(program);
   stackVerb(
     "status",
