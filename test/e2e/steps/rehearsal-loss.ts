@@ -129,6 +129,5 @@ export function rehearsalLoss(stack: RehearsedStack): void {
     const agent = await KeptNode.remember(stack, "agent-1");
     await loseNext(() => stack.recreateNode("agent-1"));
     await agent.isBack();
-    expect(lost.sort()).toEqual(rehearsedServers);
   });
 }

@@ -62,10 +62,15 @@ export class RehearsalPulse {
   static async start(stack: RehearsedStack, servers: readonly string[]): Promise<RehearsalPulse> {
     const kubeconfig = parse(await stack.renewKubeconfig()) as Kubeconfig;
     const urls: Record<string, string> = {};
-    for (const server of servers) {
-      urls[server] = await stack.apiUrl(server);
-      await stack.kubectl(["create", "configmap", `pulse-${server}`]);
-    }
+    for (const server of servers) urls[server] = await stack.apiUrl(server);
+    // A former pulse may have left them.
+    const items = servers.map((server) => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: `pulse-${server}`, namespace: "default" },
+    }));
+    const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+    await stack.kubectl(["apply", "--filename=-"], { input });
     return new RehearsalPulse(kubeconfig, urls);
   }
 
