@@ -16,7 +16,7 @@ export function addRehearse(program: Command): void {
   settable(overCommitted, timed(common(program.command("rehearse"))))
     .description("run a stack of the cloud, as it is, against stand-in clouds on this machine")
     .argument("<stack>", "the topology: lightsail")
-    .argument("[verb]", "up, preview, status, destroy or env (default: up)", "up")
+    .argument("[verb]", "up, preview, home, status, destroy or env (default: up)", "up")
     .addHelpText(
       "after",
       help([

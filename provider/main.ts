@@ -4,12 +4,19 @@ import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { systemEffects } from "./effects/effects.ts";
 import { allResources } from "./resources/index.ts";
+import { engineLog } from "./server/engine-log.ts";
+import { homespanPackage } from "./server/package.ts";
 import { endWithParent } from "./server/parent.ts";
 import { serve } from "./server/serve.ts";
 import { VERSION } from "./version.ts";
 
 endWithParent();
-const { port } = await serve(allResources(systemEffects()), VERSION);
+const { port } = await serve(
+  allResources(systemEffects()),
+  VERSION,
+  homespanPackage,
+  engineLog(process.argv[2]),
+);
 tellOthers(port, process.argv[2]);
 console.log(String(port));
 // The engine ends a provider with SIGKILL, so the cache of compiled code is not written at exit.

@@ -1,4 +1,5 @@
 /** One rehearsal from its start to its end: world, machines, clouds and plugins in one folder (docs/rehearsal.md). */
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemEffects } from "../provider/effects/effects.ts";
@@ -7,6 +8,7 @@ import { openAwsBooks } from "./clouds/aws/books.ts";
 import { daemonState, startDaemon } from "./daemon/daemon.ts";
 import { removeTailnet } from "./daemon/removal.ts";
 import type { DaemonState, Orders } from "./daemon/state.ts";
+import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
 import { makePulumiHome } from "./plugins.ts";
 import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
 import { changeWorld, findWorld, makeWorld, removeWorld } from "./world.ts";
@@ -73,6 +75,11 @@ export class Rehearsal {
     return daemon === undefined ? undefined : environmentOf(this.folder, daemon);
   }
 
+  /** Starts the machine at home, which no cloud made; for a rehearsal that runs. */
+  home(): Promise<HomeMachine> {
+    return startHomeMachine(this.folder);
+  }
+
   /** What the clouds' books still hold, as `instance lightsail-server-1`. */
   async ordered(): Promise<readonly string[]> {
     const books = await openAwsBooks(this.folder).read();
@@ -109,6 +116,8 @@ export class Rehearsal {
 function environmentOf(folder: string, daemon: DaemonState): Readonly<Record<string, string>> {
   return {
     HOMESPAN_REHEARSAL: folder,
+    // The key of whoever owns the machine at home, where there is one.
+    ...(existsSync(homeKeyFile(folder)) ? { HOMESPAN_SSH_KEY: homeKeyFile(folder) } : {}),
     TAILSCALE_BASE_URL: daemon.apiUrl,
     TAILSCALE_API_KEY: daemon.apiKey,
     HTTPS_PROXY: daemon.proxyUrl,

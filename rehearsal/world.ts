@@ -133,7 +133,7 @@ export async function removeWorld(
   await Promise.all(containers.map(({ name }) => removeContainer(podman, world, name)));
   for (const { name } of ours(await podman.list("volumes"))) await removeVolume(podman, world, name);
   for (const { name } of ours(await podman.list("networks"))) await removeNetwork(podman, world, name);
-  await firewall.remove(objectNames.firewallTable(world, "cloud"));
+  for (const site of ["cloud", "home"]) await firewall.remove(objectNames.firewallTable(world, site));
   for (const name of ["world.json", "machines.json", "machines"]) {
     await rm(join(folder, name), { recursive: true, force: true });
   }

@@ -5,7 +5,8 @@ import { images } from "../components/upstream/images.ts";
 import type { PackagedComponent } from "../components/upstream/k3s.ts";
 import { configurationError, type StackSettings } from "./config.ts";
 import type { Problem } from "./grammar.ts";
-import { nodeName, zoneOf } from "./lightsail-nodes.ts";
+import type { ExistingNodeFields } from "./existing-schema.ts";
+import { existingNodes, placedNodes, zoneOf, type PlacedNode } from "./lightsail-nodes.ts";
 import { lightsailRules } from "./lightsail-rules.ts";
 import {
   lightsailFields,
@@ -25,6 +26,12 @@ export interface LightsailNode extends Omit<LightsailNodeFields, "name" | "avail
   readonly availabilityZone: string;
 }
 
+/** One agent on a machine that exists already. */
+export interface ExistingNode extends Omit<ExistingNodeFields, "name"> {
+  readonly name: string;
+  readonly role: "agent";
+}
+
 /** The lightsail stack's settings with every default filled in. The datastore is always embedded etcd. */
 export interface LightsailConfig extends Omit<
   LightsailFields,
@@ -39,7 +46,10 @@ export interface LightsailConfig extends Omit<
   | "extraPorts"
 > {
   readonly servers: readonly LightsailNode[];
+  /** Those on Lightsail. */
   readonly agents: readonly LightsailNode[];
+  /** Agents elsewhere. */
+  readonly existing: readonly ExistingNode[];
   readonly k3sVersion: string;
   readonly tailnet: Extract<LightsailTailnet, { kind: "tailscale" }>;
   readonly disable: readonly PackagedComponent[];
@@ -87,11 +97,14 @@ export function checkLightsailConfig(settings: Pick<StackSettings, "stackName" |
 }
 
 function withDefaults(given: LightsailFields): LightsailConfig {
+  const ofRole = (role: Role): LightsailNode[] =>
+    placedNodes(given).flatMap((placed) => (placed.role === role ? [complete(given, placed)] : []));
   const { topology: _topology, availabilityZone: _zone, sshOpenReason: _reason, ...fields } = given;
   return {
     ...fields,
-    servers: given.servers.map((node, index) => complete(given, "server", node, index)),
-    agents: given.agents.map((node, index) => complete(given, "agent", node, index)),
+    servers: ofRole("server"),
+    agents: ofRole("agent"),
+    existing: existingNodes(given).map(({ name, node }) => ({ ...node, name, role: "agent" })),
     k3sVersion: given.k3sVersion ?? k3sReleaseOf(images.k3s),
     tailnet: tailscaleOf(given.tailnet),
     disable: given.disable ?? (given.ingress ? [] : ["traefik", "servicelb"]),
@@ -99,18 +112,8 @@ function withDefaults(given: LightsailFields): LightsailConfig {
   };
 }
 
-function complete(
-  fields: LightsailFields,
-  role: Role,
-  node: LightsailNodeFields,
-  index: number,
-): LightsailNode {
-  return {
-    ...node,
-    role,
-    name: nodeName(role, node, index),
-    availabilityZone: zoneOf(fields, node),
-  };
+function complete(fields: LightsailFields, { role, name, node }: PlacedNode): LightsailNode {
+  return { ...node, role, name, availabilityZone: zoneOf(fields, node) };
 }
 
 /** The rules have refused every other kind. */

@@ -9,7 +9,8 @@ import {
   type LightsailRegion,
 } from "../components/upstream/lightsail.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
-import { knownZones, nodeField, placedNodes, type PlacedNode } from "./lightsail-nodes.ts";
+import { existingRules } from "./existing-rules.ts";
+import { allNodes, knownZones, nodeField, placedNodes, type PlacedNode } from "./lightsail-nodes.ts";
 import { networkRules } from "./lightsail-network-rules.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
@@ -26,17 +27,18 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["region", "servers", "agents"], check: eachNode(nodeZone) },
   { needs: ["region", "servers", "agents"], check: eachNode(bundle) },
   { needs: ["servers", "agents"], check: eachNode(enoughMemory) },
-  { needs: ["servers", "agents"], check: eachNode(({ path, node }) => freeLabels(path, node)) },
-  { needs: ["servers", "agents"], check: eachNode(({ path, node }) => freeKubeletArguments(path, node)) },
+  { needs: ["servers", "agents"], check: everyNode(({ path, node }) => freeLabels(path, node)) },
+  { needs: ["servers", "agents"], check: everyNode(({ path, node }) => freeKubeletArguments(path, node)) },
   { needs: ["extraConfig"], check: ({ extraConfig }) => freeOptions(extraConfig, ownOptions) },
   { needs: ["clusterName", "servers", "agents"], check: distinctCloudNames },
   { needs: ["clusterName", "servers", "agents"], check: diskNamesBeginWithLetter },
-  { needs: ["servers", "agents"], check: eachNode(notTheOperator) },
+  { needs: ["servers", "agents"], check: everyNode(notTheOperator) },
   { needs: ["k3sVersion"], check: pinnedRelease },
   { needs: ["ingress", "disable"], check: ingressNeedsServiceLb },
   { needs: ["tailnet"], check: atTailscale },
   { needs: ["tailnet"], check: oneWayWithThePolicy },
   { needs: ["tailnet"], check: definedGroups },
+  ...existingRules,
   ...networkRules,
 ];
 
@@ -58,6 +60,11 @@ function eachNode(check: (placed: PlacedNode, fields: LightsailFields) => Proble
   return (fields) => placedNodes(fields).flatMap((placed) => check(placed, fields));
 }
 
+/** Also of nodes that stand elsewhere. */
+function everyNode(check: (placed: ReturnType<typeof allNodes>[number]) => Problem[]): Check {
+  return (fields) => allNodes(fields).flatMap(check);
+}
+
 function serverCount({ servers }: LightsailFields): Problem[] {
   const rule =
     "be a list of 1, 2, 3 or 5 servers: four or six etcd members survive no more losses than three or five";
@@ -67,7 +74,7 @@ function serverCount({ servers }: LightsailFields): Problem[] {
 }
 
 function uniqueNames(fields: LightsailFields): Problem[] {
-  const nodes = placedNodes(fields);
+  const nodes = allNodes(fields);
   return nodes.flatMap((placed, index) => {
     const first = nodes.slice(0, index).find(({ name }) => name === placed.name);
     return first === undefined
@@ -83,7 +90,7 @@ function uniqueNames(fields: LightsailFields): Problem[] {
 }
 
 function hostNamesFit(fields: LightsailFields): Problem[] {
-  return placedNodes(fields)
+  return allNodes(fields)
     .filter(({ name }) => tailnetHostName(fields.clusterName, name).length > 63)
     .map((placed) => ({
       field: nodeField(placed, "name"),
@@ -202,7 +209,7 @@ function diskNamesBeginWithLetter(fields: LightsailFields): Problem[] {
       ];
 }
 
-function notTheOperator(placed: PlacedNode): Problem[] {
+function notTheOperator(placed: Pick<PlacedNode, "name" | "path">): Problem[] {
   const rule = "not be the name of the machine that runs Pulumi in the tailnet";
   return placed.name === operatorNode ? [{ field: nodeField(placed, "name"), rule, got: placed.name }] : [];
 }

@@ -7,6 +7,7 @@ import {
   snapshotTimePattern,
 } from "../components/upstream/lightsail.ts";
 import { isCronSchedule } from "./cron.ts";
+import { existingKeys, existingNode, existingNodeKeys, type ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
 import {
   disable,
@@ -50,10 +51,44 @@ const node = {
     .optional(),
 };
 const nodeKeys = Object.keys(node);
-const nodes = (role: string): z.ZodArray<z.ZodObject<typeof node>> =>
-  z.array(z.strictObject(node, { error: "be a mapping with bundleId" }), {
-    error: `be a list of ${role}, each with its bundleId`,
+const server = z.strictObject(
+  {
+    ...node,
+    existing: z
+      .undefined({
+        error:
+          "be left out: servers stand in one region of Lightsail, as etcd does not bear the way between two sites; an existing machine can be an agent",
+      })
+      .optional(),
+  },
+  { error: "be a mapping with bundleId" },
+);
+const servers = z
+  .array(server, { error: "be a list of servers, each with its bundleId" })
+  .transform((list) => list.map(({ existing: _none, ...fields }) => fields));
+const agentKeys = [...nodeKeys, "existing"];
+const agents = z
+  .array(agent(), { error: "be a list of agents, each with its bundleId, or with existing" })
+  .default([]);
+
+/** An agent is an instance or a machine that exists already, and its mistakes are told as those of the one it is meant to be. */
+function agent(): z.ZodType<LightsailNodeFields | ExistingNodeFields> {
+  const instance = z.strictObject(node, { error: "be a mapping with bundleId, or with existing" });
+  const machine = z.strictObject(existingNode);
+  return z.unknown().transform((given, context) => {
+    const meant = isExisting(given) ? machine : instance;
+    const result = meant.safeParse(given);
+    if (result.success) return result.data;
+    // Whole ones: each has its message already.
+    context.issues.push(...(result.error.issues as z.core.$ZodRawIssue[]));
+    return z.NEVER;
   });
+}
+
+/** True for an agent that is a machine which exists already. */
+export function isExisting(given: unknown): given is ExistingNodeFields {
+  return typeof given === "object" && given !== null && "existing" in given;
+}
 
 const tailscale = {
   kind: z.literal("tailscale"),
@@ -132,8 +167,8 @@ export const lightsailFields = {
   }),
   /** Of nodes that name none. @default the region's first */
   availabilityZone: text("be an Availability Zone such as eu-central-1a").optional(),
-  servers: nodes("servers"),
-  agents: nodes("agents").default([]),
+  servers,
+  agents,
   /** Who may reach SSH on the public addresses: the machine that runs Pulumi among them, the tailnet's admins always. */
   sshAllowedCidrs: z
     .array(text("be an IPv4 network such as 203.0.113.7/32"), {
@@ -181,15 +216,17 @@ export const lightsailTextKeys: readonly string[] = [
 export type LightsailFields = {
   readonly [Key in keyof typeof lightsailFields]: z.output<(typeof lightsailFields)[Key]>;
 };
-export type LightsailNodeFields = LightsailFields["servers"][number];
+export type LightsailNodeFields = z.output<z.ZodObject<typeof node>>;
 export type LightsailTailnet = LightsailFields["tailnet"];
 
 /** Keys of the strict objects below the top level. */
 export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): readonly string[] {
   switch (path[0]) {
     case "servers":
-    case "agents":
       return nodeKeys;
+    case "agents":
+      if (path.length > 2) return existingKeys;
+      return isExisting(value) ? existingNodeKeys : agentKeys;
     case "extraPorts":
       return Object.keys(extraPort);
     case "snapshots":

@@ -2,6 +2,7 @@
 import { KeyPair } from "@pulumi/aws/lightsail/keyPair.js";
 import { Provider } from "@pulumi/aws/provider.js";
 import * as pulumi from "@pulumi/pulumi";
+import { ExistingHost } from "../components/existing/host.ts";
 import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
 import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
 import { LightsailServer, type LightsailServerArgs } from "../components/lightsail/lightsail-server.ts";
@@ -14,7 +15,12 @@ import { serviceLbLabel } from "../components/upstream/k3s.ts";
 import { machineArtifacts, type Mirror } from "./artifacts.ts";
 import { endOfLife } from "./duration.ts";
 import { firstObjects } from "./first-objects.ts";
-import type { CheckedLightsailConfig, LightsailConfig, LightsailNode } from "./lightsail-config.ts";
+import type {
+  CheckedLightsailConfig,
+  ExistingNode,
+  LightsailConfig,
+  LightsailNode,
+} from "./lightsail-config.ts";
 import { formatWarning } from "./lightsail-warnings.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
@@ -57,6 +63,11 @@ interface NodeOfRole {
   readonly host: LightsailServer;
 }
 
+interface NodeElsewhere {
+  readonly node: ExistingNode;
+  readonly host: ExistingHost;
+}
+
 export function lightsailStack(
   { config, warnings }: CheckedLightsailConfig,
   machine: LightsailMachine,
@@ -66,6 +77,7 @@ export function lightsailStack(
   const sshKey = new SshKey("ssh-key", { clusterName }, {});
   const tailnet = makeTailnet(config);
   const nodes = makeHosts(config, machine, tailnet, sshKey);
+  const elsewhere = takeHosts(config, machine, tailnet, sshKey);
   const identity = new ClusterIdentity(
     "identity",
     { clusterName, serverTransports: serverTransports(ofRole(nodes, "server"), sshKey) },
@@ -88,7 +100,7 @@ export function lightsailStack(
     clusterName,
     identity,
     servers: joins(config, ofRole(nodes, "server")),
-    agents: joins(config, ofRole(nodes, "agent")),
+    agents: [...joins(config, ofRole(nodes, "agent")), ...joins(config, elsewhere)],
     datastore: "etcd",
     disable: config.disable,
     snapshots: config.snapshots,
@@ -98,7 +110,7 @@ export function lightsailStack(
 
   return {
     clusterName,
-    nodes: pulumi.all(nodes.map(nodeOutput)),
+    nodes: pulumi.all([...nodes.map(nodeOutput), ...elsewhere.map(elsewhereOutput)]),
     kubeconfig,
     apiUrl: cluster.kubeconfig.endpoint,
     expiresAt: identity.createdAt.apply((createdAt) => endOfLife(createdAt, config.timeToLive)),
@@ -166,6 +178,25 @@ function makeHosts(
   });
 }
 
+/** Machines that exist already. */
+function takeHosts(
+  config: LightsailConfig,
+  machine: LightsailMachine,
+  tailnet: TailscaleTailnet,
+  { publicKey, privateKey }: SshKey,
+): NodeElsewhere[] {
+  const { clusterName } = config;
+  const artifacts = machineArtifacts(config.k3sVersion, machine.mirror);
+  return config.existing.map((node) => {
+    const { name: nodeName, existing } = node;
+    const host = new ExistingHost(nodeName, {
+      ...existing,
+      ...{ clusterName, nodeName, tailnet, publicKey, privateKey, artifacts },
+    });
+    return { node, host };
+  });
+}
+
 type LightsailPlace = Pick<
   LightsailServerArgs,
   "availabilityZone" | "bundleId" | "blueprintId" | "diskGiB" | "snapshotTime"
@@ -175,7 +206,7 @@ const ofRole = (nodes: readonly NodeOfRole[], role: Role): NodeOfRole[] =>
   nodes.filter(({ node }) => node.role === role);
 
 /** What the configuration says about each node. */
-function joins(config: LightsailConfig, nodes: readonly NodeOfRole[]): ClusterNode[] {
+function joins(config: LightsailConfig, nodes: readonly (NodeOfRole | NodeElsewhere)[]): ClusterNode[] {
   return nodes.map(({ node, host }) => ({
     host,
     // With ingress only servers open its ports.
@@ -213,5 +244,13 @@ function nodeOutput({ node, host }: NodeOfRole): pulumi.Output<LightsailNodeOutp
     site: host.site,
     hostName: host.hostName,
     transport: { kind: "ssh" as const, address, port: sshPort, user: host.user, hostKey },
+  }));
+}
+
+function elsewhereOutput({ node, host }: NodeElsewhere): pulumi.Output<LightsailNodeOutput> {
+  const { nodeName: name, site, hostName, address, port, user } = host;
+  return host.machine.hostKey.apply((hostKey) => ({
+    ...{ name, role: node.role, site, hostName },
+    transport: { kind: "ssh" as const, address, port, user, hostKey },
   }));
 }

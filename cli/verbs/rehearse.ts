@@ -21,7 +21,7 @@ export interface RehearseOptions {
 }
 
 /** What can be done in a rehearsal, beside the verbs that `rehearse ... env` makes work there. */
-export const rehearsedVerbs = ["up", "preview", "status", "destroy", "env"] as const;
+export const rehearsedVerbs = ["up", "preview", "home", "status", "destroy", "env"] as const;
 export type RehearsedVerb = (typeof rehearsedVerbs)[number];
 
 /** Topologies that have a stand-in for everything they ask of others. */
@@ -52,6 +52,7 @@ export async function rehearse(
   switch (verb) {
     case "up":
     case "preview":
+    case "home":
       return run(context, stack, verb, rehearsal, options);
     case "destroy":
       return destroy(context, stack, rehearsal, options);
@@ -64,7 +65,7 @@ export async function rehearse(
 async function run(
   context: Context,
   stack: Stack,
-  verb: "up" | "preview",
+  verb: "up" | "preview" | "home",
   rehearsal: Rehearsal,
   { settings, timeoutMinutes }: RehearseOptions,
 ): Promise<void> {
@@ -91,6 +92,14 @@ async function run(
   });
   if (Date.now() - started > 2000) {
     context.console.info(`the rehearsed clouds are ready (${duration(Date.now() - started)})`);
+  }
+  if (verb === "home") {
+    const { address, user } = await rehearsal.home();
+    const agent = { name: "home-1", existing: { address, user, site: "home" } };
+    context.console.out(
+      `a machine at home answers; to have it in the cluster:\n./homespan rehearse ${stack.name} --set 'agents=${JSON.stringify([agent])}'`,
+    );
+    return;
   }
   const inside = contextOf(context, rehearsal, environment);
   if (verb === "preview") {

@@ -24,6 +24,13 @@ export interface UserData {
   readonly node?: SeededNode;
   /** What to download, until another artifacts.conf is delivered. */
   readonly artifacts: readonly Artifact[];
+  /**
+   * True for a machine that outlives its node: it gets the means to take all of this off again. Such a text is run by SSH,
+   * and may be of any size.
+   *
+   * @default false
+   */
+  readonly leavable?: boolean;
 }
 
 export interface SeededNode extends MachineNode {
@@ -36,11 +43,13 @@ export interface SeededNode extends MachineNode {
 /** The script all user-data is made from. */
 const script = "boot/machine/user-data";
 const firewallUnit = "boot/machine/units/homespan-firewall.service";
+const leave = "boot/machine/existing/leave";
 
 /** Files of this project that {@link renderUserData} needs the content of. */
 export const userDataSources: readonly string[] = [
   script,
   firewallUnit,
+  leave,
   ...bakedFiles.map(({ source }) => source),
 ];
 
@@ -65,7 +74,7 @@ export function renderUserData(userData: UserData): string {
     laidDown(userData).map(renderFile).join(""),
   );
   const size = Buffer.byteLength(text);
-  if (size > userDataLimitBytes) {
+  if (size > userDataLimitBytes && userData.leavable !== true) {
     throw new RangeError(`\`userData\` must be at most ${userDataLimitBytes} bytes, got ${size}`);
   }
   return text;
@@ -79,6 +88,9 @@ function laidDown(userData: UserData): LaidDown[] {
     plain("/etc/systemd/system/homespan-firewall.service", sourceOf(sources, firewallUnit)),
     ...(artifacts.length > 0 ? [plain("/etc/homespan/artifacts.conf", renderArtifacts(artifacts))] : []),
     ...(node === undefined ? [] : seed(node)),
+    ...(userData.leavable === true
+      ? [{ path: `${machineDirectory}/leave`, mode: "0755" as const, content: sourceOf(sources, leave) }]
+      : []),
     ...bakedFiles.map(({ source, path, mode }) => ({
       path: `${machineDirectory}/${path}`,
       mode: mode === 0o755 ? ("0755" as const) : ("0644" as const),

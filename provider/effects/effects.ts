@@ -16,6 +16,7 @@ import { runProcess } from "./process.ts";
 import { type Ssh, SshConnections } from "./ssh.ts";
 import { type Tailnets, tailnetsOf } from "./tailnets.ts";
 import { TailscaleHttpApi } from "./tailscale-api.ts";
+import { type UserLogins, userLogins } from "./user-keys.ts";
 import { type Clock, systemClock } from "./wait.ts";
 
 export interface Effects {
@@ -24,6 +25,7 @@ export interface Effects {
   readonly firewall: Firewall;
   readonly nodes: NodeAccess;
   readonly ssh: Ssh;
+  readonly userLogins: UserLogins;
   readonly headscale: Headscale;
   readonly tailnets: Tailnets;
   readonly operators: TailnetOperators;
@@ -46,6 +48,7 @@ export function systemEffects(): Effects {
     firewall: nftables(runProcess),
     nodes: nodeAccess(podman, ssh),
     ssh,
+    userLogins: userLogins(),
     headscale,
     tailnets: tailnetsOf(headscale, new TailscaleHttpApi(systemClock)),
     operators: new SystemTailnetOperators(runProcess, systemClock, { stateFolder }),

@@ -9,6 +9,12 @@ import { NotStarted, SshFailure, connectFailure, otherMachine } from "./ssh-fail
 /** OpenSSH's MaxSessions is 10 per connection: more at once would be refused. */
 const COMMANDS_AT_ONCE = 8;
 
+/** A transport, or one whose keys an ssh-agent has. */
+export type SshLogin = SshTransport & {
+  /** Socket of the agent; `privateKey` is not used then. */
+  readonly agent?: string;
+};
+
 export class SshConnection {
   /** The key the machine showed. */
   readonly hostKey: string;
@@ -121,12 +127,12 @@ function finish(
  * @throws {@link SshFailure}
  */
 export async function openConnection(
-  transport: SshTransport,
+  transport: SshLogin,
   seconds: number,
   keepaliveMilliseconds: number,
 ): Promise<SshConnection> {
   const { default: ssh2 } = await import("ssh2");
-  if (ssh2.utils.parseKey(transport.privateKey) instanceof Error) {
+  if (transport.agent === undefined && ssh2.utils.parseKey(transport.privateKey) instanceof Error) {
     throw new Error(
       "`privateKey` must be a private key in PEM without a passphrase, got a value that is not shown",
     );
@@ -144,8 +150,9 @@ export async function openConnection(
       client.connect({
         sock: socket,
         username: transport.user,
-        privateKey: transport.privateKey,
-        authHandler: ["publickey"],
+        ...(transport.agent === undefined
+          ? { privateKey: transport.privateKey, authHandler: ["publickey"] }
+          : { agent: transport.agent, authHandler: ["agent"] }),
         algorithms: { serverHostKey: hostKeyAlgorithms(transport.hostKey) },
         hostVerifier: (key: Buffer) => {
           shown = hostKeyText(key);

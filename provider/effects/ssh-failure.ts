@@ -13,9 +13,12 @@ export type SshReason = "refused" | "silent" | "denied" | "lost" | "other-machin
 
 export class SshFailure extends Error {
   readonly reason: SshReason;
-  constructor(transport: SshTransport, reason: SshReason, text: string) {
+  /** The host key of another machine than the known one. */
+  readonly shown: string | undefined;
+  constructor(transport: SshTransport, reason: SshReason, text: string, shown?: string) {
     super(`${placeOf(transport)}: ${text}`);
     this.reason = reason;
+    this.shown = shown;
   }
 }
 
@@ -27,7 +30,7 @@ export class NotStarted extends SshFailure {
 }
 
 /** `admin@203.0.113.10:22`. */
-function placeOf({ user, address, port }: SshTransport): string {
+export function placeOf({ user, address, port }: Pick<SshTransport, "user" | "address" | "port">): string {
   return `${user}@${address.includes(":") ? `[${address}]` : address}:${String(port)}`;
 }
 
@@ -40,6 +43,7 @@ export function otherMachine(transport: SshTransport, shown: string): SshFailure
       `${fingerprint(shown)}. Another machine answers there, or this one's host keys were made anew, or someone is in ` +
       `between. If you know why, replace this node's MachineBoot (pulumi up --replace URN), which trusts the machine ` +
       `anew; otherwise find out first`,
+    shown,
   );
 }
 

@@ -1,9 +1,8 @@
 /** Commands on other machines by SSH, as root through sudo, with one connection per machine. */
 import { createHash } from "node:crypto";
 import { rootCommand } from "../logic/shell-words.ts";
-import type { SshTransport } from "../schema/common.ts";
 import type { Finished, RunOptions } from "./process.ts";
-import { type SshConnection, openConnection } from "./ssh-connection.ts";
+import { type SshConnection, type SshLogin, openConnection } from "./ssh-connection.ts";
 import { NotStarted } from "./ssh-failure.ts";
 
 export interface SshOptions extends RunOptions {
@@ -19,9 +18,9 @@ export interface Ssh {
    *
    * @throws SshFailure when the machine cannot be reached, shows another host key, or is lost meanwhile.
    */
-  run(transport: SshTransport, argv: readonly string[], options?: SshOptions): Promise<Finished>;
+  run(transport: SshLogin, argv: readonly string[], options?: SshOptions): Promise<Finished>;
   /** The host key of the machine that answers and takes this user's key, `ssh-ed25519 AAAA...` if it has one. */
-  hostKey(transport: SshTransport, options?: Pick<SshOptions, "connectSeconds">): Promise<string>;
+  hostKey(transport: SshLogin, options?: Pick<SshOptions, "connectSeconds">): Promise<string>;
   /** Ends all connections. */
   close(): void;
 }
@@ -53,8 +52,8 @@ export class SshConnections implements Ssh {
     this.#timing = { ...TIMING, ...timing };
   }
 
-  async run(transport: SshTransport, argv: readonly string[], options: SshOptions = {}): Promise<Finished> {
-    const line = rootCommand(argv);
+  async run(transport: SshLogin, argv: readonly string[], options: SshOptions = {}): Promise<Finished> {
+    const line = rootCommand(argv, transport.user);
     const { input = "", timeoutSeconds = COMMAND_SECONDS } = options;
     const work = (connection: SshConnection) => connection.run(line, input, timeoutSeconds);
     const used = this.#shared.has(keyOf(transport));
@@ -67,7 +66,7 @@ export class SshConnections implements Ssh {
     }
   }
 
-  hostKey(transport: SshTransport, options: Pick<SshOptions, "connectSeconds"> = {}): Promise<string> {
+  hostKey(transport: SshLogin, options: Pick<SshOptions, "connectSeconds"> = {}): Promise<string> {
     return this.#with(transport, options, (connection) => Promise.resolve(connection.hostKey));
   }
 
@@ -85,7 +84,7 @@ export class SshConnections implements Ssh {
   }
 
   async #with<T>(
-    transport: SshTransport,
+    transport: SshLogin,
     { connectSeconds = CONNECT_SECONDS }: SshOptions,
     work: (connection: SshConnection) => Promise<T>,
   ): Promise<T> {
@@ -107,7 +106,7 @@ export class SshConnections implements Ssh {
     }
   }
 
-  #open(key: string, transport: SshTransport, connectSeconds: number): Shared {
+  #open(key: string, transport: SshLogin, connectSeconds: number): Shared {
     const opening = openConnection(transport, connectSeconds, this.#timing.keepaliveMilliseconds);
     const shared: Shared = { opening, users: 0 };
     this.#shared.set(key, shared);
@@ -136,7 +135,7 @@ export class SshConnections implements Ssh {
 }
 
 /** Same machine, same user, same trust. The private key is in it by its digest alone. */
-function keyOf({ user, address, port, privateKey, hostKey = "" }: SshTransport): string {
+function keyOf({ user, address, port, privateKey, hostKey = "", agent = "" }: SshLogin): string {
   const key = createHash("sha256").update(privateKey).digest("hex");
-  return [user, address, String(port), hostKey, key].join(" ");
+  return [user, address, String(port), hostKey, agent, key].join(" ");
 }

@@ -15,9 +15,10 @@ function shellWord(word: string): string {
 }
 
 /**
- * The line that runs a program as root. A shell stands in between because sudo's own exit code for a program that is
- * missing or cannot be run is 1, and the shell's are 127 and 126, which tell that a machine is not ready yet.
+ * The line with which a user runs a program as root. A shell stands in between because sudo's own exit code for a program
+ * that is missing or cannot be run is 1, and the shell's are 127 and 126, which tell that a machine is not ready yet. Where
+ * root logs in there may be no sudo.
  */
-export function rootCommand(argv: readonly string[]): string {
-  return `sudo -n -- /bin/sh -c 'exec "$@"' sh ${shellWords(argv)}`;
+export function rootCommand(argv: readonly string[], user: string): string {
+  return `${user === "root" ? "" : "sudo -n -- "}/bin/sh -c 'exec "$@"' sh ${shellWords(argv)}`;
 }

@@ -3,6 +3,7 @@ import type { Effects } from "../effects/effects.ts";
 import type { Resource } from "../server/resource.ts";
 import { clusterAnchor } from "./cluster-anchor.ts";
 import { clusterIdentity } from "./cluster-identity.ts";
+import { existingMachine } from "./existing-machine.ts";
 import { headscaleKey } from "./headscale-key.ts";
 import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleServer } from "./headscale-server.ts";
@@ -25,6 +26,7 @@ export function allResources(effects: Effects): readonly Resource[] {
   return [
     clusterAnchor(),
     clusterIdentity(effects),
+    existingMachine(effects),
     headscaleKey(effects),
     headscalePolicy(effects),
     headscaleServer(effects),

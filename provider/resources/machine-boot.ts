@@ -215,7 +215,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     async create(inputs, context) {
       const id = `${inputs.nodeName}-${inputs.machineId}`;
       const time = patience(inputs, context);
-      const found = await contact(inputs, undefined, time);
+      const found = await contact(inputs, inputs.knownHostKey, time);
       try {
         await deliverAll(inputs, found, time);
       } catch (error) {
@@ -225,7 +225,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
       return { id, outputs: outputsOf(inputs, found) };
     },
     async read(state) {
-      const transport = transportOf(state, state.hostKey);
+      const transport = transportOf(state, state.knownHostKey ?? state.hostKey);
       const paths = Object.keys(state.files);
       // Another machine at this address, or none: whether this one is gone is known to the cloud's own resource alone.
       if (!(await nodes.reachable(transport))) return { ...state, reachable: false };
@@ -248,20 +248,21 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     async update(state, inputs, context) {
       if (state.machineId !== inputs.machineId) {
         const time = patience(inputs, context);
-        const found = await contact(inputs, undefined, time);
+        const found = await contact(inputs, inputs.knownHostKey, time);
         await deliverAll(inputs, found, time);
         return outputsOf(inputs, found);
       }
-      const transport = transportOf(inputs, state.hostKey);
+      const hostKey = inputs.knownHostKey ?? state.hostKey;
+      const transport = transportOf(inputs, hostKey);
       const work = async (): Promise<boolean> => {
         // Its turn may come late.
         const time = patience(inputs, context);
-        return deliverChanges(state, inputs, await contact(inputs, state.hostKey, time), time);
+        return deliverChanges(state, inputs, await contact(inputs, hostKey, time), time);
       };
       // One that is down, or has lost its device in the tailnet, is of no use to the others until this is done.
       if (!state.reachable || state.authKey !== inputs.authKey) await work();
       else await turns.take({ nodeName: inputs.nodeName, transport, work }, context);
-      return outputsOf(inputs, { hostKey: state.hostKey, transport, sums: {} });
+      return outputsOf(inputs, { hostKey, transport, sums: {} });
     },
     // The machine's own resource takes it away, with everything on it.
     delete: () => Promise.resolve(),

@@ -12,6 +12,41 @@ export const sshKeyOutputs = sshKeyInputs.extend({
 });
 
 /**
+ * A machine that somebody else set up and that SSH reaches: looked at before anything is put on it, then made one that can
+ * be commanded as a cloud's instance is after its user-data. Deletion takes all of it off again (boot/machine/README.md).
+ */
+export const existingMachineInputs = z.strictObject({
+  clusterName: nameSchema,
+  nodeName: nameSchema,
+  /** IP address or host name where SSH answers. */
+  address: z.string().min(1),
+  port: z.number().int().min(1).max(65535).default(22),
+  user: z.string().min(1),
+  /** `ssh-ed25519 AAAA...`: the key the machine must show. Without it, the one of the first contact. */
+  hostKey: z.string().optional(),
+  /** The cluster's key, let in at the first contact: `ssh-rsa AAAA... homespan-<cluster>`. */
+  publicKey: z.string().min(1),
+  /** Secret. PEM. Its private half. */
+  privateKey: z.string(),
+  /** What a cloud would run as user-data; run once as root, and again when it changes. */
+  setup: z.string(),
+  /** How long the machine may take to answer. */
+  waitSeconds: z.number().int().positive().default(60),
+});
+export const existingMachineOutputs = existingMachineInputs.extend({
+  /** The key the machine showed at the first contact. */
+  knownHostKey: z.string(),
+  /** Id of the machine's node data: that of the mark in /data. */
+  identity: z.string(),
+  /** Which machine bears that data, from /etc/machine-id. */
+  machineId: z.string(),
+  /** Ports sshd listens on: they are never closed. */
+  sshPorts: z.array(z.number().int()),
+  /** False when `read` could not reach the machine. */
+  reachable: z.boolean(),
+});
+
+/**
  * What makes a node of a bare machine with systemd: the boot files, and what it needs to enter the tailnet. The first
  * contact learns the machine's host key, and every later one insists on it (boot/machine/README.md).
  */
@@ -27,6 +62,8 @@ export const machineBootInputs = z.strictObject({
   user: z.string().min(1),
   /** Secret. PEM. */
   privateKey: z.string(),
+  /** The host key, where it is known before the first contact. */
+  knownHostKey: z.string().optional(),
   /** SHA-256 over the boot files of this version of Homespan: the provider delivers its own, this says when. */
   bootRevision: z.string(),
   /** Non-secret files of the machine, path below /data -> content (`steward/node.conf`, `boot/ca.pem`, `artifacts.conf`, `firewall.nft`). */

@@ -10,6 +10,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** `customTimeouts` of this call, seconds; 0 when the program sets none. */
   readonly timeoutSeconds: number;
+  /** Tells the user something that ends nothing; it arrives before the call's own answer. @default nobody is told */
+  readonly warn?: (message: string) => Promise<void>;
 }
 
 /** A failure whose object exists nevertheless: it is kept in the state so that a later run repairs or removes it. */

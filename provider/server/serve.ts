@@ -1,6 +1,7 @@
 /** Starts the gRPC server and tells the engine its port on standard output, the whole of the plugin protocol. */
 import grpc from "@grpc/grpc-js";
 import stubs from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import type { EngineLog } from "./engine-log.ts";
 import { type ProviderPackage, homespanPackage } from "./package.ts";
 import type { Resource } from "./resource.ts";
 import { service } from "./service.ts";
@@ -19,12 +20,13 @@ export async function serve(
   resources: readonly Resource[],
   version: string,
   pack: ProviderPackage = homespanPackage,
+  log?: EngineLog,
 ): Promise<RunningServer> {
   const server = new grpc.Server({
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
   });
-  const { handlers, cancel } = service(resources, version, pack);
+  const { handlers, cancel } = service(resources, version, pack, log);
   server.addService(stubs.ResourceProviderService, handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {

@@ -12,6 +12,7 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import proto from "@pulumi/pulumi/proto/provider_pb.js";
 import status from "@pulumi/pulumi/proto/status_pb.js";
 import type { Change } from "./diff.ts";
+import type { EngineLog } from "./engine-log.ts";
 import { type ProviderPackage, homespanPackage } from "./package.ts";
 import { type CallContext, PartialFailure, type Resource } from "./resource.ts";
 import { type Properties, isRecord } from "./values.ts";
@@ -111,10 +112,15 @@ export function service(
   resources: readonly Resource[],
   version: string,
   pack: ProviderPackage = homespanPackage,
+  log: EngineLog = () => Promise.resolve(),
 ): { readonly handlers: grpc.UntypedServiceImplementation; readonly cancel: () => void } {
   const byType = new Map(resources.map((resource) => [resource.type, resource]));
   const controller = new AbortController();
-  const context = (timeoutSeconds: number): CallContext => ({ signal: controller.signal, timeoutSeconds });
+  const context = (urn: string, timeoutSeconds: number): CallContext => ({
+    signal: controller.signal,
+    timeoutSeconds,
+    warn: (message) => log(urn, message),
+  });
   const find = (urn: string): Resource => {
     // urn:pulumi:<stack>::<project>::<parent types>$<type>::<name>
     const type = (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
@@ -175,7 +181,7 @@ export function service(
       const inputs = toJs(request.getProperties());
       const response = new proto.CreateResponse();
       if (request.getPreview()) return response.setProperties(toStruct(resource.previewCreate(inputs)));
-      const created = await resource.create(inputs, context(request.getTimeout()));
+      const created = await resource.create(inputs, context(request.getUrn(), request.getTimeout()));
       return response.setId(created.id).setProperties(toStruct(created.outputs));
     }),
     read: handler(async (request: proto.ReadRequest) => {
@@ -188,12 +194,12 @@ export function service(
             `${request.getId()} must be in the stack's state, import is not possible for this type`,
           );
         }
-        const imported = await resource.import(request.getId(), context(0));
+        const imported = await resource.import(request.getId(), context(request.getUrn(), 0));
         if (imported === undefined) return response;
         response.setId(request.getId()).setProperties(toStruct(imported.outputs));
         return response.setInputs(toStruct(imported.inputs));
       }
-      const found = await resource.read(request.getId(), state, context(0));
+      const found = await resource.read(request.getId(), state, context(request.getUrn(), 0));
       if (found === undefined) return response;
       return response.setId(request.getId()).setProperties(toStruct(found)).setInputs(request.getInputs());
     }),
@@ -203,12 +209,16 @@ export function service(
       const inputs = toJs(request.getNews());
       const outputs = request.getPreview()
         ? resource.previewUpdate(state, inputs)
-        : await resource.update(state, inputs, context(request.getTimeout()));
+        : await resource.update(state, inputs, context(request.getUrn(), request.getTimeout()));
       return new proto.UpdateResponse().setProperties(toStruct(outputs));
     }),
     delete: handler(async (request: proto.DeleteRequest) => {
       const resource = find(request.getUrn());
-      await resource.delete(request.getId(), toJs(request.getProperties()), context(request.getTimeout()));
+      await resource.delete(
+        request.getId(),
+        toJs(request.getProperties()),
+        context(request.getUrn(), request.getTimeout()),
+      );
       return new empty.Empty();
     }),
   };

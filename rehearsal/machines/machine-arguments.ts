@@ -22,7 +22,8 @@ export interface MachineContainer {
   readonly machine: string;
   readonly container: string;
   readonly network: string;
-  readonly privateAddress: string;
+  /** @default one of Podman's choice */
+  readonly privateAddress?: string;
   readonly hostName: string;
   /** Volume of the machine's own disk. */
   readonly ownDisk: string;
@@ -52,7 +53,7 @@ export function machineArguments(machine: MachineContainer): string[] {
     `--label=${machineLabel}=${machine.machine}`,
     `--hostname=${machine.hostName}`,
     `--network=${machine.network}`,
-    `--ip=${machine.privateAddress}`,
+    ...(machine.privateAddress === undefined ? [] : [`--ip=${machine.privateAddress}`]),
     ...Object.entries(machine.hosts).map(([name, address]) => `--add-host=${name}:${address}`),
     "--privileged",
     "--systemd=always",

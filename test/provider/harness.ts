@@ -7,6 +7,7 @@ import { nodeAccess } from "../../provider/effects/node-access.ts";
 import { patientKubernetes } from "../../provider/effects/patient-kubernetes.ts";
 import type { PodmanServices } from "../../provider/effects/podman-service.ts";
 import { SshConnections } from "../../provider/effects/ssh.ts";
+import { userLogins } from "../../provider/effects/user-keys.ts";
 import { tailnetsOf } from "../../provider/effects/tailnets.ts";
 import { TailscaleHttpApi } from "../../provider/effects/tailscale-api.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
@@ -89,6 +90,7 @@ export class Harness extends ProviderClient {
       firewall: this.firewall,
       nodes: nodeAccess(this.podman, this.ssh),
       ssh: this.ssh,
+      userLogins: userLogins(this.environment),
       headscale,
       tailnets: tailnetsOf(headscale, tailscale),
       operators: this.operators,

@@ -52,10 +52,11 @@ describe("arguments for a remote shell", () => {
   it("reach the program behind sudo", () => {
     fc.assert(
       fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (argv) => {
-        expect(words(rootCommand(argv)).slice(7)).toEqual(argv);
+        expect(words(rootCommand(argv, "admin")).slice(7)).toEqual(argv);
       }),
     );
-    expect(rootCommand(["a", "b c"])).toBe(`sudo -n -- /bin/sh -c 'exec "$@"' sh a 'b c'`);
+    expect(rootCommand(["a", "b c"], "admin")).toBe(`sudo -n -- /bin/sh -c 'exec "$@"' sh a 'b c'`);
+    expect(rootCommand(["a", "b c"], "root")).toBe(`/bin/sh -c 'exec "$@"' sh a 'b c'`);
     expect(() => shellWords(["a\0b"])).toThrow("`argv` must be texts without NUL bytes");
   });
 
@@ -64,7 +65,7 @@ describe("arguments for a remote shell", () => {
     [[join(import.meta.dirname, "../../package.json")], 126],
     [["/bin/sh", "-c", "exit 75"], 75],
   ])("keep the exit code that tells what is wrong: %s", (argv, code) => {
-    const line = rootCommand(argv).replace("sudo -n -- ", "");
+    const line = rootCommand(argv, "admin").replace("sudo -n -- ", "");
     const status = (() => {
       try {
         execFileSync("/bin/sh", ["-c", line], { stdio: "ignore" });

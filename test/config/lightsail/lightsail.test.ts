@@ -108,6 +108,7 @@ describe("defaults", () => {
         },
       ],
       agents: [],
+      existing: [],
       sshAllowedCidrs: ["203.0.113.7/32"],
       ingress: false,
       extraPorts: [],
@@ -124,6 +125,23 @@ describe("defaults", () => {
       disable: ["traefik", "servicelb"],
       extraConfig: { server: {}, agent: {} },
     });
+  });
+
+  test("of an agent on a machine that exists already; its name counts all agents", () => {
+    const { config } = check(
+      over({ agents: '[{"bundleId":"micro_3_0"},{"existing":{"address":"192.168.1.20","site":"home"}}]' }),
+    );
+    expect(config?.agents.map(({ name }) => name)).toEqual(["agent-1"]);
+    expect(config?.existing).toEqual([
+      {
+        name: "agent-2",
+        role: "agent",
+        existing: { address: "192.168.1.20", port: 22, user: "root", site: "home", firewall: "cluster" },
+        labels: {},
+        taints: [],
+        kubeletArgs: [],
+      },
+    ]);
   });
 
   test("follow from other keys", () => {
