@@ -9,8 +9,12 @@ import type { Finished } from "../../provider/effects/process.ts";
 import type { SshTransport } from "../../provider/schema/common.ts";
 
 /** One key for all tests: making one takes longer than a test. 2048 bits are enough for a machine that is none. */
-const userKey = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
-export const privateKey = userKey.export({ type: "pkcs1", format: "pem" }).toString();
+export const privateKey = newPrivateKey();
+
+export function newPrivateKey(): string {
+  const { privateKey: key } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return key.export({ type: "pkcs1", format: "pem" }).toString();
+}
 
 /** A machine's key pair: the private one for the machine, and the text by which it is known. */
 export interface HostKey {
@@ -31,6 +35,12 @@ export function words(line: string): string[] {
   return [...line.matchAll(/(?:'[^']*'|\\.|[^\s'\\])+/g)].map(([word]) =>
     word.replaceAll(/'([^']*)'|\\(.)/g, (_, quoted?: string, escaped?: string) => quoted ?? escaped ?? ""),
   );
+}
+
+function publicHalf(pem: string): Buffer {
+  const key = ssh2.utils.parseKey(pem);
+  if (key instanceof Error) throw key;
+  return key.getPublicSSH();
 }
 
 type Answer = Partial<Finished> | "hang" | "drop";
@@ -61,6 +71,8 @@ export class SshMachine {
   changed: (argv: readonly string[]) => void = () => undefined;
   /** False: no key is accepted. */
   accepting = true;
+  /** Private keys whose public halves are let in. */
+  keys: string[] = [privateKey];
 
   #server: Server | undefined;
   readonly #open = new Set<Connection>();
@@ -118,13 +130,11 @@ export class SshMachine {
     connection.on("error", () => undefined);
     connection.on("close", () => this.#open.delete(connection));
     connection.on("authentication", (context) => {
-      const known = ssh2.utils.parseKey(privateKey);
-      if (known instanceof Error) throw known;
       const own =
         this.accepting &&
         context.method === "publickey" &&
         context.username === "admin" &&
-        context.key.data.equals(known.getPublicSSH());
+        this.keys.some((key) => context.key.data.equals(publicHalf(key)));
       if (own) context.accept();
       else context.reject(["publickey"]);
     });
