@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { describeChecks } from "../doctor/checks.ts";
+import { examineExisting } from "../doctor/existing.ts";
 import { examineMachine } from "../doctor/machine.ts";
 import { Failure, InputError } from "../errors.ts";
 import { clusterName, stagesOf } from "../operation.ts";
@@ -10,7 +11,10 @@ import { composeConfig } from "../state.ts";
 /** Examines this machine, and every node of the stack that is there. */
 export async function doctor(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
   const config = await composeConfig(context.paths, stack, settings, "last");
-  const machine = await examineMachine(context, stack.name, config);
+  const machine = [
+    ...(await examineMachine(context, stack.name, config)),
+    ...(await examineExisting(context, stack.name, config, "all")),
+  ];
   const nodes = await stagesOf(context, await clusterName(context, stack.name));
   const problems = machine.filter(({ result }) => result === "problem").length;
   const failed = nodes.filter(({ state }) => state !== "done").length;
@@ -22,6 +26,6 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
     context.console.out(describeChecks(machine));
     if (nodes.length > 0) context.console.out(`\n${nodes.map(describeStage).join("\n")}`);
   }
-  if (problems > 0) throw new InputError(`this machine has ${String(problems)} problem(s) to fix first`);
+  if (problems > 0) throw new InputError(`there are ${String(problems)} problem(s) to fix first`);
   if (failed > 0) throw new Failure(`${String(failed)} node(s) are not ready`);
 }

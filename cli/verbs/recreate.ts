@@ -88,6 +88,9 @@ function machinesOf(resources: readonly Resource[]): Machine[] {
     if (type === "homespan:index:StewardVolume") {
       return [{ node: String(inputs?.["nodeName"]), urn, data: "volume" }];
     }
+    if (type === "homespan:index:ExistingMachine") {
+      return [{ node: String(inputs?.["nodeName"]), urn, data: "machine" }];
+    }
     const node = type === "aws:lightsail/instance:Instance" ? taggedNode(resource) : undefined;
     if (node === undefined) return [];
     const disk = disks.find((it) => taggedNode(it) === node);

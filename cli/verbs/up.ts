@@ -4,6 +4,7 @@ import { recordedOutputs } from "../cluster.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { readResources, stackExists } from "../deployment.ts";
+import { examineExisting, requireJoinable } from "../doctor/existing.ts";
 import { examineMachine, requireHealthy } from "../doctor/machine.ts";
 import { Failure, InputError } from "../errors.ts";
 import { groupsFor } from "../needs.ts";
@@ -133,6 +134,7 @@ function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNod
 /** Doctor's blocking checks, then everything the stack needs on this machine. Nothing of the stack is made. */
 export async function prepareMachine(context: Context, stack: Stack, config: StackFile): Promise<void> {
   requireHealthy(context, await examineMachine(context, stack.name, config));
+  requireJoinable(await examineExisting(context, stack.name, config, "new"));
   const { notes } = await context.machine.prepare(context, groupsFor(context, stack.topology));
   if (context.console.verbose) for (const note of notes) context.console.info(note);
 }

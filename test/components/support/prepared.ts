@@ -70,6 +70,13 @@ export const prepared: Prepared = {
     createdAt: "2026-11-21T12:00:00.000Z",
     found: false,
   }),
+  "homespan:index:ExistingMachine": ({ nodeName }) => ({
+    knownHostKey: "ssh-ed25519 AAAA",
+    identity: `mark-of-${text(nodeName)}`,
+    machineId: "machine-1",
+    sshPorts: [2022],
+    reachable: true,
+  }),
   "homespan:index:MachineBoot": ({ address, port, user, privateKey }) => ({
     hostKey: "ssh-ed25519 AAAA",
     transport: { kind: "ssh", address, port, user, privateKey, hostKey: "ssh-ed25519 AAAA" },
