@@ -33,6 +33,7 @@ const sharedFiles = {
   rehearsal: ["rehearsal/rehearsal.ts", ["cli"]],
   "tailscale-api": ["provider/effects/tailscale-api.ts", ["cli"]],
   wait: ["provider/effects/wait.ts", ["cli"]],
+  "rehearsed-faults": ["rehearsal/faults.ts", ["cli"]],
 };
 
 const parts = [

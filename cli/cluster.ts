@@ -57,13 +57,22 @@ export const stageFileSchema = z.object({
   ),
 });
 
+/** Why a node could not be asked how far it got. */
+export interface StageProblem {
+  /** What it waits for instead of the boot sequence's stages. @default "boot" */
+  readonly stage?: string;
+  readonly error: string;
+  /** @default run up again */
+  readonly fix?: string;
+}
+
 /** How far one node got; `problem` instead when it could not be asked. */
 export interface NodeStages {
   readonly node: string;
   /** Commands that show what each part of it says. */
   readonly logs: { readonly boot: string; readonly tailscale: string; readonly k3s: string };
   readonly stages: z.infer<typeof stageFileSchema>["stages"];
-  readonly problem?: string;
+  readonly problem?: StageProblem;
 }
 
 /** One Node of Kubernetes. */
@@ -234,10 +243,10 @@ export async function podmanStages(context: Context, node: string, pod: string):
     "{{.State.Status}}, exit code {{.State.ExitCode}}",
     steward,
   ]);
-  const problem = state.ok
+  const error = state.ok
     ? `its steward does not answer (${state.text}); its log: podman logs ${steward}`
     : `container ${steward} does not exist`;
-  return { node, logs, stages: [], problem };
+  return { node, logs, stages: [], problem: { error } };
 }
 
 /** What a node's command `stage` printed. */
@@ -245,7 +254,7 @@ export function readStages(node: string, logs: NodeStages["logs"], text: string)
   try {
     return { node, logs, stages: stageFileSchema.parse(JSON.parse(text)).stages };
   } catch {
-    return { node, logs, stages: [], problem: `it gives no readable stage file: ${text}` };
+    return { node, logs, stages: [], problem: { error: `it gives no readable stage file: ${text}` } };
   }
 }
 

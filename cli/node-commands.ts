@@ -1,14 +1,26 @@
 /** Commands on the nodes of a stack, by `podman exec` or by `ssh`: whichever the stack says leads there. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { Captured, NodeStages, Outputs } from "./cluster.ts";
+import type { Captured, NodeStages, Outputs, StageProblem } from "./cluster.ts";
 import { capture, podmanStages, readStages, tailnetPathsIn } from "./cluster.ts";
 import type { Context } from "./context.ts";
+import type { MachineTransport } from "./machine-nodes.ts";
 import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { writePrivate } from "./state.ts";
 
-type Node = Outputs["nodes"][number];
-type SshTransport = Extract<Node["transport"], { readonly kind: "ssh" }>;
+/** Who is commanded, and how. */
+export interface CommandedNode {
+  readonly name: string;
+  readonly transport: Extract<Outputs["nodes"][number]["transport"], { kind: "podman" }> | MachineTransport;
+}
+
+/** The nodes of a stack, and what opens them. */
+export interface CommandedNodes {
+  /** The stack's name. */
+  readonly stack: string;
+  readonly nodes: readonly CommandedNode[];
+  readonly sshPrivateKey?: string | undefined;
+}
 
 /** For scripts that bound each of their questions. */
 const scriptTimeout = 20_000;
@@ -30,26 +42,26 @@ export interface NodeCommands {
 /** Runs `work` with the way to each node; what an `ssh` needs for it is in files until then. */
 export async function withNodeCommands<T>(
   context: Context,
-  outputs: Pick<Outputs, "nodes" | "sshPrivateKey">,
-  work: (commandsOf: (node: Node) => NodeCommands) => Promise<T>,
+  { stack, nodes, sshPrivateKey = "" }: CommandedNodes,
+  work: (commandsOf: (node: CommandedNode) => NodeCommands) => Promise<T>,
 ): Promise<T> {
-  if (outputs.nodes.every(({ transport }) => transport.kind === "podman")) {
+  if (nodes.every(({ transport }) => transport.kind === "podman")) {
     return work((node) => podmanCommands(context, node));
   }
   return withTemporaryFolder(context, async (folder) => {
     const key = join(folder, `ssh-key-${randomUUID()}`);
     const knownHosts = join(folder, `known-hosts-${randomUUID()}`);
-    await writePrivate(key, outputs.sshPrivateKey ?? "");
-    await writePrivate(knownHosts, outputs.nodes.map(({ transport }) => knownHost(transport)).join(""));
+    await writePrivate(key, sshPrivateKey);
+    await writePrivate(knownHosts, nodes.map(({ transport }) => knownHost(transport)).join(""));
     return work((node) =>
       node.transport.kind === "ssh"
-        ? sshCommands(context, node.name, [...sshArguments(node.transport, { key, knownHosts })])
+        ? sshCommands(context, stack, node.name, node.transport, { key, knownHosts })
         : podmanCommands(context, node),
     );
   });
 }
 
-function podmanCommands(context: Context, { name, transport }: Node): NodeCommands {
+function podmanCommands(context: Context, { name, transport }: CommandedNode): NodeCommands {
   const pod = transport.kind === "podman" ? transport.container.replace(/-steward$/, "") : "";
   return {
     stages: () => podmanStages(context, name, pod),
@@ -77,20 +89,34 @@ function podmanCommands(context: Context, { name, transport }: Node): NodeComman
   };
 }
 
-function sshCommands(context: Context, node: string, target: readonly string[]): NodeCommands {
+function sshCommands(
+  context: Context,
+  stack: string,
+  node: string,
+  transport: MachineTransport,
+  files: SshFiles,
+): NodeCommands {
+  const target = sshArguments(transport, files);
   const ask = (command: string, timeout = 10_000, input?: string): Promise<Captured> =>
     capture(context, "ssh", ["-o", "BatchMode=yes", ...target, command], timeout, input);
   return {
     stages: async () => {
       const answer = await ask("sudo -n /usr/lib/homespan/stage");
-      const unit = (name: string): string => `./homespan ssh ${node} -- journalctl -u ${name}`;
+      const shell = `./homespan ssh --stack ${stack} ${node} --`;
+      const unit = (name: string): string => `${shell} journalctl -u ${name}`;
       const logs = { boot: unit("homespan-boot"), tailscale: unit("tailscaled"), k3s: unit("k3s") };
       if (answer.ok) return readStages(node, logs, answer.text);
+      // Without a word of its own there is the whole command line.
+      const last = answer.text.split("\n").at(-1) ?? "";
+      const words = /^Command failed with (exit code \d+)/.exec(last)?.[1] ?? last;
       return {
         node,
         logs,
         stages: [],
-        problem: `it does not answer by SSH: ${answer.text.split("\n").at(-1) ?? ""}`,
+        problem: contactProblem(words, transport, {
+          shell,
+          again: `./homespan recreate ${stack} --node ${node}`,
+        }),
       };
     },
     paths: async () => tailnetPathsIn(await ask("sudo -n tailscale status --json")),
@@ -103,13 +129,57 @@ function sshCommands(context: Context, node: string, target: readonly string[]):
   };
 }
 
+/** Why a machine says nothing of its stages, and what to do about it. */
+function contactProblem(
+  words: string,
+  { address, port, hostKey }: MachineTransport,
+  { shell, again }: { readonly shell: string; readonly again: string },
+): StageProblem {
+  if (/command not found|No such file/.test(words)) {
+    return {
+      stage: "user-data",
+      error: "it has no boot files yet: its user-data did not end, or nobody has delivered them",
+      fix: `run up again; what the first boot says: ${shell} cloud-init status --long`,
+    };
+  }
+  // What the machine's own commands end with while the data directory is missing (boot/machine/README.md).
+  if (words === "exit code 75") {
+    return {
+      stage: "data",
+      error: "its data directory is not there yet",
+      fix: `run up again; is the disk attached? What the boot says: ${shell} journalctl -u homespan-boot`,
+    };
+  }
+  const where = `${address}, port ${String(port)}`;
+  const error = `it does not answer by SSH at ${where}: ${words}`;
+  if (/host key|Host key/.test(words)) {
+    return {
+      stage: "contact",
+      error,
+      fix: "another machine answers at its address: look into the cloud's console, then run up again, which reads what is there",
+    };
+  }
+  const never = hostKey === undefined ? `; a machine that never comes to answer: ${again}` : "";
+  return {
+    stage: "contact",
+    error,
+    fix: `is the instance running (cloud console), and this machine's public address in \`sshAllowedCidrs\`? Then run up again${never}`,
+  };
+}
+
+interface SshFiles {
+  readonly key: string;
+  readonly knownHosts: string;
+}
+
 function sshArguments(
-  { address, port, user }: SshTransport,
-  { key, knownHosts }: { readonly key: string; readonly knownHosts: string },
+  { address, port, user, hostKey }: MachineTransport,
+  { key, knownHosts }: SshFiles,
 ): readonly string[] {
   const options = [
     `UserKnownHostsFile=${knownHosts}`,
-    "StrictHostKeyChecking=yes",
+    // Of a machine nobody has talked to, only questions are asked: nothing is told to it.
+    `StrictHostKeyChecking=${hostKey === undefined ? "accept-new" : "yes"}`,
     "IdentitiesOnly=yes",
     "ConnectTimeout=8",
     "LogLevel=ERROR",
@@ -122,8 +192,8 @@ function sshArguments(
 }
 
 /** A line of known_hosts; a port that is not 22 is part of the name. */
-function knownHost(transport: Node["transport"]): string {
-  if (transport.kind !== "ssh") return "";
+function knownHost(transport: CommandedNode["transport"]): string {
+  if (transport.kind !== "ssh" || transport.hostKey === undefined) return "";
   const { address, port, hostKey } = transport;
   return `${port === 22 ? address : `[${address}]:${String(port)}`} ${hostKey}\n`;
 }

@@ -31,9 +31,9 @@ export interface ClusterView {
   readonly problem?: string;
 }
 
-export async function viewCluster(context: Context, outputs: Outputs): Promise<ClusterView> {
+export async function viewCluster(context: Context, stack: string, outputs: Outputs): Promise<ClusterView> {
   const firstServer = outputs.nodes.find(({ role }) => role === "server");
-  const [kubernetes, paths, stages] = await withNodeCommands(context, outputs, (commandsOf) =>
+  const [kubernetes, paths, stages] = await withNodeCommands(context, { stack, ...outputs }, (commandsOf) =>
     Promise.all([
       kubernetesNodes(context, outputs),
       firstServer === undefined ? new Map<string, string>() : commandsOf(firstServer).paths(),

@@ -5,8 +5,10 @@ import { duration, indent } from "./console.ts";
 import type { Context } from "./context.ts";
 import { readOutputs, settlePendingOperations } from "./deployment.ts";
 import { Failure, InputError } from "./errors.ts";
+import { fixFor } from "./fixes.ts";
 import { releaseStalePulumiLocks, withLock } from "./locks.ts";
-import type { Changes } from "./progress.ts";
+import { machineStages } from "./machine-stages.ts";
+import type { Changes, ResourceError } from "./progress.ts";
 import { UnansweredCreates } from "./pending.ts";
 import { Progress } from "./progress.ts";
 import type { OperationResult } from "./pulumi.ts";
@@ -98,13 +100,15 @@ export async function requireSuccess(
   if (refused !== undefined && progress.touchedNothing) {
     throw new InputError(`${refused}\nnothing was created or changed`);
   }
-  const cluster = await clusterName(context, stack);
-  const stages = await stagesOf(context, cluster);
+  const stages = await stagesOf(context, stack, progress.resourceErrors);
   const lines: string[] = [];
   const title = result.timedOut
     ? `${verb} ${stack} did not end within its --timeout and was stopped after ${duration(result.milliseconds)}`
     : `${verb} ${stack} failed after ${duration(result.milliseconds)}`;
-  for (const { resource, message } of progress.resourceErrors) lines.push(`${resource}:\n${indent(message)}`);
+  for (const { resource, message } of progress.resourceErrors) {
+    const fix = fixFor(message, stack);
+    lines.push(`${resource}:\n${indent(fix === undefined ? message : `${message}\nfix: ${fix}`)}`);
+  }
   lines.push(...progress.programErrors.filter((message) => !isFollowUp(message)));
   if (lines.length === 0) lines.push(...result.remarks.slice(-15));
   if (stages.length > 0) lines.push(`nodes:\n${indent(stages.map(describeStage).join("\n"))}`);
@@ -130,8 +134,20 @@ export async function clusterName(context: Context, stack: string): Promise<stri
   return typeof configured === "string" ? configured : stack;
 }
 
-export async function stagesOf(context: Context, cluster: string): Promise<StageSummary[]> {
-  const nodes = await podmanNodes(context, cluster);
-  const found = await Promise.all(nodes.map(({ node, pod }) => podmanStages(context, node, pod)));
-  return found.map((stages) => summarizeStages(stages, Date.now()));
+/**
+ * How far each node of the stack got, of an `up` that did not end too.
+ *
+ * @param errors what the run that has just ended failed with
+ */
+export async function stagesOf(
+  context: Context,
+  stack: string,
+  errors?: readonly ResourceError[],
+): Promise<StageSummary[]> {
+  const nodes = await podmanNodes(context, await clusterName(context, stack));
+  const [found, machines] = await Promise.all([
+    Promise.all(nodes.map(({ node, pod }) => podmanStages(context, node, pod))),
+    machineStages(context, stack, errors),
+  ]);
+  return [...found.map((stages) => summarizeStages(stages, Date.now())), ...machines];
 }

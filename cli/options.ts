@@ -24,8 +24,10 @@ export function settable(over: string, command: Command): Command {
   return command.option("--set <key=value>", over, collect);
 }
 
-export function timed(command: Command): Command {
-  return command.option("--timeout <minutes>", "give up after this time (default: 15)", parseMinutes);
+/** @param minutes what the verb takes where nothing is said. */
+export function timed(command: Command, minutes = 15): Command {
+  const words = `give up after this time (default: ${String(minutes)})`;
+  return command.option("--timeout <minutes>", words, parseMinutes);
 }
 
 export function collect(value: string, previous: readonly string[] = []): readonly string[] {

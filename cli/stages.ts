@@ -29,10 +29,10 @@ export function summarizeStages(node: NodeStages, now: number): StageSummary {
   if (node.problem !== undefined) {
     return {
       node: node.node,
-      stage: "boot",
+      stage: node.problem.stage ?? "boot",
       state: "failed",
-      error: node.problem,
-      fix: "run up again: it makes what is missing",
+      error: node.problem.error,
+      fix: node.problem.fix ?? "run up again: it makes what is missing",
     };
   }
   const current = node.stages.find(({ state }) => state !== "done") ?? node.stages.at(-1);

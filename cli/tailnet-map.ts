@@ -17,6 +17,11 @@ import type { NodePair, NodePath, PathsReport } from "./tailnet-paths.ts";
 const dashes = { direct: "", relay: ' stroke-dasharray="8 5"', none: ' stroke-dasharray="2 5"' } as const;
 const colors = { text: "#1f2328", faint: "#59636e", direct: "#1a7f37", relay: "#9a6700", wrong: "#cf222e" };
 
+/** Of a letter of the title, about. */
+const titleLetter = 10.6;
+const legendStep = 150;
+const legendWidth = 2 * legendStep + 100;
+
 export function pathsMap(stack: string, report: PathsReport): string {
   const links = linksOf(report);
   const layout = layOut(report.nodes, links);
@@ -24,9 +29,12 @@ export function pathsMap(stack: string, report: PathsReport): string {
   const warnings = report.warnings.map((warning, index) =>
     text({ x: margin, y: drawn + 44 + index * 18 }, warning, `fill="${colors.wrong}" font-size="12"`),
   );
-  const widest = Math.max(inner, ...report.warnings.map(({ length }) => length * 6.8 + 2 * margin));
-  const [width, height] = [round(widest), round(drawn + 44 + warnings.length * 18 + 8)];
   const title = `How the nodes of ${stack} reach each other`;
+  const widest = Math.max(
+    ...[inner, title.length * titleLetter + 2 * margin, legendWidth + 2 * margin],
+    ...report.warnings.map(({ length }) => length * 6.8 + 2 * margin),
+  );
+  const [width, height] = [round(widest), round(drawn + 44 + warnings.length * 18 + 8)];
   const parts = links.map((link) => drawLink(link, layout));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" font-family="Helvetica, Arial, sans-serif">`,
@@ -132,7 +140,7 @@ function legend({ x, y }: Point): readonly string[] {
     { words: "no reply", look: "none", color: colors.wrong },
   ] as const;
   return samples.flatMap(({ words, look, color }, index) => {
-    const left = x + index * 150;
+    const left = x + index * legendStep;
     return [
       `<path d="M${round(left)} ${round(y)} h32" stroke="${color}" stroke-width="1.6"${dashes[look]}/>`,
       text({ x: left + 40, y: y + 4 }, words, `fill="${colors.faint}" font-size="11"`),

@@ -1,17 +1,18 @@
 /** One rehearsal from its start to its end: world, machines, clouds and plugins in one folder (docs/rehearsal.md). */
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemEffects } from "../provider/effects/effects.ts";
 import { runProcess } from "../provider/effects/process.ts";
 import { openAwsBooks } from "./clouds/aws/books.ts";
 import { daemonState, startDaemon } from "./daemon/daemon.ts";
 import { removeTailnet } from "./daemon/removal.ts";
-import type { DaemonState, Orders } from "./daemon/state.ts";
+import { type DaemonState, type Orders, readOrders } from "./daemon/state.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
+import { bootId, wakeMachines } from "./machines/waking.ts";
 import { makePulumiHome } from "./plugins.ts";
 import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
-import { changeWorld, findWorld, makeWorld, removeWorld } from "./world.ts";
+import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
 
 /** What is rehearsed. */
 export interface RehearsalSettings {
@@ -61,7 +62,8 @@ export class Rehearsal {
       ...(imagesDirectory === undefined ? {} : { imagesDirectory }),
     });
     const daemon = await startDaemon({ folder, orders: { domain, cache, arch, programs } });
-    const world = await changeWorld(folder, { hosts: daemon.hosts, caFile: daemon.caFile });
+    const world = await readWorld(folder);
+    await wakeMachines(folder, world, await bootId());
     await makePulumiHome(join(folder, "pulumi-home"), settings.pluginsOf);
     const [source] = settings.sshSources;
     const visitor = source === undefined ? undefined : visitorAddress(source, world.publicRange);
@@ -78,6 +80,26 @@ export class Rehearsal {
   /** Starts the machine at home, which no cloud made; for a rehearsal that runs. */
   home(): Promise<HomeMachine> {
     return startHomeMachine(this.folder);
+  }
+
+  /**
+   * Brings back what a restart of this machine took, or a kill of the daemon: rules, addresses, daemon and control server. A
+   * rehearsal that runs is left as it is; `undefined` for one that was never started.
+   *
+   * @throws Error with the reason when a part does not come up
+   */
+  async resume(): Promise<Readonly<Record<string, string>> | undefined> {
+    const { folder } = this;
+    const running = await this.environment();
+    if (running !== undefined) return running;
+    const [known, orders] = [await findWorld(folder), await readOrders(folder)];
+    if (known === undefined || orders === undefined) return undefined;
+    const world = await makeWorld(folder, { world: known.world, region: known.region });
+    const daemon = await startDaemon({ folder, orders });
+    await wakeMachines(folder, world, await bootId());
+    const visitor = await this.#visitor();
+    if (visitor !== "") await becomeVisitor(runProcess, world, visitor);
+    return environmentOf(folder, daemon);
   }
 
   /** What the clouds' books still hold, as `instance lightsail-server-1`. */
@@ -97,15 +119,35 @@ export class Rehearsal {
 
   /** Removes everything of it from this machine; its folder is left to the caller. Succeeds when it is gone. */
   async end(): Promise<void> {
+    await this.#endOperators();
     await removeTailnet(this.folder, this.world, systemEffects());
     await removeWorld(this.folder, (await findWorld(this.folder))?.world ?? this.world);
     await this.#visit(undefined);
   }
 
+  /** Those of a stack that could not be destroyed: processes of this machine, which nobody would know of. */
+  async #endOperators(): Promise<void> {
+    const operators = join(this.folder, "state", "operators");
+    for (const name of await readdir(operators).catch(() => [])) {
+      const directory = join(operators, name);
+      // One that has ended is not started again to log out of a tailnet that ends too.
+      await rm(join(directory, "tailscaled.state"), { force: true });
+      await systemEffects().operators.stop(directory, {
+        port: undefined,
+        loginServer: "",
+        caCertificate: "",
+      });
+    }
+  }
+
+  #visitor(): Promise<string> {
+    return readFile(join(this.folder, "visitor"), "utf8").catch(() => "");
+  }
+
   /** The address is written down before it is there, so that it is found by who ends a rehearsal that was killed. */
   async #visit(address: string | undefined, become?: (address: string) => Promise<void>): Promise<void> {
     const file = join(this.folder, "visitor");
-    const former = await readFile(file, "utf8").catch(() => "");
+    const former = await this.#visitor();
     if (former !== "" && former !== address) await leave(runProcess, former);
     if (address === undefined) return;
     await writeFile(file, address, { mode: 0o600 });

@@ -1,31 +1,57 @@
 import type { Context } from "../context.ts";
+import { examineAccount } from "../doctor/account.ts";
 import { describeChecks } from "../doctor/checks.ts";
 import { examineExisting } from "../doctor/existing.ts";
 import { examineMachine } from "../doctor/machine.ts";
+import { indent } from "../console.ts";
 import { Failure, InputError } from "../errors.ts";
-import { clusterName, stagesOf } from "../operation.ts";
+import { fixFor, serviceWords } from "../fixes.ts";
+import { type LastRun, lastRun } from "../last-run.ts";
+import { stagesOf } from "../operation.ts";
+import { settingOf } from "../settings.ts";
 import type { Stack } from "../stack.ts";
 import { describeStage } from "../stages.ts";
 import { composeConfig } from "../state.ts";
 
-/** Examines this machine, and every node of the stack that is there. */
+/** Examines this machine, the accounts the stack needs, and every node of it that is there. Changes nothing. */
 export async function doctor(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
   const config = await composeConfig(context.paths, stack, settings, "last");
-  const machine = [
-    ...(await examineMachine(context, stack.name, config)),
-    ...(await examineExisting(context, stack.name, config, "all")),
-  ];
-  const nodes = await stagesOf(context, await clusterName(context, stack.name));
-  const problems = machine.filter(({ result }) => result === "problem").length;
+  const named = settingOf(config, "topology");
+  const topology = typeof named === "string" ? named : stack.topology;
+  const [own, existing, account, nodes, last] = await Promise.all([
+    examineMachine(context, stack.name, config),
+    examineExisting(context, stack.name, config, "all"),
+    examineAccount(context, topology, config),
+    stagesOf(context, stack.name),
+    lastRun(context.paths, stack.name),
+  ]);
+  const machine = [...own, ...existing];
+  const problemsIn = (checks: typeof account): number =>
+    checks.filter(({ result }) => result === "problem").length;
+  const problems = problemsIn(machine) + problemsIn(account);
   const failed = nodes.filter(({ state }) => state !== "done").length;
+  const told = nodes.map(({ error }) => error ?? "").join("\n");
+  const untold = (last?.errors ?? []).filter(({ message }) => !told.includes(serviceWords(message)));
   if (context.console.json) {
+    const healthy = problems + failed === 0;
     context.console.out(
-      JSON.stringify({ stack: stack.name, healthy: problems + failed === 0, machine, nodes }),
+      JSON.stringify({ stack: stack.name, healthy, machine, account, nodes, lastRun: last ?? null }),
     );
   } else {
-    context.console.out(describeChecks(machine));
+    context.console.out(describeChecks([...machine, ...account]));
     if (nodes.length > 0) context.console.out(`\n${nodes.map(describeStage).join("\n")}`);
+    if (last !== undefined && untold.length > 0) {
+      context.console.out(`\n${describeRun({ ...last, errors: untold }, stack.name)}`);
+    }
   }
   if (problems > 0) throw new InputError(`there are ${String(problems)} problem(s) to fix first`);
   if (failed > 0) throw new Failure(`${String(failed)} node(s) are not ready`);
+}
+
+function describeRun({ logFile, errors }: LastRun, stack: string): string {
+  const lines = errors.map(({ resource, message }) => {
+    const fix = fixFor(message, stack);
+    return `${resource}:\n${indent(fix === undefined ? message : `${message}\nfix: ${fix}`)}`;
+  });
+  return `the last run failed (${logFile}):\n${indent(lines.join("\n"))}`;
 }

@@ -34,7 +34,7 @@ export async function paths(context: Context, stack: Stack, options: PathsOption
     throw new Failure(`stack ${stack.name} does not exist; make it with: ./homespan up ${stack.name}`);
   }
   const outputs = await clusterOutputs(context, stack.name);
-  const report = await measure(context, outputs, options);
+  const report = await measure(context, stack.name, outputs, options);
   const file = options.svg === undefined ? undefined : resolve(options.svg);
   if (file !== undefined) await writeFile(file, pathsMap(stack.name, report));
   if (console.json) {
@@ -47,10 +47,15 @@ export async function paths(context: Context, stack: Stack, options: PathsOption
   if (file !== undefined) console.info(`\nwrote ${file}`);
 }
 
-async function measure(context: Context, outputs: Outputs, options: PathsOptions): Promise<PathsReport> {
+async function measure(
+  context: Context,
+  stack: string,
+  outputs: Outputs,
+  options: PathsOptions,
+): Promise<PathsReport> {
   return withPodNetwork(context, outputs.kubeconfig, async (network) => {
     const [answers, flannel] = await Promise.all([
-      withNodeCommands(context, outputs, (commandsOf) =>
+      withNodeCommands(context, { stack, ...outputs }, (commandsOf) =>
         Promise.all(outputs.nodes.map((node) => probe(node, outputs.nodes, commandsOf(node)))),
       ),
       network.flannelAddresses(),

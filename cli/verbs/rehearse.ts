@@ -1,7 +1,7 @@
 /** A stack of the cloud, run as it is against stand-in clouds on this machine (docs/rehearsal.md). */
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
@@ -14,14 +14,18 @@ import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig, removeEmptyState } from "../state.ts";
+import type { FaultOptions } from "./fault.ts";
 
 export interface RehearseOptions {
   readonly settings: readonly string[];
   readonly timeoutMinutes: number;
+  /** What follows `fault`. */
+  readonly words?: readonly string[];
+  readonly fault?: FaultOptions;
 }
 
 /** What can be done in a rehearsal, beside the verbs that `rehearse ... env` makes work there. */
-export const rehearsedVerbs = ["up", "preview", "home", "status", "destroy", "env"] as const;
+export const rehearsedVerbs = ["up", "preview", "home", "status", "destroy", "env", "fault"] as const;
 export type RehearsedVerb = (typeof rehearsedVerbs)[number];
 
 /** Topologies that have a stand-in for everything they ask of others. */
@@ -45,11 +49,13 @@ export async function rehearse(
   }
   // The rehearsal runs Podman from this process, which every other verb leaves to those it starts.
   Object.assign(process.env, toolEnvironment(context.paths, context.environment));
-  const rehearsal = new Rehearsal(
-    join(context.paths.state, "rehearsal", stack.name),
-    `rehearsal-${stack.name}`,
-  );
+  const folder = folderOf(context, stack, verb);
+  const rehearsal = new Rehearsal(folder, `rehearsal-${stack.name}`);
   switch (verb) {
+    case "fault": {
+      const { fault } = await import("./fault.ts");
+      return fault(context, stack, folder, options.words ?? [], options.fault ?? {});
+    }
     case "up":
     case "preview":
     case "home":
@@ -60,6 +66,20 @@ export async function rehearse(
     case "env":
       return look(context, stack, verb, rehearsal, options);
   }
+}
+
+/**
+ * The rehearsal's folder, also for whoever is in its environment already.
+ *
+ * @throws InputError for a verb that needs this machine as it is
+ */
+function folderOf({ paths, environment }: Context, stack: Stack, verb: RehearsedVerb): string {
+  const inside = environment["HOMESPAN_REHEARSAL"] ?? "";
+  if (inside === "" || basename(inside) !== stack.name) return join(paths.state, "rehearsal", stack.name);
+  if (["status", "env", "fault"].includes(verb)) return inside;
+  throw new InputError(
+    `rehearse ${stack.name} ${verb} must be run outside of the rehearsal's environment, got HOMESPAN_REHEARSAL; use another shell`,
+  );
 }
 
 async function run(
@@ -143,7 +163,7 @@ async function destroy(
     context.console.out(`the rehearsal of ${stack.name} does not exist; nothing to do`);
     return;
   }
-  const environment = await rehearsal.environment();
+  const environment = await resumed(context, rehearsal);
   if (environment !== undefined) {
     const inside = contextOf(context, rehearsal, environment);
     if ((await readResources(inside.paths, stack.name)).length > 0) {
@@ -162,6 +182,20 @@ async function destroy(
   await removeEmptyState(context.paths);
   if (left.length > 0) {
     throw new Failure(`destroy left this in the rehearsed clouds' books:\n${left.join("\n")}`, { left });
+  }
+}
+
+/** The stack is destroyed with the help of its clouds; where those do not come back, what they kept goes with them. */
+async function resumed(
+  context: Context,
+  rehearsal: Rehearsal,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  try {
+    return await rehearsal.resume();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    context.console.warn(`the rehearsed clouds do not come back: ${reason}; the stack goes with them`);
+    return undefined;
   }
 }
 

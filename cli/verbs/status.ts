@@ -1,10 +1,14 @@
+import type { Outputs } from "../cluster.ts";
 import { clusterOutputs } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { readOutputs, stackExists } from "../deployment.ts";
 import { Failure } from "../errors.ts";
+import { orderedMachines } from "../machine-nodes.ts";
+import { machineStages } from "../machine-stages.ts";
 import { statusTable, viewCluster } from "../nodes.ts";
-import { clusterName, stagesOf } from "../operation.ts";
+import { stagesOf } from "../operation.ts";
 import type { Stack } from "../stack.ts";
+import type { StageSummary } from "../stages.ts";
 import { describeStage } from "../stages.ts";
 
 /** Shows each node: how far it got, whether Kubernetes calls it Ready, and how it is reached. */
@@ -18,7 +22,10 @@ export async function status(context: Context, stack: Stack): Promise<void> {
     return;
   }
   const outputs = await clusterOutputs(context, stack.name);
-  const view = await viewCluster(context, outputs);
+  const [view, others] = await Promise.all([
+    viewCluster(context, stack.name, outputs),
+    unfinishedMachines(context, stack.name, outputs),
+  ]);
   const expiresAt = outputs.expiresAt ?? null;
   if (console.json) {
     console.out(
@@ -28,19 +35,35 @@ export async function status(context: Context, stack: Stack): Promise<void> {
         apiUrl: outputs.apiUrl,
         expiresAt,
         ...view,
+        ...(others.length === 0 ? {} : { unfinished: others }),
       }),
     );
   } else {
     console.out(statusTable(view.nodes));
     console.out(`\n${outputs.apiUrl}${expiresAt === null ? "" : `, expires at ${expiresAt}`}`);
     for (const { stage } of view.nodes) if (stage.state !== "done") console.out(describeStage(stage));
+    for (const stage of others) console.out(describeStage(stage));
     if (view.problem !== undefined) console.warn(`the API did not answer: ${view.problem}`);
   }
-  if (view.nodes.some(({ ready }) => !ready)) throw new Failure("not all nodes are Ready");
+  if (others.length > 0 || view.nodes.some(({ ready }) => !ready)) {
+    throw new Failure("not all nodes are Ready");
+  }
+}
+
+/** Machines that an `up` which did not end has ordered since the last one that did. */
+async function unfinishedMachines(
+  context: Context,
+  stack: string,
+  { nodes }: Outputs,
+): Promise<readonly StageSummary[]> {
+  const known = new Set(nodes.map(({ name }) => name));
+  const ordered = await orderedMachines(context, stack);
+  if (ordered.every((name) => known.has(name))) return [];
+  return (await machineStages(context, stack)).filter(({ node }) => !known.has(node));
 }
 
 async function unfinished(context: Context, stack: Stack): Promise<void> {
-  const stages = await stagesOf(context, await clusterName(context, stack.name));
+  const stages = await stagesOf(context, stack.name);
   if (context.console.json)
     context.console.out(JSON.stringify({ stack: stack.name, complete: false, stages }));
   else if (stages.length > 0) context.console.out(stages.map(describeStage).join("\n"));

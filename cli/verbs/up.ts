@@ -24,6 +24,7 @@ import {
   removeEmptyState,
   restoreConfig,
 } from "../state.ts";
+import { requireRemainingServer } from "../shrinking.ts";
 import { showPreview } from "../trial.ts";
 
 export interface UpOptions {
@@ -46,8 +47,9 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   const ready = Date.now();
   const extra = options.pulumiArguments ?? [];
   const changes = await unlessRefused(context, stack, verb, async (begin) => {
-    await prepareStack(context, stack, options.settings, base);
+    const config = await prepareStack(context, stack, options.settings, base);
     await recover(context, stack.name);
+    await requireRemainingServer(context, stack.name, config);
     if (stack.name !== defaultTopology || extra.length > 0) await confirm(context, stack.name, extra);
     begin();
     const args = ["up", "--yes", "--skip-preview", ...extra];

@@ -1,4 +1,5 @@
 /** How Podman runs a rehearsed machine. */
+import { clusterObjectName } from "../../components/render/names.ts";
 import { podmanLimitFlags, type Restrictions } from "../../components/render/restrictions.ts";
 import { CLUSTER_LABEL } from "../../provider/effects/podman.ts";
 import { rehearsalImages } from "../../toolchain/images-recipes.ts";
@@ -41,6 +42,11 @@ export interface MachineContainer {
 
 /** Name -> label of the machine a container or volume belongs to. */
 export const machineLabel = "homespan.machine";
+
+/** Of the container that is a machine. */
+export function containerName(world: string, machine: string): string {
+  return clusterObjectName(world, `machine-${machine}`);
+}
 
 /** Arguments of `podman`. */
 export function machineArguments(machine: MachineContainer): string[] {

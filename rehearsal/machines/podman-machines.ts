@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { clusterObjectName } from "../../components/render/names.ts";
 import type { Restrictions } from "../../components/render/restrictions.ts";
 import { CLUSTER_LABEL, type ContainerFound } from "../../provider/effects/podman.ts";
 import { CommandError } from "../../provider/effects/process.ts";
@@ -19,7 +18,13 @@ import {
   machineBooks,
   type MachineEntry,
 } from "./cloud-network.ts";
-import { machineArguments, machineImage, machineLabel, machinePaths } from "./machine-arguments.ts";
+import {
+  containerName,
+  machineArguments,
+  machineImage,
+  machineLabel,
+  machinePaths,
+} from "./machine-arguments.ts";
 import type {
   DiskSpec,
   FoundMachine,
@@ -183,7 +188,7 @@ export class PodmanMachines implements Machines {
     const disks = await this.#disks.volume(world);
     const { network, hosts, caFile, imagesDirectory } = world;
     const args = machineArguments({
-      ...{ world: world.world, machine: spec.name, container: containerName(world, spec.name) },
+      ...{ world: world.world, machine: spec.name, container: containerName(world.world, spec.name) },
       ...{ network: network.name, privateAddress: entry.privateAddress, hostName },
       ...{ ownDisk, disks: disks.name, seed, user: userFile, hosts, caFile, imagesDirectory },
       restrictions: this.#restrictions(),
@@ -203,7 +208,7 @@ export class PodmanMachines implements Machines {
   /** Removes all of a machine that there is, the books' entry last. */
   async #clear(world: World, name: string): Promise<void> {
     const { podman, run } = this.#effects;
-    await removeContainer(podman, world.world, containerName(world, name));
+    await removeContainer(podman, world.world, containerName(world.world, name));
     await removeVolume(podman, world.world, ownDiskName(world, name));
     await rm(join(this.#folder, "machines", name), { recursive: true, force: true });
     const former = (await this.#books.read()).machines[name];
@@ -225,7 +230,7 @@ export class PodmanMachines implements Machines {
 
   async #container(world: World, name: string): Promise<ContainerFound | undefined> {
     const containers = await this.#effects.podman.list("containers");
-    return ownObject("container", containers, containerName(world, name), world.world);
+    return ownObject("container", containers, containerName(world.world, name), world.world);
   }
 
   /** One change of a machine at a time, over all processes. */
@@ -242,12 +247,8 @@ function restrictionsHere(): Restrictions {
   return { cgroupV1: cgroup === "v1", noSysResource: !sysResource };
 }
 
-function containerName(world: World, machine: string): string {
-  return clusterObjectName(world.world, `machine-${machine}`);
-}
-
 function ownDiskName(world: World, machine: string): string {
-  return `${containerName(world, machine)}-disk`;
+  return `${containerName(world.world, machine)}-disk`;
 }
 
 /** A new machine in the books, with all ports closed. */

@@ -32,7 +32,7 @@ afterEach(() => {
 
 test("every question insists on the recorded host key, and the private key is a file of its owner's until the answer", async () => {
   const made = bed();
-  const { nodes } = await viewCluster(made.context, outputs);
+  const { nodes } = await viewCluster(made.context, "l", outputs);
   expect(nodes.map(({ name, stage, path }) => [name, stage.state, path])).toEqual([
     ["server-1", "done", "self"],
     ["server-2", "done", "direct 198.18.1.9:41641"],
@@ -54,7 +54,7 @@ test("every question insists on the recorded host key, and the private key is a 
 
 test("a machine that does not answer is named with ssh's last words", async () => {
   const made = bed({ FAKE_SSH_ERROR: "Host key verification failed." });
-  const { nodes } = await viewCluster(made.context, outputs);
+  const { nodes } = await viewCluster(made.context, "l", outputs);
   expect(nodes[0]?.stage).toMatchObject({
     state: "failed",
     error: expect.stringContaining("Host key verification failed.") as string,
@@ -63,7 +63,7 @@ test("a machine that does not answer is named with ssh's last words", async () =
 
 test("a shell is root's, and a command arrives word by word", async () => {
   const made = bed();
-  await withNodeCommands(made.context, outputs, async (commandsOf) => {
+  await withNodeCommands(made.context, { stack: "l", ...outputs }, async (commandsOf) => {
     const { shell } = commandsOf(outputs.nodes[0]!);
     expect(shell([], true).at(-1)).toBe("sudo -i");
     expect(shell([], true)).toContain("-t");

@@ -4,6 +4,7 @@ import { pathsMap } from "../../cli/tailnet-map.ts";
 import { pathsReport } from "../../cli/tailnet-paths.ts";
 import type { PathsReport, ProbedNode } from "../../cli/tailnet-paths.ts";
 import type { PeerProbe } from "../../cli/tailnet-probe.ts";
+import { type Element, readXml } from "../support/xml.ts";
 
 type Sites = Readonly<Record<string, readonly string[]>>;
 
@@ -72,39 +73,6 @@ test.each(samples)("golden: %s", async (name, report) => {
   await expect(pathsMap("lightsail", report)).toMatchFileSnapshot(`golden/paths-${name}.svg`);
 });
 
-interface Element {
-  readonly name: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly text: string;
-}
-
-/** Reads XML of elements, attributes and text, and nothing else. @throws Error where it is not well-formed. */
-function readXml(xml: string): readonly Element[] {
-  const open: string[] = [];
-  const elements: Element[] = [];
-  let rest = xml.trim();
-  while (rest !== "") {
-    const tag = /^<(\/?)([a-z]+)((?: [\w-]+(?::[\w-]+)?="[^"<&]*")*)(\/?)>([^<]*)/.exec(rest);
-    if (tag === null) throw new Error(`no tag at: ${rest.slice(0, 80)}`);
-    const [whole, closing = "", name = "", attributes = "", alone = "", text = ""] = tag;
-    if (/&(?!(?:amp|lt|gt);)/.test(text)) throw new Error(`a bare & in: ${text}`);
-    if (closing === "/" && open.pop() !== name) throw new Error(`</${name}> closes nothing`);
-    if (closing === "") {
-      const pairs = [...attributes.matchAll(/ ([\w:-]+)="([^"]*)"/g)];
-      elements.push({
-        name,
-        text,
-        attributes: Object.fromEntries(pairs.map(([, key = "", value = ""]) => [key, value])),
-      });
-      if (alone === "") open.push(name);
-    }
-    rest = rest.slice(whole.length);
-    if (open.length === 0 && rest !== "") throw new Error(`more than one root: ${rest.slice(0, 80)}`);
-  }
-  if (open.length > 0) throw new Error(`never closed: ${open.join(", ")}`);
-  return elements;
-}
-
 interface Area {
   readonly left: number;
   readonly top: number;
@@ -148,6 +116,19 @@ describe.each(layouts)("%s", (_name, report) => {
       );
     }
     for (const label of labels) expect(nodes.filter((node) => overlap(label, node))).toEqual([]);
+  });
+
+  test("title and legend are on the canvas", () => {
+    // A letter of a size is about 0.55 of it wide, a bold one 0.58.
+    const wide = elements.filter(
+      ({ name, attributes }) => name === "text" && attributes["text-anchor"] === undefined,
+    );
+    expect(wide.length).toBeGreaterThan(3);
+    for (const { attributes, text } of wide) {
+      const letter = Number(attributes["font-size"]) * (attributes["font-weight"] === "bold" ? 0.58 : 0.55);
+      const right = Number(attributes["x"]) + text.trim().length * letter;
+      expect([text, right <= areaOf(canvas!).right]).toEqual([text, true]);
+    }
   });
 
   test("no label lies over another", () => {

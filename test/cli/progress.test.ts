@@ -78,7 +78,7 @@ test("lines that are no events, and names", () => {
 });
 
 test("stages in words", () => {
-  const node = (stages: object[], problem?: string): Parameters<typeof summarizeStages>[0] =>
+  const node = (stages: object[], problem?: object): Parameters<typeof summarizeStages>[0] =>
     ({
       node: "agent-1",
       logs: { k3s: "podman logs homespan-ci-agent-1-k3s" },
@@ -92,7 +92,7 @@ test("stages in words", () => {
     "agent-1: stage k3s running for 1 min 30 s\n  fix: see podman logs homespan-ci-agent-1-k3s",
   );
   expect(describeStage(summarizeStages(node([done]), at))).toBe("agent-1: ready");
-  expect(describeStage(summarizeStages(node([], "container x does not exist"), at))).toMatch(
+  expect(describeStage(summarizeStages(node([], { error: "container x does not exist" }), at))).toMatch(
     /^agent-1: stage boot failed: container x does not exist\n {2}fix: run up again/,
   );
 });

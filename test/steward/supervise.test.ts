@@ -17,7 +17,8 @@ function after(world: World, event: string, next?: string): string[] {
   return acts.slice(from + 1, to);
 }
 
-describe.concurrent("supervision", () => {
+// Hundreds of short processes each: on a busy machine that takes a multiple of the seconds it takes on an idle one.
+describe.concurrent("supervision", { timeout: 120_000 }, () => {
   test("restarts what dies, with all that depends on it, and does nothing while all is well", async ({
     expect,
   }) => {

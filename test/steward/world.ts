@@ -127,7 +127,7 @@ export class World {
         BOOT_RESOLV_CONF: join(this.fake, "resolv.conf"),
       },
       reject: false,
-      timeout: 20_000,
+      timeout: 100_000,
     });
     if (existsSync(join(this.fake, "around"))) {
       throw new Error(readFileSync(join(this.fake, "around"), "utf8"));

@@ -1,38 +1,16 @@
 /** One call of Lightsail's API by the plugin: the faults it is told to meet, and what the plugin makes of them. */
 import type { Account } from "./account.ts";
 import { ServiceError, sdkText } from "./errors.ts";
+import { type AwsOperation, type FaultKind, faultMessages, throttling } from "./faults.ts";
 
 /** Attempts the plugin makes by itself; `maxRetries` of the provider is 25 where nothing is said. */
 const ATTEMPTS = 25;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 20_000;
 
-/** Errors that AWS's SDK tries again. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html */
-const throttling: readonly string[] = [
-  "Throttling",
-  "ThrottlingException",
-  "ThrottledException",
-  "RequestThrottled",
-  "RequestThrottledException",
-  "RequestLimitExceeded",
-  "TooManyRequestsException",
-  "BandwidthLimitExceeded",
-  "SlowDown",
-];
-
-/** What the service says beside the name of an error it was told to give. */
-const messages: Readonly<Record<string, string>> = {
-  InsufficientInstanceCapacity:
-    "We currently do not have sufficient capacity in the Availability Zone you requested. Try again later, or in another zone.",
-  ServiceException: "An error occurred while processing your request. Try again later.",
-};
-
-/** Faults that are no errors of the service: what one call can meet beside those. */
-export type FaultKind = "half-created";
-
 export interface Call {
   /** The API's name of it, `CreateInstances`. */
-  readonly operation: string;
+  readonly operation: AwsOperation;
   /** Name of what it is about. */
   readonly subject: string;
   /** What the plugin says it was doing, `CreateInstance Lightsail Instance (server-1)`. */
@@ -68,7 +46,7 @@ export async function call<R>(
       await account.pause(pause, about.signal);
       continue;
     }
-    const error = new ServiceError(fault, messages[fault] ?? "this is a rehearsed fault");
+    const error = new ServiceError(fault, faultMessages[fault] ?? "this is a rehearsed fault");
     const tries = attempt > 1 ? `exceeded maximum number of attempts, ${String(attempt)}, ` : "";
     const text = sdkText(about.operation, error).replace(", https", `, ${tries}https`);
     throw new Error(`${about.doing}: ${text}`);

@@ -18,20 +18,37 @@ const faultSchema = z.strictObject({
   times: z.number().int().positive().default(1),
 });
 
+const metSchema = z.strictObject({
+  /** ISO 8601. */
+  at: z.string(),
+  operation: z.string(),
+  /** What the call was about. */
+  subject: z.string(),
+  error: z.string(),
+});
+
+/** One line of faults-met.json: a call that met a fault. */
+export type MetFault = z.output<typeof metSchema>;
+
+/** The latest of them are kept: a fault may be ordered for thousands of calls. */
+const remembered = 200;
+
 /** One line of faults.json. */
 export type Fault = z.output<typeof faultSchema>;
 
 /** A fault as one orders it: what has a default may be left out. */
 export type FaultOrder = z.input<typeof faultSchema>;
 
-/** The faults that are still to be met. */
+/** The faults that are still to be met, and those that were. */
 export class Faults {
   readonly #path: string;
   readonly #list: Books<Fault[]>;
+  readonly #met: Books<MetFault[]>;
 
   constructor(folder: string) {
     this.#path = join(folder, "faults.json");
     this.#list = new Books<Fault[]>(this.#path, z.array(faultSchema), () => []);
+    this.#met = new Books<MetFault[]>(join(folder, "faults-met.json"), z.array(metSchema), () => []);
   }
 
   /** Orders faults; those that are there already are met first. */
@@ -45,13 +62,24 @@ export class Faults {
     return this.#list.read();
   }
 
-  /** Forgets all of them. */
-  async clear(): Promise<void> {
-    await this.#list.change((list) => list.splice(0));
+  /** Calls that met one, the latest last. */
+  async met(): Promise<readonly MetFault[]> {
+    return this.#met.read();
   }
 
-  /** Takes the fault that this call meets; `undefined`: none. */
-  async take(operation: string, subject: string): Promise<string | undefined> {
+  /** Forgets all of them, met or not. */
+  async clear(): Promise<void> {
+    await this.#list.change((list) => list.splice(0));
+    await this.#met.change((list) => list.splice(0));
+  }
+
+  /**
+   * Takes the fault that this call meets; `undefined`: none.
+   *
+   * @param subject - what a fault's `match` is looked for in
+   * @param about - what is remembered of it
+   */
+  async take(operation: string, subject: string, about = subject): Promise<string | undefined> {
     // Most calls meet none: they wait for no lock.
     if (
       !(await access(this.#path).then(
@@ -63,7 +91,7 @@ export class Faults {
     const isMet = (fault: Fault): boolean =>
       fault.operation === operation && subject.includes(fault.match ?? "");
     if (!(await this.#list.read()).some(isMet)) return undefined;
-    return this.#list.change((list) => {
+    const error = await this.#list.change((list) => {
       const index = list.findIndex(isMet);
       const fault = list[index];
       if (fault === undefined) return undefined;
@@ -71,5 +99,13 @@ export class Faults {
       else list.splice(index, 1);
       return fault.error;
     });
+    if (error !== undefined) {
+      const met = { at: new Date().toISOString(), operation, subject: about, error };
+      await this.#met.change((list) => {
+        list.push(met);
+        list.splice(0, list.length - remembered);
+      });
+    }
+    return error;
   }
 }

@@ -27,7 +27,7 @@ export interface ApiOptions {
   readonly domain: string;
   /** Turns MagicDNS on or off in the control server. */
   readonly setMagicDns: (on: boolean) => Promise<void>;
-  /** Faults to have: `operation` is a method with the path inside the tailnet, `POST keys`; `error` is the status to answer with. */
+  /** Faults to have: `operation` is one of tailscaleOperations; `error` is the status to answer with. */
   readonly faults?: Faults;
   readonly now?: () => number;
 }
@@ -125,7 +125,7 @@ async function meetFault(faults: Faults | undefined, { method, path, body }: Api
   // `keys` stands for one key as for all of them.
   const inside = rest[1] === "keys" ? ["keys"] : rest.slice(1);
   const operation = first === "tailnet" ? route(method, ...inside) : route(method, first);
-  const error = await faults?.take(operation, `${rest.join("/")} ${body}`);
+  const error = await faults?.take(operation, `${rest.join("/")} ${body}`, rest.at(-1));
   if (error !== undefined) throw new ApiError(Number(error) || 500, "fault of the rehearsal");
 }
 

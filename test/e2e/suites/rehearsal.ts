@@ -4,6 +4,7 @@ import { rehearsalFacts } from "../steps/rehearsal-creation.ts";
 import { rehearsalExposure } from "../steps/rehearsal-exposure.ts";
 import { rehearsalGrowth } from "../steps/rehearsal-growth.ts";
 import { rehearsalLoss } from "../steps/rehearsal-loss.ts";
+import { rehearsalPaths } from "../steps/rehearsal-paths.ts";
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { rehearsalRepetition } from "../steps/rehearsal-repetition.ts";
 import { rehearsalSecrecy } from "../steps/rehearsal-secrecy.ts";
@@ -49,6 +50,9 @@ export function rehearsalSuite(): void {
     });
     describe("knocked at", () => {
       rehearsalExposure(stack);
+    });
+    describe("measured", () => {
+      rehearsalPaths(stack);
     });
     describe("hurt", () => {
       rehearsalLoss(stack);

@@ -5,6 +5,7 @@ import { cloudResource } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import { createAccessKey, deleteAccessKey, findBucket } from "../service/buckets.ts";
 import { regionInput, regionOf, unlessGone } from "./common.ts";
 
@@ -30,7 +31,7 @@ function partsOf(id: string): { readonly bucketName: string; readonly accessKeyI
 }
 
 export function bucketAccessKey(account: Account): Resource {
-  const about = (operation: string, doing: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, doing: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${doing} Lightsail BucketAccessKey (${name})`,

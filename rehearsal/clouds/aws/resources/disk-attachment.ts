@@ -5,6 +5,7 @@ import { cloudResource } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import { attachDisk, detachDisk, findDisk } from "../service/disks.ts";
 import { knownInstance } from "../service/instances.ts";
 import { regionInput, regionOf } from "./common.ts";
@@ -25,7 +26,7 @@ function partsOf(id: string): { readonly diskName: string; readonly instanceName
 }
 
 export function diskAttachment(account: Account): Resource {
-  const about = (operation: string, doing: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, doing: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${doing} Lightsail Disk Attachment (${name})`,

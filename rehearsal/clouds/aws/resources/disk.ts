@@ -5,6 +5,7 @@ import { cloudResource, sameTags } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import { createDisk, deleteDisk, findDisk, tagDisk } from "../service/disks.ts";
 import {
   allTags,
@@ -33,7 +34,7 @@ const outputs = inputs.extend({
 type State = z.output<typeof outputs>;
 
 export function disk(account: Account): Resource {
-  const about = (operation: string, doing: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, doing: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${doing} Lightsail Disk (${name})`,

@@ -9,6 +9,7 @@ import { cloudResource, sameSet } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import { liveInstance } from "../service/instances.ts";
 import { type PortOrder, closePort, putPorts } from "../service/ports.ts";
 import { regionInput, regionOf } from "./common.ts";
@@ -77,7 +78,7 @@ function idOf(instanceName: string, ports: readonly PortOrder[]): string {
 }
 
 export function instancePublicPorts(account: Account): Resource {
-  const about = (operation: string, doing: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, doing: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${doing} public ports for instance ${name}`,

@@ -9,6 +9,7 @@ import type { Account } from "../account.ts";
 import { addOnSchema } from "../books.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import {
   createInstance,
   deleteInstance,
@@ -73,7 +74,7 @@ function userOf(blueprintId: string): string {
 }
 
 export function instance(account: Account): Resource {
-  const about = (operation: string, type: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, type: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${type} Lightsail Instance (${name})`,

@@ -6,6 +6,7 @@ import { cloudResource, sameTags } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import {
   createKeyPair,
   deleteKeyPair,
@@ -36,7 +37,7 @@ const outputs = inputs.extend({
 type State = z.output<typeof outputs>;
 
 export function keyPair(account: Account): Resource {
-  const about = (operation: string, doing: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, doing: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${doing} Lightsail KeyPair (${name})`,

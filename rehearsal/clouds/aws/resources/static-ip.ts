@@ -5,6 +5,7 @@ import { cloudResource } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
 import { call } from "../call.ts";
 import { notFound } from "../errors.ts";
+import type { AwsOperation } from "../faults.ts";
 import { allocateStaticIp, findStaticIp, releaseStaticIp } from "../service/static-ips.ts";
 import { regionInput, regionOf, unlessGone } from "./common.ts";
 
@@ -13,7 +14,7 @@ const outputs = inputs.extend({ arn: z.string(), ipAddress: z.string(), supportC
 type State = z.output<typeof outputs>;
 
 export function staticIp(account: Account): Resource {
-  const about = (operation: string, doing: string, name: string, { signal }: CallContext) => ({
+  const about = (operation: AwsOperation, doing: string, name: string, { signal }: CallContext) => ({
     operation,
     subject: name,
     doing: `${doing} Lightsail Static IP (${name})`,

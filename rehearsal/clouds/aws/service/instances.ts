@@ -8,8 +8,8 @@ import {
 import type { MachineAddresses } from "../../../machines/machines.ts";
 import { type Account, findMachine, forgetLook } from "../account.ts";
 import type { AddOn, AwsBooks, InstanceEntry, PortEntry } from "../books.ts";
-import type { FaultKind } from "../call.ts";
 import { ServiceError, invalidInput, notFound } from "../errors.ts";
+import type { FaultKind } from "../faults.ts";
 import {
   checkBlueprint,
   checkBundle,

@@ -1,0 +1,211 @@
+/** Doctor's part about a stack of the cloud: accounts, and the way from here to its machines. Judgement is pure; nobody is asked. */
+import { existsSync, readFileSync } from "node:fs";
+import { BlockList, isIPv4 } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import type { Context } from "../context.ts";
+import { childEnvironment } from "../environment.ts";
+import { settingOf } from "../settings.ts";
+import type { StackFile } from "../settings.ts";
+import { sourceOf } from "../tools.ts";
+import type { Check } from "./checks.ts";
+
+/** What the checks judge. */
+export interface AccountFacts {
+  /** True inside of a rehearsal, whose clouds ask for no credentials of AWS and whose plugins are stand-ins. */
+  readonly rehearsed: boolean;
+  /** Where AWS credentials are found: variables of the environment, or a file. */
+  readonly awsCredentials: readonly string[];
+  /** True on a machine of AWS, which may have a role instead. */
+  readonly onAws: boolean;
+  /** Kind of the stack's tailnet, `tailscale`. */
+  readonly tailnetKind: string;
+  /** Variables of the environment with credentials for Tailscale. */
+  readonly tailscaleCredentials: readonly string[];
+  /** Plugins the stack needs, and whether each is there. */
+  readonly plugins: readonly { readonly name: string; readonly installed: boolean }[];
+  /** Whether Pulumi may download a plugin that is missing. */
+  readonly downloads: boolean;
+  /** IPv4 addresses of this machine, loopback's own aside. */
+  readonly addresses: readonly string[];
+  /** `sshAllowedCidrs`; undefined where config names none. */
+  readonly sshAllowedCidrs: readonly string[] | undefined;
+}
+
+/** https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html */
+const awsVariables = [
+  ...["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"],
+  ...["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+];
+/** https://www.pulumi.com/registry/packages/tailscale/installation-configuration/ */
+const tailscaleVariables = [
+  "TAILSCALE_API_KEY",
+  "TAILSCALE_OAUTH_CLIENT_ID",
+  "TAILSCALE_OAUTH_CLIENT_SECRET",
+];
+
+/** Empty for a stack that needs no account. */
+export async function examineAccount(
+  context: Context,
+  topology: string,
+  config: StackFile,
+): Promise<readonly Check[]> {
+  if (topology !== "lightsail") return [];
+  return checkAccount(await accountFacts(context, config));
+}
+
+/** Pure part of {@link examineAccount}. */
+export function checkAccount(facts: AccountFacts): readonly Check[] {
+  return [aws(facts), tailscale(facts), plugins(facts), address(facts)];
+}
+
+function aws({ rehearsed, awsCredentials, onAws }: AccountFacts): Check {
+  const name = "aws";
+  if (rehearsed) return { name, result: "ok", message: "a rehearsal asks for no credentials of AWS" };
+  if (awsCredentials.length > 0) {
+    return { name, result: "ok", message: `credentials come from ${awsCredentials.join(", ")}` };
+  }
+  const fix =
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run: aws configure; the user needs lightsail:*";
+  if (onAws) {
+    return { name, result: "notice", message: "credentials must come from this machine's role", fix };
+  }
+  return { name, result: "problem", message: "credentials of AWS must be there, found none", fix };
+}
+
+function tailscale({ tailnetKind, tailscaleCredentials }: AccountFacts): Check {
+  const name = "tailscale";
+  if (tailnetKind !== "tailscale") {
+    return { name, result: "ok", message: `the tailnet is of kind ${tailnetKind}, not Tailscale's` };
+  }
+  const [key, ...client] = tailscaleVariables;
+  const complete =
+    tailscaleCredentials.includes(key ?? "") || client.every((it) => tailscaleCredentials.includes(it));
+  if (complete) {
+    return { name, result: "ok", message: `credentials come from ${tailscaleCredentials.join(", ")}` };
+  }
+  const found = tailscaleCredentials.length === 0 ? "none" : `${tailscaleCredentials.join(", ")} alone`;
+  return {
+    name,
+    result: "problem",
+    message: `credentials of Tailscale must be there, found ${found}`,
+    fix: "set TAILSCALE_API_KEY (https://login.tailscale.com/admin/settings/keys), or TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET",
+  };
+}
+
+function plugins({ rehearsed, plugins: needed, downloads }: AccountFacts): Check {
+  const name = "plugins";
+  const missing = needed.filter(({ installed }) => !installed).map((plugin) => plugin.name);
+  if (missing.length === 0) {
+    const what = needed.map((plugin) => plugin.name).join(" and ");
+    return { name, result: "ok", message: `${what} are there${rehearsed ? ", as stand-ins" : ""}` };
+  }
+  const message = `Pulumi's plugins are missing: ${missing.join(", ")}`;
+  if (downloads) return { name, result: "notice", message, fix: "the first run downloads them" };
+  return {
+    name,
+    result: "problem",
+    message,
+    fix: "they are downloaded, never built: run where get.pulumi.com is reached, without HOMESPAN_SOURCE=modules; a rehearsal needs neither",
+  };
+}
+
+function address({ addresses, sshAllowedCidrs }: AccountFacts): Check {
+  const name = "ssh";
+  if (sshAllowedCidrs === undefined) {
+    return {
+      name,
+      result: "problem",
+      message: "`sshAllowedCidrs` must name the network this machine's SSH comes from, got none",
+      fix: "put it into Pulumi.lightsail.yaml; your address: https://checkip.amazonaws.com",
+    };
+  }
+  const networks = sshAllowedCidrs.join(", ");
+  const own = addresses.filter((it) => inside(sshAllowedCidrs, it));
+  if (own.length > 0) {
+    return { name, result: "ok", message: `${own.join(", ")} of this machine is in \`sshAllowedCidrs\`` };
+  }
+  const fix = `compare it with what https://checkip.amazonaws.com says: SSH is let in from ${networks} alone`;
+  const open = addresses.filter((it) => !inside(notPublic, it));
+  if (open.length > 0) {
+    return {
+      name,
+      result: "problem",
+      message: `this machine's public address must be in \`sshAllowedCidrs\` (${networks}), got ${open.join(", ")}`,
+      fix,
+    };
+  }
+  return {
+    name,
+    result: "notice",
+    message: "this machine's public address is a router's, and not known here",
+    fix,
+  };
+}
+
+/** Networks that no packet on the internet comes from. https://www.iana.org/assignments/iana-ipv4-special-registry */
+const notPublic = [
+  ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"],
+  ...["192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"],
+  ...["203.0.113.0/24", "240.0.0.0/4"],
+];
+
+function inside(networks: readonly string[], address: string): boolean {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [start = "", bits = ""] = network.split("/");
+    // What is no network is config's to refuse, with its own words.
+    if (isIPv4(start) && /^([0-9]|[12][0-9]|3[0-2])$/.test(bits)) list.addSubnet(start, Number(bits));
+  }
+  return list.check(address);
+}
+
+async function accountFacts(context: Context, config: StackFile): Promise<AccountFacts> {
+  const environment = childEnvironment(context.paths, context.environment);
+  const isSet = (name: string): boolean => (environment[name] ?? "") !== "";
+  const home = environment["HOME"] ?? "/";
+  const files = [
+    environment["AWS_SHARED_CREDENTIALS_FILE"] ?? join(home, ".aws/credentials"),
+    environment["AWS_CONFIG_FILE"] ?? join(home, ".aws/config"),
+  ];
+  const tailnet = settingOf(config, "tailnet");
+  const kind = typeof tailnet === "object" && tailnet !== null && "kind" in tailnet ? tailnet.kind : "";
+  const cidrs = settingOf(config, "sshAllowedCidrs");
+  return {
+    rehearsed: isSet("HOMESPAN_REHEARSAL"),
+    awsCredentials: [...awsVariables.filter(isSet), ...files.filter((file) => existsSync(file))],
+    onAws: vendor().startsWith("Amazon"),
+    tailnetKind: typeof kind === "string" && kind !== "" ? kind : "tailscale",
+    tailscaleCredentials: tailscaleVariables.filter(isSet),
+    plugins: ["aws", "tailscale"].map((name) => plugin(context, environment["PULUMI_HOME"] ?? "", name)),
+    downloads: (await sourceOf(context.environment)) !== "modules",
+    addresses: Object.values(networkInterfaces())
+      .flatMap((all) => all ?? [])
+      .filter(({ family, address: own }) => family === "IPv4" && !own.startsWith("127."))
+      .map(({ address: own }) => own),
+    sshAllowedCidrs: Array.isArray(cidrs) ? cidrs.filter((it) => typeof it === "string") : undefined,
+  };
+}
+
+/** Of exactly the version that the program's package asks for. */
+function plugin(
+  { paths }: Context,
+  pulumiHome: string,
+  name: string,
+): { readonly name: string; readonly installed: boolean } {
+  const manifest = join(paths.checkout, "node_modules", "@pulumi", name, "package.json");
+  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string };
+  return {
+    name: `${name} ${version}`,
+    installed: existsSync(join(pulumiHome, "plugins", `resource-${name}-v${version}`)),
+  };
+}
+
+/** Who built the machine, in the words of its firmware. */
+function vendor(): string {
+  try {
+    return readFileSync("/sys/class/dmi/id/sys_vendor", "utf8");
+  } catch {
+    return "";
+  }
+}

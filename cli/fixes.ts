@@ -1,0 +1,50 @@
+/** What a user can do about errors of the clouds, by what they say. Pure. */
+
+const fixes: readonly (readonly [said: RegExp, fix: (stack: string) => string])[] = [
+  [
+    /InsufficientInstanceCapacity/,
+    () => "set another `availabilityZone` or `bundleId` for the node, or run up again later",
+  ],
+  [
+    /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded|\b429\b/,
+    () => "wait a few minutes, then run up again: the account makes more calls than it may",
+  ],
+  [
+    /Some names are already in use/,
+    () =>
+      "run up again: it takes over what a run that was cut off has made; what is somebody else's: delete it in the console, or choose another `clusterName`",
+  ],
+  [
+    /reached the quota|LimitExceeded/,
+    () => "ask AWS for a higher quota (https://console.aws.amazon.com/servicequotas), or set fewer nodes",
+  ],
+  [
+    /No valid credential sources|UnauthenticatedException|UnrecognizedClient|ExpiredToken|InvalidSignature|security token/,
+    (stack) => `give AWS credentials that are valid; ./homespan doctor ${stack} says which are looked for`,
+  ],
+  [/AccessDenied/, () => "the AWS user must be allowed lightsail:*"],
+  [
+    /API token invalid|\b401\b.*tailscale|tailscale.*\b401\b/i,
+    () => "give a valid TAILSCALE_API_KEY: https://login.tailscale.com/admin/settings/keys",
+  ],
+  [
+    /error waiting for request operation|timeout awaiting response headers/,
+    () => "run up again: the answer was lost, and it finds out what was made",
+  ],
+  [
+    /was not ready by SSH within/,
+    (stack) =>
+      `./homespan doctor ${stack} says whether the machine answers; one that was never finished: ./homespan recreate ${stack} --node NODE`,
+  ],
+];
+
+/** `undefined` where the words say all there is to say. */
+export function fixFor(message: string, stack: string): string | undefined {
+  return fixes.find(([said]) => said.test(message))?.[1](stack);
+}
+
+/** An error of AWS in the service's own words, without the SDK's in front. */
+export function serviceWords(message: string): string {
+  const [line = ""] = message.split("\n");
+  return line.replace(/^.*\bRequestID: [0-9a-f-]+, /, "");
+}

@@ -1,0 +1,118 @@
+/** Nodes on machines that SSH reaches, from the stack's state: also those of an `up` that did not end. */
+import type { Outputs } from "./cluster.ts";
+import type { Context } from "./context.ts";
+import type { Resource } from "./deployment.ts";
+import { readResources } from "./deployment.ts";
+import { pulumi } from "./pulumi.ts";
+
+/** Where a machine is reached; without the host key it is one that nobody has talked to yet. */
+export type MachineTransport = Omit<
+  Extract<Outputs["nodes"][number]["transport"], { readonly kind: "ssh" }>,
+  "hostKey"
+> & { readonly hostKey?: string };
+
+export interface MachineNode {
+  readonly name: string;
+  /** Undefined for an instance of a cloud that is not there. */
+  readonly instance: { readonly createdAt?: string } | undefined;
+  /** Undefined until its address leads to it and its ports are open. */
+  readonly transport: MachineTransport | undefined;
+}
+
+export interface MachineNodes {
+  readonly nodes: readonly MachineNode[];
+  /** Opens all of them. PEM; "" where it was not made yet. */
+  readonly privateKey: string;
+}
+
+const types = {
+  server: "homespan:lightsail:LightsailServer",
+  instance: "aws:lightsail/instance:Instance",
+  address: "aws:lightsail/staticIp:StaticIp",
+  attachment: "aws:lightsail/staticIpAttachment:StaticIpAttachment",
+  ports: "aws:lightsail/instancePublicPorts:InstancePublicPorts",
+  boot: "homespan:index:MachineBoot",
+  key: "homespan:index:SshKey",
+} as const;
+
+/** A resource as `pulumi stack export` tells it. */
+type Exported = Resource & { readonly parent?: string; readonly delete?: boolean };
+
+/** Names of machines that were ordered, from the state alone. */
+export async function orderedMachines(context: Context, stack: string): Promise<readonly string[]> {
+  const servers = (await readResources(context.paths, stack)).filter(({ type }) => type === types.server);
+  return servers.map(({ urn }) => nameOf(urn));
+}
+
+/** `undefined` for a stack without such nodes: nothing is started to find that out. */
+export async function machineNodes(context: Context, stack: string): Promise<MachineNodes | undefined> {
+  const known = await readResources(context.paths, stack);
+  if (!known.some(({ type }) => type === types.server || type === types.boot)) return undefined;
+  const args = ["stack", "export", "--show-secrets", "--stack", stack];
+  const exported = JSON.parse(await pulumi(context, args, { cwd: context.paths.config })) as {
+    readonly deployment?: { readonly resources?: readonly Exported[] };
+  };
+  return machineNodesIn(exported.deployment?.resources ?? []);
+}
+
+/** Pure part of {@link machineNodes}. */
+export function machineNodesIn(all: readonly Exported[]): MachineNodes {
+  // What is only left to be deleted is another machine than the one of now.
+  const resources = all.filter((resource) => resource.delete !== true);
+  const boots = resources.filter(({ type }) => type === types.boot);
+  const servers = resources.filter(({ type }) => type === types.server);
+  const names = [
+    ...servers.map(({ urn }) => nameOf(urn)),
+    ...boots.map(({ inputs }) => text(inputs?.["nodeName"])),
+  ];
+  // The state has them in the order in which the program happened to get to them.
+  const sorted = [...new Set(names)].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  const nodes = sorted.map((name): MachineNode => {
+    const server = servers.find(({ urn }) => nameOf(urn) === name);
+    const parts = resources.filter(({ parent }) => server !== undefined && parent === server.urn);
+    const boot = boots.find(({ inputs }) => inputs?.["nodeName"] === name);
+    const instance = parts.find(({ type }) => type === types.instance);
+    const createdAt = text(instance?.outputs?.["createdAt"]);
+    return {
+      name,
+      instance:
+        server === undefined || instance !== undefined ? (createdAt === "" ? {} : { createdAt }) : undefined,
+      transport: boot === undefined ? reached(parts, instance) : contacted(boot),
+    };
+  });
+  const key = resources.find(({ type }) => type === types.key);
+  const own = boots.map(({ inputs }) => text(inputs?.["privateKey"])).find((it) => it !== "");
+  return { nodes, privateKey: text(key?.outputs?.["privateKey"]) || (own ?? "") };
+}
+
+/** A machine whose first contact is over. */
+function contacted({ inputs, outputs }: Exported): MachineTransport {
+  const hostKey = text(outputs?.["hostKey"]);
+  return {
+    kind: "ssh",
+    address: text(inputs?.["address"]),
+    port: Number(inputs?.["port"] ?? 22),
+    user: text(inputs?.["user"]),
+    ...(hostKey === "" ? {} : { hostKey }),
+  };
+}
+
+function reached(parts: readonly Exported[], instance: Exported | undefined): MachineTransport | undefined {
+  const part = (type: string): Exported | undefined => parts.find((it) => it.type === type);
+  const address = text(part(types.address)?.outputs?.["ipAddress"]);
+  const open = part(types.attachment) !== undefined && part(types.ports) !== undefined;
+  if (instance === undefined || !open || address === "") return undefined;
+  return { kind: "ssh", address, port: 22, user: text(instance.outputs?.["username"]) };
+}
+
+function nameOf(urn: string): string {
+  return urn.split("::").at(-1) ?? "";
+}
+
+/** A text of the state; a secret one is there as JSON beside its cipher. */
+function text(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null || !("plaintext" in value)) return "";
+  const plain: unknown = JSON.parse(String(value.plaintext));
+  return typeof plain === "string" ? plain : "";
+}

@@ -1,0 +1,135 @@
+/** What can go wrong in a rehearsal because somebody ordered it: calls of the clouds that fail, machines that are lost. */
+import { InputError, didYouMean } from "../cli/errors.ts";
+import { openAccount } from "./clouds/aws/account.ts";
+import { openAwsBooks } from "./clouds/aws/books.ts";
+import { awsFaults, awsOperations } from "./clouds/aws/faults.ts";
+import { deleteInstance } from "./clouds/aws/service/instances.ts";
+import { type Fault, Faults, type MetFault } from "./clouds/shared/faults.ts";
+import { tailscaleFaults, tailscaleOperations } from "./clouds/tailscale/operations.ts";
+import { MachineFaults, type MachineState } from "./machines/machine-faults.ts";
+import { PodmanMachines } from "./machines/podman-machines.ts";
+import { findWorld, type World } from "./world.ts";
+
+/** What can be done to a machine. */
+export const machineFaults = ["stop", "start", "restart", "kill", "delete", "cut", "mend"] as const;
+export type MachineFaultName = (typeof machineFaults)[number];
+
+/** Every call of the stand-in clouds that can be told to fail. */
+export const faultOperations: readonly string[] = [...awsOperations, ...tailscaleOperations];
+
+/** A fault as one orders it; any text, which {@link RehearsedFaults.add} judges. */
+export interface FaultRequest {
+  readonly operation: string;
+  /** Part of the name of what the call is about. @default every one is meant */
+  readonly match?: string | undefined;
+  readonly error: string | undefined;
+  /** How many calls meet it. @default 1 */
+  readonly times?: number | undefined;
+}
+
+/** What there is of faults, and how the machines are. */
+export interface FaultReport {
+  readonly pending: readonly Fault[];
+  readonly met: readonly MetFault[];
+  readonly machines: readonly { readonly node: string; readonly state: MachineState }[];
+}
+
+/** The errors that a call knows; `undefined` for a call that nobody makes. */
+function knownErrors(operation: string): readonly string[] | undefined {
+  const known = awsOperations.find((it) => it === operation);
+  if (known !== undefined) return awsFaults(known);
+  return tailscaleOperations.includes(operation) ? tailscaleFaults : undefined;
+}
+
+/** The order, checked. @throws InputError naming all that is wrong with it */
+export function faultOrder({ operation, match, error, times = 1 }: FaultRequest): Fault {
+  const errors = knownErrors(operation);
+  const problems: string[] = [];
+  if (errors === undefined) {
+    problems.push(
+      `[operation] must be a call of the stand-in clouds, got "${operation}"${didYouMean(operation, faultOperations)}; there are: ${faultOperations.join(", ")}`,
+    );
+  } else if (error === undefined || !errors.includes(error)) {
+    const got = error === undefined ? "nothing" : `"${error}"${didYouMean(error, errors)}`;
+    problems.push(`\`--error\` of ${operation} must be one of ${errors.join(", ")}, got ${got}`);
+  }
+  if (!Number.isInteger(times) || times < 1) {
+    problems.push(`\`--times\` must be a whole number above 0, got ${String(times)}`);
+  }
+  if (match === "") problems.push(`\`--match\` must be part of a name, got ""`);
+  if (error === undefined || problems.length > 0) throw new InputError(problems.join("\n"));
+  return { operation, error, times, ...(match === undefined ? {} : { match }) };
+}
+
+/** The faults of the rehearsal in a folder, whether it runs or not. */
+export class RehearsedFaults {
+  readonly #folder: string;
+  readonly #faults: Faults;
+  readonly #machines: MachineFaults;
+
+  constructor(folder: string, machines = new MachineFaults(folder)) {
+    this.#folder = folder;
+    this.#faults = new Faults(folder);
+    this.#machines = machines;
+  }
+
+  /** True where a rehearsal was started, if only for a preview. */
+  async exists(): Promise<boolean> {
+    return (await findWorld(this.#folder)) !== undefined;
+  }
+
+  /** Orders a fault. @throws InputError naming all that is wrong with it */
+  async add(request: FaultRequest): Promise<Fault> {
+    const order = faultOrder(request);
+    await this.#faults.add(order);
+    return order;
+  }
+
+  /** Forgets those that are still to be met, and what was met; machines stay as they are. */
+  async clear(): Promise<void> {
+    await this.#faults.clear();
+  }
+
+  async report(): Promise<FaultReport> {
+    const instances = await this.#instances();
+    const machines = await Promise.all(
+      [...instances].map(async ([node, instance]) => ({
+        node,
+        state: await this.#machines.state(instance),
+      })),
+    );
+    return { pending: await this.#faults.pending(), met: await this.#faults.met(), machines };
+  }
+
+  /**
+   * Does it to a node's machine.
+   *
+   * @throws InputError for a node that has none
+   */
+  async strike(fault: MachineFaultName, node: string): Promise<void> {
+    const instances = await this.#instances();
+    const instance = instances.get(node);
+    if (instance === undefined) {
+      const names = [...instances.keys()];
+      const known = names.length === 0 ? "a node with an instance; there is none" : names.join(", ");
+      throw new InputError(`[node] must be one of ${known}, got "${node}"${didYouMean(node, names)}`);
+    }
+    if (fault === "delete") await this.#delete(instance);
+    else await this.#machines[fault](instance);
+  }
+
+  /** As in AWS's console: without a word to Pulumi. */
+  async #delete(instance: string): Promise<void> {
+    const account = openAccount(this.#folder, new PodmanMachines(this.#folder));
+    const world: World | undefined = await findWorld(this.#folder);
+    await deleteInstance(account, world?.region ?? "", instance);
+  }
+
+  /** Node -> instance. */
+  async #instances(): Promise<ReadonlyMap<string, string>> {
+    const { instances } = await openAwsBooks(this.#folder).read();
+    return new Map(
+      Object.entries(instances).map(([name, { tags }]) => [tags["homespan.node"] ?? name, name]),
+    );
+  }
+}
