@@ -12,6 +12,7 @@ import { note } from "../support/report.ts";
 import { pause } from "../support/wait.ts";
 import { everyNodeOnce, rehearsedNodes, rehearsedServers } from "./rehearsal-creation.ts";
 import { keptText } from "./rehearsal-growth.ts";
+import { KeptNode } from "./rehearsal-replacement.ts";
 
 interface Kubeconfig {
   readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
@@ -124,7 +125,9 @@ export function rehearsalLoss(stack: RehearsedStack): void {
     await loseNext();
   });
 
-  test("and with the third", async () => {
-    await loseNext();
+  test("and the third, while the agent gets another instance and, with its disk, is the same node", async () => {
+    const agent = await KeptNode.remember(stack, "agent-1");
+    await loseNext(() => stack.recreateNode("agent-1"));
+    await agent.isBack();
   });
 }
