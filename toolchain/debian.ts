@@ -35,6 +35,14 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
   bench: {},
   test: { shellcheck: "checks the shell scripts" },
   rehearsal: { conntrack: "ends connections to an address that changes hands" },
+  homelab: {
+    "libvirt-daemon-system": "runs virtual machines",
+    "libvirt-clients": "looks at them (virsh), and checks what they are made of",
+    "qemu-system-x86": "is the virtual machine",
+    "qemu-utils": "makes disk images",
+    xsltproc: "takes what a node does not need out of a machine's definition",
+    "libblkid-dev": "tells Ignition which file system a disk has",
+  },
 };
 
 /** The machine as this file sees it; tests give a fake. */

@@ -4,13 +4,17 @@ import { lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { copyFile, link, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { findCommand } from "./machine.ts";
-import type { Installed } from "./install.ts";
+import type { Installed, InstallContext } from "./install.ts";
 import type { ToolPin } from "./pin-types.ts";
 
 const LANGUAGE_HOST = "pulumi-language-nodejs";
 
-/** Makes `$CACHE/bin` agree with what is installed. */
-export async function linkTool(pin: ToolPin, installed: Installed | undefined, cache: string): Promise<void> {
+/** Makes `$CACHE/bin`, and the places other programs look at, agree with what is installed. */
+export async function linkTool(
+  pin: ToolPin,
+  installed: Installed | undefined,
+  { cache, machine }: Pick<InstallContext, "cache" | "machine">,
+): Promise<void> {
   const bin = join(cache, "bin");
   // An official plugin is found in Pulumi's plugin cache under its own version; on PATH Pulumi would warn.
   const onPath = installed !== undefined && !(pin.plugin !== undefined && installed.source === "download");
@@ -18,6 +22,11 @@ export async function linkTool(pin: ToolPin, installed: Installed | undefined, c
     const path = join(bin, name);
     if (onPath) await pointTo(path, relative(bin, join(installed.folder, file)));
     else if (isLink(path)) await rm(path, { force: true });
+  }
+  for (const [name, file] of Object.entries(pin.places ?? {})) {
+    const place = join(cache, name.replaceAll("{os}", machine.platform).replaceAll("{arch}", machine.arch));
+    if (installed !== undefined) await pointTo(place, relative(dirname(place), join(installed.folder, file)));
+    else if (isLink(place)) await rm(place, { force: true });
   }
   if (pin.plugin !== undefined && installed?.source === "download") {
     await placePlugin(pin.plugin, installed, cache);

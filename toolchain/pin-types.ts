@@ -100,6 +100,8 @@ export interface ToolPin {
   readonly main?: string;
   /** Names in `$CACHE/bin` -> files of the tool's folder. */
   readonly links: Readonly<Record<string, string>>;
+  /** Further places below the cache, with `{os}` and `{arch}` -> files of the tool's folder: where another program looks for it. */
+  readonly places?: Readonly<Record<string, string>>;
   /** A Pulumi resource plugin: an official release goes into Pulumi's plugin cache under its own version. */
   readonly plugin?: string;
   readonly download?: DownloadPin;

@@ -7,6 +7,7 @@
  */
 import { ALL, GITHUB, LINUX, perPlatform } from "./pin-types.ts";
 import type { DownloadPin, ModulesPin, ToolPin } from "./pin-types.ts";
+import { homelabPins } from "./pins-homelab.ts";
 import { kubernetesPins } from "./pins-k3s.ts";
 
 /** https://github.com/pulumi/pulumi-command/releases: GoReleaser's names. */
@@ -212,4 +213,5 @@ export const PINS: readonly ToolPin[] = [
   headscale,
   ...kubernetesPins,
   kubernetes,
+  ...homelabPins,
 ];

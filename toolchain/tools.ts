@@ -80,7 +80,7 @@ export async function ensureTools(pins: readonly ToolPin[], context: ToolContext
     }
   }
   for (const { pin, installed, onPath } of states) {
-    await linkTool(pin, onPath === undefined ? installed : undefined, context.cache);
+    await linkTool(pin, onPath === undefined ? installed : undefined, context);
   }
   return states;
 }
@@ -174,7 +174,7 @@ async function make(
   context: ToolContext,
 ): Promise<void> {
   const installed = await installTool(pin, source, context);
-  await linkTool(pin, installed, context.cache);
+  await linkTool(pin, installed, context);
   made.set(pin.name, installed);
 }
 

@@ -32,10 +32,10 @@ export interface Reporter {
 
 /**
  * Tools of `core` run a cluster, `bench` compares with k3d, `test` is needed by the project's own tests; `rehearsal` adds to
- * `core` the machines of a rehearsed cloud. `cloud` is what of `core` drives machines that stand elsewhere: no image, no
+ * `core` the machines of a rehearsed cloud, `homelab` virtual machines on libvirt. `cloud` is what of `core` drives machines that stand elsewhere: no image, no
  * Debian package.
  */
-export type Group = "core" | "cloud" | "bench" | "test" | "rehearsal";
+export type Group = "core" | "cloud" | "bench" | "test" | "rehearsal" | "homelab";
 
 /** Where a tool came from: the official release, its Go module, or it was on PATH already. */
 export type Source = "download" | "modules" | "path";
