@@ -65,7 +65,11 @@ const libvirt: ToolPin = {
     sets: [
       {
         workspace: "terraform-provider-libvirt",
-        base: { kind: "copy", module: "github.com/dmacvicar/terraform-provider-libvirt", version: `v${LIBVIRT}` },
+        base: {
+          kind: "copy",
+          module: "github.com/dmacvicar/terraform-provider-libvirt",
+          version: `v${LIBVIRT}`,
+        },
         builds: [{ package: ".", output: "terraform-provider-libvirt" }],
       },
     ],
@@ -75,7 +79,11 @@ const libvirt: ToolPin = {
   },
 };
 
-const ignitionModule: CopyBase = { kind: "copy", module: "github.com/coreos/ignition/v2", version: `v${IGNITION}` };
+const ignitionModule: CopyBase = {
+  kind: "copy",
+  module: "github.com/coreos/ignition/v2",
+  version: `v${IGNITION}`,
+};
 const ignitionVersion = `-X github.com/coreos/ignition/v2/internal/version.Raw=v${IGNITION}`;
 
 const ignitionValidate: ToolPin = {

@@ -137,9 +137,15 @@ artifact_try() {
   return 1
 }
 
+# The program's type is in the policy, by its path.
+artifact_label() {
+  ! command -v restorecon >/dev/null 2>&1 || restorecon -i "$@" || boot_log "restorecon $*: failed"
+}
+
 artifact_install() {
   if [ -z "$artifact_files" ]; then
-    chmod 0755 "$artifact_part" && mv -f "$artifact_part" "$ARTIFACT_PATH" && artifact_remember && return 0
+    chmod 0755 "$artifact_part" && mv -f "$artifact_part" "$ARTIFACT_PATH" && artifact_label "$ARTIFACT_PATH" &&
+      artifact_remember && return 0
     BOOT_ERROR="cannot install $ARTIFACT_PATH"
     return 1
   fi
@@ -157,6 +163,7 @@ artifact_install() {
       BOOT_ERROR="cannot install $artifact_directory/$artifact_file"
       return 1
     fi
+    artifact_label "$artifact_directory/$artifact_file"
   done
   artifact_remember && rm -rf "$artifact_work" "$artifact_part" && return 0
   BOOT_ERROR="cannot write $artifact_record"

@@ -25,14 +25,19 @@ export const stewardPaths: HostPaths = {
 };
 
 /** A machine with systemd: k3s runs beside its data directory, and its own paths are mounted from there. */
-export const machinePaths: HostPaths = {
-  secretsSeen: "/data/secrets",
-  resolvConfSeen: "/data/etc/resolv.conf.upstream",
-  etcRancher: "etc/rancher",
-  varLibRancher: "rancher",
-  secrets: "secrets",
-  joinConf: "join.conf",
-};
+export const machinePaths: HostPaths = machinePathsBelow("/data");
+
+/** The same where / takes no directories, and the data directory is elsewhere. */
+export function machinePathsBelow(data: string): HostPaths {
+  return {
+    secretsSeen: `${data}/secrets`,
+    resolvConfSeen: `${data}/etc/resolv.conf.upstream`,
+    etcRancher: "etc/rancher",
+    varLibRancher: "rancher",
+    secrets: "secrets",
+    joinConf: "join.conf",
+  };
+}
 
 /**
  * An absolute path as k3s sees it, as a path below the node's data directory.

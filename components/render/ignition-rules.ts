@@ -62,7 +62,9 @@ export function checkIgnition(config: IgnitionConfig): void {
   ];
   if (problems.length === 0) return;
   throw new RangeError(
-    problems.map(({ field, must, got }) => `\`${field}\` must ${must}, got ${JSON.stringify(got)}`).join("\n"),
+    problems
+      .map(({ field, must, got }) => `\`${field}\` must ${must}, got ${JSON.stringify(got)}`)
+      .join("\n"),
   );
 }
 
@@ -78,7 +80,12 @@ function disk({ device, partitions }: IgnitionDisk, index: number): Problem[] {
         "be 1 to 36 characters without a colon",
         label,
       ),
-      ...rule(`${field}.partitions[${at}].number`, number === undefined || isWhole(number, 1), "be 1 or more", number),
+      ...rule(
+        `${field}.partitions[${at}].number`,
+        number === undefined || isWhole(number, 1),
+        "be 1 or more",
+        number,
+      ),
       ...rule(`${field}.partitions[${at}].sizeMiB`, isWhole(sizeMiB, 0), "be a whole number of MiB", sizeMiB),
     ]),
     ...rule(`${field}.partitions`, rest <= 1, "have at most one of size 0, which takes the rest", rest),
@@ -135,7 +142,12 @@ function unit({ name, mask, enabled, contents, dropIns }: IgnitionUnit, index: n
   const field = `units[${index}]`;
   const names = Object.keys(dropIns ?? {});
   return [
-    ...rule(`${field}.name`, unitName.test(name) && name.length < 256, "be a unit's name with its suffix", name),
+    ...rule(
+      `${field}.name`,
+      unitName.test(name) && name.length < 256,
+      "be a unit's name with its suffix",
+      name,
+    ),
     ...rule(
       `${field}.mask`,
       mask !== true || (enabled !== true && contents === undefined && names.length === 0),
@@ -162,7 +174,12 @@ function rule(field: string, holds: boolean, must: string, got: unknown): Proble
 /** Absolute, and in the one form in which two paths can be compared. */
 function absolute(field: string, path: string): Problem[] {
   const clean = path.startsWith("/") && path !== "/" && !/\/(\.{0,2})(\/|$)/.test(path) && !hasControl(path);
-  return rule(field, clean && path.isWellFormed(), "be an absolute path without `..`, `.` and double slashes", path);
+  return rule(
+    field,
+    clean && path.isWellFormed(),
+    "be an absolute path without `..`, `.` and double slashes",
+    path,
+  );
 }
 
 function fileMode(field: string, mode: number): Problem[] {
