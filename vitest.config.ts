@@ -12,12 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [
-            "test/e2e/**",
-            "test/provider-real/**",
-            "test/rehearsal/**/*.real.test.ts",
-            "test/long/**",
-          ],
+          exclude: ["test/e2e/**", "test/provider-real/**", "test/**/*.real.test.ts", "test/long/**"],
           globalSetup: "test/support/temporary.ts",
           testTimeout: 20_000,
           // A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
@@ -32,7 +27,7 @@ export default defineConfig({
         test: {
           ...serial,
           name: "real",
-          include: ["test/provider-real/**/*.test.ts", "test/rehearsal/**/*.real.test.ts"],
+          include: ["test/provider-real/**/*.test.ts", "test/**/*.real.test.ts"],
           testTimeout: 3 * minute,
           hookTimeout: 3 * minute,
         },

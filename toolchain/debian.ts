@@ -33,7 +33,12 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
   },
   cloud: {},
   bench: {},
-  test: { shellcheck: "checks the shell scripts" },
+  test: {
+    shellcheck: "checks the shell scripts",
+    xsltproc: "applies the stylesheet of virtual machines as libvirt's provider does",
+    "libxml2-utils": "reads libvirt's schemas",
+    "libvirt-clients": "checks what virtual machines are made of",
+  },
   rehearsal: { conntrack: "ends connections to an address that changes hands" },
   homelab: {
     "libvirt-daemon-system": "runs virtual machines",

@@ -88,7 +88,7 @@ const ignitionVersion = `-X github.com/coreos/ignition/v2/internal/version.Raw=v
 
 const ignitionValidate: ToolPin = {
   name: "ignition-validate",
-  group: "homelab",
+  group: "test",
   purpose: "checks the first configuration of immutable machines",
   use: "host",
   links: { "ignition-validate": "ignition-validate" },
@@ -134,7 +134,7 @@ const ignition: ToolPin = {
 
 const butane: ToolPin = {
   name: "butane",
-  group: "homelab",
+  group: "test",
   purpose: "Ignition's own translator, for comparison in tests",
   use: "host",
   links: { butane: "butane" },

@@ -56,6 +56,24 @@ describe.concurrent("the boot sequence with systemd", () => {
     expect(node.read("usr/local/bin/k3s")).toContain("another");
   });
 
+  test("goes through them where /usr and / are read-only: library and data directory are elsewhere", async ({
+    expect,
+  }) => {
+    const places = { library: "usr/local/libexec/homespan", data: "var/lib/homespan/data" };
+    using node = (await new Machine("prepared", places).seeded().tailscale()).joinFiles();
+    expect(await node.boot()).toMatchObject({ exitCode: 0 });
+    expect(Object.values(node.stages()).map(({ state }) => state)).toEqual(Array(6).fill("done"));
+    expect(node.acts()).toEqual(["start homespan-boot", ...order]);
+    expect(node.log()).toContain(
+      `mount --bind --make-private ${join(node.data, "rancher")} ${join(node.root, "var/lib/rancher")}`,
+    );
+    expect(JSON.parse((await node.call("stage")).stdout)).toHaveProperty("stages");
+    expect((await node.call("checksums", ["join.conf"])).stdout).toMatch(/^[0-9a-f]{64} {2}join\.conf$/);
+    await node.call("k3s-stop");
+    expect(node.has(`${places.data}/steward/k3s.stopped`)).toBe(true);
+    expect(node.has("data") || node.has("usr/lib/homespan")).toBe(false);
+  });
+
   test("leaves a stopped k3s alone, by whomever it was stopped, until it is started", async ({ expect }) => {
     using node = (await machine()).joinFiles();
     node.put("fake/units/k3s.service", "inactive 1\n");

@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
+import { placedUnit } from "../../components/render/immutable-machine.ts";
 import { renderUserData } from "../../components/render/user-data.ts";
 import { writeArchive } from "../../provider/effects/archive.ts";
 import { Machine, sha256, sourceText, userDataTexts } from "./machine.ts";
@@ -70,6 +71,25 @@ describe.concurrent("a machine's commands", () => {
     node.put("fake/log", "");
     expect(await node.sh(join(node.root, "user-data"))).toMatchObject({ exitCode: 0, stderr: "" });
     expect(node.log()).toContain("systemctl restart --no-block homespan-boot.service");
+  });
+
+  test("units are told where things are, in the words of Ignition's own copy of them", async ({ expect }) => {
+    const places = { library: "usr/local/libexec/homespan", data: "var/lib/homespan/data" };
+    using node = new Machine("prepared", places);
+    expect(await node.call("boot-files", ["start"])).toMatchObject({ exitCode: 0, stderr: "" });
+    const placed = { library: `/${places.library}`, data: `/${places.data}` };
+    for (const { source, path } of bootFiles.filter((it) => it.path.startsWith("units/"))) {
+      const installed = node.read(path.replace("units/", "etc/systemd/system/"));
+      expect(installed).toBe(placedUnit(sourceText(source), placed));
+      expect(installed).not.toMatch(/\/usr\/lib\/homespan|[ =-]\/data\//);
+    }
+    // What is in place is left alone.
+    node.put("fake/log", "");
+    await node.call("boot-files", ["start"]);
+    expect(node.log()).not.toContain("systemctl daemon-reload");
+    expect(readdirSync(join(node.root, "etc/systemd/system")).filter((it) => it.endsWith(".new"))).toEqual(
+      [],
+    );
   });
 
   test("cut off anywhere, user-data does nothing that running it again does not put right", async ({

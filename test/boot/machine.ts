@@ -59,22 +59,34 @@ export interface Outcome {
 export class Machine {
   readonly root = mkdtempSync(join(tmpdir(), "machine-"));
   readonly fake = join(this.root, "fake");
-  readonly data = join(this.root, "data");
-  readonly lib = join(this.root, "usr/lib/homespan");
+  readonly data: string;
+  readonly lib: string;
+  readonly places: { readonly library: string; readonly data: string };
 
-  /** With `bare`, nothing of Homespan is on it yet. */
-  constructor(kind: "prepared" | "bare" = "prepared") {
+  /**
+   * With `bare`, nothing of Homespan is on it yet.
+   *
+   * @param places for a system whose /usr and / are read-only, as paths below the root
+   */
+  constructor(
+    kind: "prepared" | "bare" = "prepared",
+    places: Machine["places"] = { library: "usr/lib/homespan", data: "data" },
+  ) {
+    this.places = places;
+    this.data = join(this.root, places.data);
+    this.lib = join(this.root, places.library);
     for (const directory of [
       ...["units", "mirror", "cut", "disks", "content", "parts", "dies", "proc/net"].map(
         (it) => `fake/${it}`,
       ),
-      ...["bin", "etc/systemd/system", "etc/homespan/seed", "run/systemd/resolve", "usr/lib/homespan"],
+      ...["bin", "etc/systemd/system", "etc/homespan/seed", "run/systemd/resolve", places.library],
     ]) {
       mkdirSync(join(this.root, directory), { recursive: true });
     }
     for (const name of fakes) {
       symlinkSync(join(project, "test/boot/fakes/machine"), join(this.root, "bin", name));
     }
+    if (places.data !== "data") symlinkSync(`/${places.data}`, join(this.lib, "data"));
     this.put("fake/uptime", "1000.00 0\n").put("fake/mounts", "").put("fake/log", "");
     this.put("fake/proc/net/unix", "").put("etc/resolv.conf", "nameserver 192.0.2.53\n");
     if (kind === "prepared") {
@@ -148,9 +160,10 @@ export class Machine {
   }
 
   joinFiles(config = "node-name: agent-1\n"): this {
-    this.put("data/etc/rancher/k3s/config.yaml", config);
-    this.put("data/secrets/server-token", "server-secret", 0o600);
-    return this.put("data/join.conf", "ROLE=server\nMODE=single\nSERVERS=\nSAN=\n");
+    const { data } = this.places;
+    this.put(`${data}/etc/rancher/k3s/config.yaml`, config);
+    this.put(`${data}/secrets/server-token`, "server-secret", 0o600);
+    return this.put(`${data}/join.conf`, "ROLE=server\nMODE=single\nSERVERS=\nSAN=\n");
   }
 
   unit(name: string): string {
@@ -190,7 +203,8 @@ export class Machine {
   }
 
   stages(): Record<string, Stage> {
-    const at = this.has("data/steward/stage.json") ? "data/steward/stage.json" : "run/homespan/stage.json";
+    const delivered = `${this.places.data}/steward/stage.json`;
+    const at = this.has(delivered) ? delivered : "run/homespan/stage.json";
     const file = JSON.parse(this.read(at)) as { stages: Stage[] };
     return Object.fromEntries(file.stages.map((stage) => [stage.name, stage]));
   }

@@ -49,27 +49,6 @@ table inet homespan {
   }
 }
 END
-  put 0644 /etc/systemd/system/homespan-firewall.service <<'END'
-# Homespan: the host's firewall, in force before the network is.
-[Unit]
-Description=Homespan firewall
-DefaultDependencies=no
-# nftables.service begins with an empty ruleset.
-After=nftables.service
-PartOf=nftables.service
-Before=network-pre.target shutdown.target
-Wants=network-pre.target
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/sbin/nft --file /etc/homespan/firewall.nft
-ExecReload=/usr/sbin/nft --file /etc/homespan/firewall.nft
-
-[Install]
-WantedBy=sysinit.target
-END
   put 0644 /etc/homespan/artifacts.conf <<'END'
 TAILSCALE_AMD64_URL=https://pkgs.tailscale.com/stable/tailscale_1.96.0_amd64.tgz
 TAILSCALE_AMD64_SHA256=3333333333333333333333333333333333333333333333333333333333333333
@@ -166,19 +145,26 @@ done
 END
   put 0644 /usr/lib/homespan/boot-files <<'END'
 #!/bin/sh
-# The machine's own boot files, all below /usr/lib/homespan:
+# The machine's own boot files, all in the directory of this one, the library (/usr/lib/homespan where /usr can be written):
 #   boot-files receive          standard input: a tar of them; each is put in place in one step; prints `<sha256>  <path>`
 #   boot-files checksums PATH...  prints `<sha256>  <path>`, `-  <path>` for one that is missing
 #   boot-files remove PATH...
 #   boot-files start            makes systemd read the units, and runs the boot sequence with what is there now
 set -eu
 root=${HOMESPAN_ROOT:-}
-lib=$root/usr/lib/homespan
+lib=${0%/*}
 system=$root/etc/systemd/system
 
 refuse() {
   printf '%s\n' "boot-files: $1" >&2
   exit 1
+}
+
+# Units name the usual places. They are told this machine's where those cannot be had.
+unit_text() {
+  data=/data
+  [ ! -h "$lib/data" ] || data=$(readlink "$lib/data")
+  sed -e "s|/usr/lib/homespan/|${lib#"$root"}/|g" -e "s|/data/|$data/|g" "$1"
 }
 
 start() {
@@ -191,8 +177,11 @@ start() {
   changed=no
   for unit in "$lib"/units/*; do
     present=$system/${unit##*/}
-    cmp -s "$unit" "$present" && continue
-    cp "$unit" "$present.new"
+    unit_text "$unit" >"$present.new"
+    if cmp -s "$present.new" "$present"; then
+      rm -f "$present.new"
+      continue
+    fi
     chmod 0644 "$present.new"
     mv -f "$present.new" "$present"
     changed=yes
@@ -213,6 +202,27 @@ case $verb in
   start) start ;;
   *) refuse "the verb must be receive, checksums, remove or start, got \"$verb\"" ;;
 esac
+END
+  put 0644 /etc/systemd/system/homespan-firewall.service <<'END'
+# Homespan: the host's firewall, in force before the network is.
+[Unit]
+Description=Homespan firewall
+DefaultDependencies=no
+# nftables.service begins with an empty ruleset.
+After=nftables.service
+PartOf=nftables.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft --file /etc/homespan/firewall.nft
+ExecReload=/usr/sbin/nft --file /etc/homespan/firewall.nft
+
+[Install]
+WantedBy=sysinit.target
 END
 }
 
