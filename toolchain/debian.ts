@@ -38,6 +38,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     xsltproc: "applies the stylesheet of virtual machines as libvirt's provider does",
     "libxml2-utils": "reads libvirt's schemas",
     "libvirt-clients": "checks what virtual machines are made of",
+    gnupg: "signs what tests look at",
   },
   rehearsal: { conntrack: "ends connections to an address that changes hands" },
   homelab: {
@@ -45,6 +46,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     "libvirt-clients": "looks at them (virsh), and checks what they are made of",
     "qemu-system-x86": "is the virtual machine",
     "qemu-utils": "makes disk images",
+    gpgv: "checks who signed an image",
     xsltproc: "takes what a node does not need out of a machine's definition",
     "libblkid-dev": "tells Ignition which file system a disk has",
   },

@@ -1,11 +1,13 @@
 /** Everything the resources do to the world, behind interfaces; tests put fakes in their place. */
 import { randomBytes } from "node:crypto";
-import { stateFolder } from "../../toolchain/folders.ts";
+import { join } from "node:path";
+import { cacheFolder, stateFolder } from "../../toolchain/folders.ts";
 import { NodeLists } from "./cluster-nodes.ts";
 import { type Firewall, nftables } from "./firewall.ts";
 import { HeadscaleRest } from "./headscale-rest.ts";
 import { type Headscale, HeadscaleProgram } from "./headscale.ts";
 import { HttpsKubernetes, type Kubernetes } from "./kubernetes.ts";
+import { type Libvirt, VirshLibvirt } from "./libvirt.ts";
 import { nodeAccess } from "./node-access.ts";
 import type { NodeAccess } from "./node-files.ts";
 import { SystemTailnetOperators, type TailnetOperators } from "./operator.ts";
@@ -17,6 +19,7 @@ import { type Ssh, SshConnections } from "./ssh.ts";
 import { type Tailnets, tailnetsOf } from "./tailnets.ts";
 import { TailscaleHttpApi } from "./tailscale-api.ts";
 import { type UserLogins, userLogins } from "./user-keys.ts";
+import { CachedVmImages, type VmImages } from "./vm-images.ts";
 import { type Clock, systemClock } from "./wait.ts";
 
 export interface Effects {
@@ -26,6 +29,8 @@ export interface Effects {
   readonly nodes: NodeAccess;
   readonly ssh: Ssh;
   readonly userLogins: UserLogins;
+  readonly libvirt: Libvirt;
+  readonly images: VmImages;
   readonly headscale: Headscale;
   readonly tailnets: Tailnets;
   readonly operators: TailnetOperators;
@@ -49,6 +54,8 @@ export function systemEffects(): Effects {
     nodes: nodeAccess(podman, ssh),
     ssh,
     userLogins: userLogins(),
+    libvirt: new VirshLibvirt(runProcess),
+    images: new CachedVmImages(runProcess, join(cacheFolder(), "vm-images")),
     headscale,
     tailnets: tailnetsOf(headscale, new TailscaleHttpApi(systemClock)),
     operators: new SystemTailnetOperators(runProcess, systemClock, { stateFolder }),

@@ -20,6 +20,9 @@ import { stewardNode } from "./steward-node.ts";
 import { stewardVolume } from "./steward-volume.ts";
 import { tailnetDevice } from "./tailnet-device.ts";
 import { tailnetOperator } from "./tailnet-operator.ts";
+import { vmImage } from "./vm-image.ts";
+import { vmPlace } from "./vm-place.ts";
+import { volumeIdentity } from "./volume-identity.ts";
 
 export function allResources(effects: Effects): readonly Resource[] {
   const turns = serverTurns(effects);
@@ -42,5 +45,8 @@ export function allResources(effects: Effects): readonly Resource[] {
     stewardVolume(effects),
     tailnetDevice(effects),
     tailnetOperator(effects),
+    vmImage(effects),
+    vmPlace(effects),
+    volumeIdentity(effects),
   ];
 }

@@ -11,6 +11,9 @@ import { userLogins } from "../../provider/effects/user-keys.ts";
 import { tailnetsOf } from "../../provider/effects/tailnets.ts";
 import { TailscaleHttpApi } from "../../provider/effects/tailscale-api.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
+import { CachedVmImages } from "../../provider/effects/vm-images.ts";
+import { runProcess } from "../../provider/effects/process.ts";
+import { FakeLibvirt } from "./fake-libvirt.ts";
 import { ProviderClient, secret } from "./client.ts";
 import { FakeHeadscale } from "./fake-headscale.ts";
 import { FakeKubernetes } from "./fake-kubernetes.ts";
@@ -67,6 +70,9 @@ export class FakeServices implements PodmanServices {
 export class Harness extends ProviderClient {
   readonly podman = new FakePodman();
   readonly kubernetes = new FakeKubernetes();
+  readonly libvirt = new FakeLibvirt();
+  /** Where images for virtual machines are kept. */
+  imageFolder = "/nowhere";
   readonly firewall = new FakeFirewall();
   readonly services = new FakeServices();
   readonly clock = new FakeClock();
@@ -91,6 +97,8 @@ export class Harness extends ProviderClient {
       nodes: nodeAccess(this.podman, this.ssh),
       ssh: this.ssh,
       userLogins: userLogins(this.environment),
+      libvirt: this.libvirt,
+      images: new CachedVmImages(runProcess, this.imageFolder),
       headscale,
       tailnets: tailnetsOf(headscale, tailscale),
       operators: this.operators,

@@ -1,0 +1,98 @@
+/** Questions to libvirt, by `virsh`: nothing is changed here. */
+import type { Finished, Run } from "./process.ts";
+
+/** What a host of virtual machines is asked. */
+export interface Libvirt {
+  /** What the host has. */
+  node(uri: string): Promise<{ readonly memoryMiB: number; readonly cpus: number }>;
+  /** True when virtual machines of this type run on it. */
+  supports(uri: string, type: string, machine: string): Promise<boolean>;
+  domainExists(uri: string, name: string): Promise<boolean>;
+  /** Names of the volumes; undefined when there is no such pool, or it is not active. */
+  volumes(uri: string, pool: string): Promise<readonly string[] | undefined>;
+  /** True when there is such a network and it is active. */
+  networkActive(uri: string, name: string): Promise<boolean>;
+  /** Names of the host's interfaces, bridges among them. */
+  interfaces(uri: string): Promise<readonly string[]>;
+  /** What tells a volume from another of the same name; undefined when there is none. */
+  volumeIdentity(uri: string, pool: string, volume: string): Promise<string | undefined>;
+}
+
+/** A host that answers nothing is a reason to stop, one that has no such object an answer. */
+const ABSENT =
+  /not found|no (domain|storage vol|storage pool|network) with|failed to get (domain|pool|vol|network)/i;
+
+export class VirshLibvirt implements Libvirt {
+  readonly #run: Run;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  async node(uri: string): Promise<{ readonly memoryMiB: number; readonly cpus: number }> {
+    const text = await this.#ask(uri, ["nodeinfo"]);
+    const number = (key: string): number => Number(new RegExp(`^${key}: +(\\d+)`, "m").exec(text)?.[1] ?? 0);
+    return { memoryMiB: Math.floor(number("Memory size") / 1024), cpus: number("CPU\\(s\\)") };
+  }
+
+  async supports(uri: string, type: string, machine: string): Promise<boolean> {
+    const argv = ["domcapabilities", "--virttype", type, "--machine", machine];
+    return (await this.#virsh(uri, argv)).code === 0;
+  }
+
+  async domainExists(uri: string, name: string): Promise<boolean> {
+    return (await this.#find(uri, ["domuuid", name])) !== undefined;
+  }
+
+  async volumes(uri: string, pool: string): Promise<readonly string[] | undefined> {
+    // What was put there by hand is seen then.
+    if ((await this.#find(uri, ["pool-refresh", pool])) === undefined) return undefined;
+    const text = await this.#ask(uri, ["vol-list", pool]);
+    return text.split("\n").flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
+  }
+
+  async networkActive(uri: string, name: string): Promise<boolean> {
+    const text = await this.#find(uri, ["net-info", name]);
+    return text !== undefined && /^Active: +yes$/m.test(text);
+  }
+
+  async interfaces(uri: string): Promise<readonly string[]> {
+    const names = (await this.#ask(uri, ["nodedev-list", "--cap", "net"])).split("\n");
+    // `net_br0_52_54_00_12_34_56`: what is no letter or digit has become "_" in both.
+    return names.flatMap((name) => /^net_(.*?)(_[0-9a-f]{2}){6}$/.exec(name.trim())?.[1] ?? []);
+  }
+
+  async volumeIdentity(uri: string, pool: string, volume: string): Promise<string | undefined> {
+    const xml = await this.#find(uri, ["vol-dumpxml", "--pool", pool, volume]);
+    if (xml === undefined) return undefined;
+    const of = (element: string): string =>
+      new RegExp(`<${element}>([^<]*)</${element}>`).exec(xml)?.[1] ?? "";
+    // Not every file system knows when a file was made; then the name alone has to do.
+    return `${of("key")}@${of("btime")}`;
+  }
+
+  /** What it prints; undefined when there is no such object. */
+  async #find(uri: string, argv: readonly string[]): Promise<string | undefined> {
+    const finished = await this.#virsh(uri, argv);
+    if (finished.code === 0) return finished.stdout;
+    if (ABSENT.test(finished.stderr)) return undefined;
+    throw failure(uri, finished);
+  }
+
+  async #ask(uri: string, argv: readonly string[]): Promise<string> {
+    const finished = await this.#virsh(uri, argv);
+    if (finished.code === 0) return finished.stdout;
+    throw failure(uri, finished);
+  }
+
+  #virsh(uri: string, argv: readonly string[]): Promise<Finished> {
+    return this.#run("virsh", ["--quiet", "--connect", uri, ...argv], { timeoutSeconds: 60 });
+  }
+}
+
+function failure(uri: string, { stderr, code }: Finished): Error {
+  const reason = stderr.trim().split("\n").at(-1) ?? "";
+  return new Error(
+    `libvirt at ${uri} does not answer: ${reason === "" ? `virsh ended with ${String(code)}` : reason}`,
+  );
+}

@@ -1,0 +1,91 @@
+/** The place a virtual machine takes on its host: all that would be impossible is said before anything is made. */
+import type { z } from "zod";
+import type { Effects } from "../effects/effects.ts";
+import { vmPlaceInputs, vmPlaceOutputs } from "../schema/libvirt.ts";
+import { resource } from "../server/resource.ts";
+
+type Place = z.output<typeof vmPlaceInputs>;
+
+/** Board of every node's virtual machine. */
+const MACHINE = "q35";
+
+export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
+  /** What the host must have, whether the virtual machine is there already or not. */
+  const room = async ({ uri, type, memoryMiB, vcpus, network }: Place): Promise<string[]> => {
+    const host = await libvirt.node(uri);
+    return [
+      ...((await libvirt.supports(uri, type, MACHINE))
+        ? []
+        : [
+            type === "kvm"
+              ? `\`type\` must be what ${uri} can run, got kvm, and /dev/kvm is missing or not for libvirt; with qemu it runs without, many times slower`
+              : `\`type\` must be what ${uri} can run, got ${type}`,
+          ]),
+      ...(memoryMiB < host.memoryMiB
+        ? []
+        : [
+            `\`memoryMiB\` must be less than the ${String(host.memoryMiB)} MiB of ${uri}, got ${String(memoryMiB)}`,
+          ]),
+      ...(vcpus <= host.cpus
+        ? []
+        : [`\`vcpus\` must be at most the ${String(host.cpus)} of ${uri}, got ${String(vcpus)}`]),
+      ...(await networkProblems(uri, network)),
+    ];
+  };
+
+  const networkProblems = async (uri: string, { kind, name }: Place["network"]): Promise<string[]> => {
+    if (kind === "network") {
+      if (await libvirt.networkActive(uri, name)) return [];
+      return [
+        `\`network\` must be an active network of ${uri}, got ${JSON.stringify(name)}; start it: virsh -c ${uri} net-start ${name}`,
+      ];
+    }
+    const found = await libvirt.interfaces(uri);
+    if (found.includes(name.replaceAll(/[^A-Za-z0-9]/g, "_"))) return [];
+    return [
+      `\`network\` must be a ${kind === "bridge" ? "bridge" : "network interface"} of ${uri}, got ${JSON.stringify(name)}; it has ${found.join(", ")}`,
+    ];
+  };
+
+  /** Names that somebody has already: not looked at again once they are ours. */
+  const taken = async ({ uri, name, pool, volumes }: Place, ours: readonly string[]): Promise<string[]> => {
+    const present = await libvirt.volumes(uri, pool);
+    if (present === undefined)
+      return [`\`pool\` must be an active storage pool of ${uri}, got ${JSON.stringify(pool)}`];
+    const strange = volumes.filter((volume) => !ours.includes(volume) && present.includes(volume));
+    return [
+      ...(ours.includes(name) || !(await libvirt.domainExists(uri, name))
+        ? []
+        : [
+            `\`name\` must be free on ${uri}, got ${JSON.stringify(name)}, which is there and not this stack's`,
+          ]),
+      ...strange.map(
+        (volume) =>
+          `\`volumes\` must be free in ${pool} of ${uri}, got ${JSON.stringify(volume)}, which is there and not this stack's; it is not touched`,
+      ),
+    ];
+  };
+
+  const insist = (problems: readonly string[]): void => {
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+  };
+
+  return resource({
+    type: "homespan:index:VmPlace",
+    inputs: vmPlaceInputs,
+    outputs: vmPlaceOutputs,
+    secretOutputs: [],
+    replaceOn: ["uri", "name", "pool"],
+    createOnly: [],
+    async create(inputs) {
+      insist([...(await room(inputs)), ...(await taken(inputs, []))]);
+      return { id: `${inputs.uri}#${inputs.name}`, outputs: inputs };
+    },
+    read: (state) => Promise.resolve(state),
+    async update(state, inputs) {
+      insist([...(await room(inputs)), ...(await taken(inputs, [state.name, ...state.volumes]))]);
+      return inputs;
+    },
+    delete: () => Promise.resolve(),
+  });
+}

@@ -1,0 +1,37 @@
+/** A host of virtual machines that has what a test gives it. */
+import type { Libvirt } from "../../provider/effects/libvirt.ts";
+
+export class FakeLibvirt implements Libvirt {
+  memoryMiB = 16_384;
+  cpus = 8;
+  kvm = true;
+  readonly domains = new Set<string>();
+  /** Pool -> volume -> when it was made. */
+  readonly pools = new Map<string, Map<string, string>>([["default", new Map()]]);
+  readonly networks = new Set(["default"]);
+  readonly devices = ["lo", "eth0", "br_lan"];
+
+  node(): Promise<{ readonly memoryMiB: number; readonly cpus: number }> {
+    return Promise.resolve({ memoryMiB: this.memoryMiB, cpus: this.cpus });
+  }
+  supports(_uri: string, type: string): Promise<boolean> {
+    return Promise.resolve(type === "qemu" || this.kvm);
+  }
+  domainExists(_uri: string, name: string): Promise<boolean> {
+    return Promise.resolve(this.domains.has(name));
+  }
+  volumes(_uri: string, pool: string): Promise<readonly string[] | undefined> {
+    const volumes = this.pools.get(pool);
+    return Promise.resolve(volumes === undefined ? undefined : [...volumes.keys()]);
+  }
+  networkActive(_uri: string, name: string): Promise<boolean> {
+    return Promise.resolve(this.networks.has(name));
+  }
+  interfaces(): Promise<readonly string[]> {
+    return Promise.resolve(this.devices);
+  }
+  volumeIdentity(_uri: string, pool: string, volume: string): Promise<string | undefined> {
+    const made = this.pools.get(pool)?.get(volume);
+    return Promise.resolve(made === undefined ? undefined : `/pool/${volume}@${made}`);
+  }
+}
