@@ -1,9 +1,8 @@
 /** What a node's virtual machine may be made of, judged by its definition as libvirt shows it (`virsh dumpxml`). */
-import { DOMParser, type Element } from "@xmldom/xmldom";
+import { type XmlElement, readXml } from "./xml.ts";
 
-/** One element of `<devices>`: its attributes that matter here, and those of its children. */
+/** One element of `<devices>`. */
 interface Device {
-  readonly kind: string;
   /** Value of an attribute, or of a child's (`target@bus`); "" when there is none. */
   readonly of: (where: string) => string;
 }
@@ -49,7 +48,7 @@ export function domainObjections(xml: string): string[] {
   return [
     ...devices.flatMap((device) => (isAllowed(device) ? [] : [`${describe(device)} is not allowed`])),
     ...Object.entries(counted).flatMap(([kind, wanted]) => {
-      const found = devices.filter(({ localName }) => localName === kind).length;
+      const found = devices.filter(({ name }) => name === kind).length;
       return found === wanted ? [] : [`there must be exactly ${wanted} ${kind}, got ${found}`];
     }),
     ...children(domain, "commandline").map(() => "arguments of QEMU's own are not allowed"),
@@ -57,73 +56,54 @@ export function domainObjections(xml: string): string[] {
   ];
 }
 
-function machineObjections(domain: Element): string[] {
+function machineObjections(domain: XmlElement): string[] {
   const [type] = children(domain, "os").flatMap((os) => children(os, "type"));
-  const machine = type?.getAttribute("machine") ?? "";
-  const [usb] = children(domain, "devices")
+  const machine = type?.attributes["machine"] ?? "";
+  const usb = children(domain, "devices")
     .flatMap((devices) => children(devices, "controller"))
-    .filter((controller) => controller.getAttribute("type") === "usb");
+    .filter(({ attributes }) => attributes["type"] === "usb");
   return [
     ...(/^(pc-)?q35/.test(machine) ? [] : [`the machine must be a q35, got ${JSON.stringify(machine)}`]),
     // Without a word against it libvirt gives a machine USB.
-    ...(usb === undefined ? ["there must be a usb controller of the model none"] : []),
+    ...(usb.length === 0 ? ["there must be a usb controller of the model none"] : []),
   ];
 }
 
-function isAllowed(element: Element): boolean {
-  const rule = allowed[element.localName ?? ""];
-  return (
-    rule !== undefined && rule({ kind: element.localName ?? "", of: (where) => attribute(element, where) })
-  );
+function isAllowed(element: XmlElement): boolean {
+  const rule = allowed[element.name];
+  return rule?.({ of: (where) => attribute(element, where) }) ?? false;
 }
 
-function attribute(element: Element, where: string): string {
+function attribute(element: XmlElement, where: string): string {
   const [first = "", second] = where.split("@");
-  if (second === undefined) return element.getAttribute(first) ?? "";
-  return children(element, first)[0]?.getAttribute(second) ?? "";
+  if (second === undefined) return element.attributes[first] ?? "";
+  return children(element, first)[0]?.attributes[second] ?? "";
 }
 
 /** `channel (type unix, target virtio org.qemu.guest_agent.0)`: enough to find it. */
-function describe(element: Element): string {
+function describe(element: XmlElement): string {
   const words = ["type", "device", "model", "bus", "index"].flatMap((name) => {
-    const value = element.getAttribute(name);
-    return value === null ? [] : [`${name} ${value}`];
+    const value = element.attributes[name];
+    return value === undefined ? [] : [`${name} ${value}`];
   });
   const [target] = children(element, "target");
-  const aim = target === undefined ? [] : [`target ${[...attributes(target)].join(" ")}`];
+  const aim = target === undefined ? [] : [`target ${Object.values(target.attributes).join(" ")}`];
   const inside = [...words, ...aim].join(", ");
-  return `${element.localName ?? ""}${inside === "" ? "" : ` (${inside})`}`;
+  return `${element.name}${inside === "" ? "" : ` (${inside})`}`;
 }
 
-function attributes(element: Element): string[] {
-  return Array.from(element.attributes, ({ value }) => value);
+function children(element: XmlElement, name?: string): readonly XmlElement[] {
+  return name === undefined ? element.children : element.children.filter((child) => child.name === name);
 }
 
-function children(element: Element, name?: string): Element[] {
-  return Array.from(element.childNodes).filter(
-    (node): node is Element =>
-      node.nodeType === 1 && (name === undefined || (node as Element).localName === name),
-  );
-}
-
-function parse(xml: string): Element {
-  const problems: string[] = [];
-  const parser = new DOMParser({
-    onError: (level, message) => {
-      if (level !== "warning") problems.push(message);
-    },
-  });
-  let root: Element | null = null;
+function parse(xml: string): XmlElement {
+  let reason: string;
   try {
-    root = parser.parseFromString(xml, "text/xml").documentElement;
+    const root = readXml(xml);
+    if (root.name === "domain") return root;
+    reason = `<${root.name}>`;
   } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
+    reason = error instanceof Error ? error.message : String(error);
   }
-  if (root === null || root.localName !== "domain" || problems.length > 0) {
-    const got = problems[0] ?? `<${root?.localName ?? ""}>`;
-    throw new RangeError(
-      `\`xml\` must be libvirt's definition of a virtual machine, got ${got.split("\n")[0] ?? ""}`,
-    );
-  }
-  return root;
+  throw new RangeError(`\`xml\` must be libvirt's definition of a virtual machine, got ${reason}`);
 }

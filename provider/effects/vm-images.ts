@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
 import type { Run } from "./process.ts";
 
 /** What is asked for. */
@@ -107,7 +108,7 @@ export class CachedVmImages implements VmImages {
     });
   }
 
-  async #body(url: string, signal: AbortSignal): Promise<import("node:stream/web").ReadableStream> {
+  async #body(url: string, signal: AbortSignal): Promise<ReadableStream> {
     const response = await this.#fetch(url, { signal }).catch((error: unknown) => {
       throw new Error(`${url}: ${reasonOf(error)}`, { cause: error });
     });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { domainObjections } from "../../components/render/domain-policy.ts";
+import { readXml } from "../../components/render/xml.ts";
 import { hardLimitMiB, renderDomainXslt } from "../../components/render/domain-xslt.ts";
 
 /**
@@ -112,5 +113,30 @@ describe("the policy", () => {
     expect(() => domainObjections(xml)).toThrow(
       /`xml` must be libvirt's definition of a virtual machine, got/,
     );
+  });
+});
+
+describe("the reader of libvirt's XML", () => {
+  test("keeps elements, attributes and what is escaped, and forgets comments and prefixes", () => {
+    const text =
+      "<?xml version='1.0'?><!-- <x> --><a:b xmlns:a='u' c=\"1 &lt; 2\"><d/>text<d e='&quot;'/></a:b>";
+    expect(readXml(text)).toMatchObject({
+      name: "b",
+      attributes: { c: "1 < 2" },
+      children: [{ name: "d" }, { name: "d", attributes: { e: '"' } }],
+    });
+  });
+
+  test.each([
+    "<!DOCTYPE a [<!ENTITY x 'y'>]><a/>",
+    "<a></b>",
+    "<a/><b/>",
+    "<a b=c/>",
+    "<a",
+    "text",
+    "<a/>text",
+    "<![CDATA[x]]>",
+  ])("refuses %s", (text) => {
+    expect(() => readXml(text)).toThrow(RangeError);
   });
 });
