@@ -1,16 +1,15 @@
 /** The boot files of a machine with systemd: this project's, and those a machine has (boot/machine/README.md). */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bootFiles, bootRevision, machineDirectory } from "../../components/render/machine-files.ts";
+import { bootFiles, bootRevision } from "../../components/render/machine-files.ts";
 import { sha256 } from "../logic/join-files.ts";
 import type { SshTransport } from "../schema/common.ts";
 import { type ArchivedFile, writeArchive } from "./archive.ts";
-import { parseSums } from "./node-files.ts";
+import { libraryOf, parseSums } from "./node-files.ts";
 import { CommandError } from "./process.ts";
 import type { Ssh } from "./ssh.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
-const COMMAND = `${machineDirectory}/boot-files`;
 /** Two commands wait for a login that is under way, whose key can be spent only once (boot/machine/again). */
 const LOGIN_LOCK = ["flock", "--timeout", "150", "/run/homespan/login.lock"];
 const LOGIN_SECONDS = 200;
@@ -38,6 +37,10 @@ export async function ownBootFiles(): Promise<BootDelivery> {
   return { files, sums, revision: bootRevision(sums) };
 }
 
+function commandOf(transport: SshTransport): string {
+  return `${libraryOf(transport)}/boot-files`;
+}
+
 /** A machine that answers, and takes no commands yet. */
 export class NotReady extends Error {}
 
@@ -47,7 +50,7 @@ export class NotReady extends Error {}
  * @throws {@link NotReady}, SshFailure
  */
 export async function askBootFiles(ssh: Ssh, transport: SshTransport): Promise<Sums> {
-  const argv = [COMMAND, "checksums", ...bootFiles.map(({ path }) => path)];
+  const argv = [commandOf(transport), "checksums", ...bootFiles.map(({ path }) => path)];
   const finished = await ssh.run(transport, argv);
   if (finished.code === 0) return parseSums(finished.stdout);
   // What user-data lays down last, or makes executable last, is missing until it has ended.
@@ -68,13 +71,15 @@ export async function putBootFiles(
   const different = files.filter(({ path }) => found[path] !== sums[path]);
   if (different.length === 0) return;
   const input = await writeArchive(different);
-  const finished = await ssh.run(transport, [COMMAND, "receive"], { input });
+  const finished = await ssh.run(transport, [commandOf(transport), "receive"], { input });
   if (finished.code !== 0) throw new CommandError(`writing boot files on ${transport.address}`, finished);
 }
 
 /** Makes systemd read the units, and the boot sequence run from its beginning. */
 export async function startBootFiles(ssh: Ssh, transport: SshTransport): Promise<void> {
-  const finished = await ssh.run(transport, [COMMAND, "start"], { timeoutSeconds: LOGIN_SECONDS });
+  const finished = await ssh.run(transport, [commandOf(transport), "start"], {
+    timeoutSeconds: LOGIN_SECONDS,
+  });
   if (finished.code !== 0)
     throw new CommandError(`starting the boot sequence on ${transport.address}`, finished);
 }

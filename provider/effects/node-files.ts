@@ -2,12 +2,17 @@
  * Files and boot scripts of a node, whichever way it is reached. Every script is one of /usr/lib/homespan on the node:
  * images/steward/README.md and boot/machine/README.md say what each reads and prints.
  */
-import type { Transport } from "../schema/common.ts";
+import type { SshTransport, Transport } from "../schema/common.ts";
 import type { Stage } from "../logic/stage.ts";
 import type { ArchivedFile } from "./archive.ts";
 
 /** Where the scripts are. */
 export const SCRIPTS = "/usr/lib/homespan";
+
+/** Where they are on a machine that is reached by SSH. */
+export function libraryOf({ library }: Pick<SshTransport, "library">): string {
+  return library ?? SCRIPTS;
+}
 
 /**
  * Commands on a node. Who only asks gets no answer from a node that cannot be reached, or is not the one it was; who

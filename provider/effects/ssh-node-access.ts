@@ -2,7 +2,7 @@
 import { type Stage, parseStages } from "../logic/stage.ts";
 import type { SshTransport } from "../schema/common.ts";
 import { type ArchivedFile, writeArchive } from "./archive.ts";
-import { type NodeAccess, SCRIPTS, parseSums } from "./node-files.ts";
+import { type NodeAccess, libraryOf, parseSums } from "./node-files.ts";
 import { CommandError, type Finished } from "./process.ts";
 import { SshFailure, type SshReason } from "./ssh-failure.ts";
 import type { Ssh } from "./ssh.ts";
@@ -31,7 +31,9 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
 
   async put(transport: SshTransport, files: readonly ArchivedFile[]): Promise<Record<string, string>> {
     const input = await writeArchive(files);
-    return parseSums(await this.#change(transport, "writing files", [`${SCRIPTS}/receive`], { input }));
+    return parseSums(
+      await this.#change(transport, "writing files", [`${libraryOf(transport)}/receive`], { input }),
+    );
   }
 
   async checksums(
@@ -39,7 +41,7 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
     paths: readonly string[],
   ): Promise<Record<string, string> | undefined> {
     if (paths.length === 0) return {};
-    const text = await this.#question(transport, [`${SCRIPTS}/checksums`, ...paths]);
+    const text = await this.#question(transport, [`${libraryOf(transport)}/checksums`, ...paths]);
     if (text === undefined) return undefined;
     const found = parseSums(text);
     return Object.fromEntries(paths.map((path) => [path, found[path] ?? ""]));
@@ -47,7 +49,7 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
 
   async remove(transport: SshTransport, paths: readonly string[]): Promise<void> {
     if (paths.length === 0) return;
-    await this.#change(transport, "removing files", [`${SCRIPTS}/remove`, ...paths]);
+    await this.#change(transport, "removing files", [`${libraryOf(transport)}/remove`, ...paths]);
   }
 
   async reachable(transport: SshTransport): Promise<boolean> {
@@ -80,7 +82,7 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
   }
 
   async stages(transport: SshTransport): Promise<readonly Stage[] | undefined> {
-    const text = await this.#question(transport, [`${SCRIPTS}/stage`]);
+    const text = await this.#question(transport, [`${libraryOf(transport)}/stage`]);
     return text === undefined ? undefined : parseStages(text);
   }
 
@@ -95,7 +97,7 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
   async readyServers(transport: SshTransport, names: readonly string[]): Promise<readonly string[]> {
     const ready = async (name: string): Promise<boolean> => {
       const answer = await this.#question(transport, [
-        ...[`${SCRIPTS}/bin/k3s`, "kubectl", "--kubeconfig=/etc/rancher/k3s/k3s.yaml"],
+        ...[`${libraryOf(transport)}/bin/k3s`, "kubectl", "--kubeconfig=/etc/rancher/k3s/k3s.yaml"],
         ...[`--server=https://${name}:6443`, "--tls-server-name=kubernetes", "--request-timeout=5s"],
         ...["get", "--raw=/readyz"],
       ]);

@@ -56,8 +56,12 @@ function comesYet(error: unknown): error is Error {
 }
 
 function transportOf(inputs: Settings, hostKey: string | undefined): SshTransport {
-  const { address, port, user, privateKey } = inputs;
-  return { kind: "ssh", address, port, user, privateKey, ...(hostKey === undefined ? {} : { hostKey }) };
+  const { address, port, user, privateKey, library } = inputs;
+  return {
+    ...{ kind: "ssh", address, port, user, privateKey },
+    ...(hostKey === undefined ? {} : { hostKey }),
+    ...(library === undefined ? {} : { library }),
+  };
 }
 
 function expectedSums(files: Readonly<Record<string, string>>): Record<string, string> {

@@ -12,6 +12,9 @@ export const nameSchema = z
   .max(40, "must be at most 40 characters")
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must be lower-case letters, digits and inner hyphens");
 
+/** An absolute path of plain words: it becomes part of commands. */
+export const librarySchema = z.string().regex(/^(\/[A-Za-z0-9._-]+)+$/, "must be an absolute path");
+
 /**
  * How the provider reaches a node to write files and run the boot scripts.
  *
@@ -32,6 +35,8 @@ export const transportSchema = z.discriminatedUnion("kind", [
      * the first contact, whose answer gives nothing away and decides nothing but whether the cluster has been there before.
      */
     hostKey: z.string().optional(),
+    /** Directory of its boot files, where that is not the usual one. */
+    library: librarySchema.optional(),
   }),
 ]);
 export type Transport = z.infer<typeof transportSchema>;

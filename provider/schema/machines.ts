@@ -1,6 +1,6 @@
 /** Inputs and outputs of the resources for machines that are reached by SSH, and over a tailnet. */
 import { z } from "zod";
-import { nameSchema, tailnetRefSchema, transportSchema } from "./common.ts";
+import { librarySchema, nameSchema, tailnetRefSchema, transportSchema } from "./common.ts";
 
 /** The key pair with which Pulumi reaches the machines of one cluster. */
 export const sshKeyInputs = z.strictObject({ clusterName: nameSchema });
@@ -60,6 +60,8 @@ export const machineBootInputs = z.strictObject({
   address: z.string().min(1),
   port: z.number().int().min(1).max(65535).default(22),
   user: z.string().min(1),
+  /** Directory of the boot files on a machine that has them elsewhere than /usr/lib/homespan, as its /usr is read-only. */
+  library: librarySchema.optional(),
   /** Secret. PEM. */
   privateKey: z.string(),
   /** The host key, where it is known before the first contact. */

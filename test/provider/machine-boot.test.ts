@@ -74,6 +74,20 @@ describe("a machine's first contact", () => {
     expect(await h.diff("MachineBoot", await read(state), inputs())).toEqual({});
   });
 
+  it("finds its commands where /usr is read-only, from the first contact on", async () => {
+    machine.library = "/opt/homespan";
+    const state = await create({ library: "/opt/homespan" });
+    expect(plain(state)).toMatchObject({
+      transport: { ...machine.transport(first.text), library: "/opt/homespan" },
+      foundRevision: revision,
+    });
+    expect(machine.data.has("steward/node.conf")).toBe(true);
+    expect(await read(state)).toMatchObject({ reachable: true, foundRevision: revision });
+    expect(await h.diff("MachineBoot", state, inputs({ library: "/opt/homespan" }))).toEqual({});
+    const { problems } = await h.check("MachineBoot", inputs({ library: "/opt/$(reboot)" }));
+    expect(problems.join()).toMatch(/library/);
+  });
+
   it("waits for user-data and for the data directory, as long as it may", async () => {
     machine.userData = [
       { code: 127, stderr: "sh: 1: exec: /usr/lib/homespan/boot-files: not found" },

@@ -47,7 +47,9 @@ type Answer = Partial<Finished> | "hang" | "drop";
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export class SshMachine {
-  /** Below /usr/lib/homespan. */
+  /** Where the boot files are. */
+  library = "/usr/lib/homespan";
+  /** Below the library. */
   readonly boot = new Map(bakedFiles.map(({ path, source }) => [path, source]));
   /** Below /data. */
   readonly data = new Map<string, string>();
@@ -151,7 +153,7 @@ export class SshMachine {
   async #command(channel: ServerChannel, line: string): Promise<void> {
     this.lines.push(line);
     const argv = words(line).slice("sudo -n -- /bin/sh -c ... sh".split(" ").length);
-    this.commands.push(argv.join(" ").replace("/usr/lib/homespan/", ""));
+    this.commands.push(argv.join(" ").replace(`${this.library}/`, ""));
     const chunks: Buffer[] = [];
     channel.on("data", (chunk: Buffer) => chunks.push(chunk));
     this.#running += 1;
@@ -168,7 +170,7 @@ export class SshMachine {
   }
 
   async #answer([program = "", ...args]: readonly string[], input: Buffer): Promise<Partial<Finished>> {
-    const script = program.replace("/usr/lib/homespan/", "");
+    const script = program.replace(`${this.library}/`, "");
     switch (script) {
       case "true":
         return {};
