@@ -34,6 +34,8 @@ const sharedFiles = {
   "tailscale-api": ["provider/effects/tailscale-api.ts", ["cli"]],
   wait: ["provider/effects/wait.ts", ["cli"]],
   "rehearsed-faults": ["rehearsal/faults.ts", ["cli"]],
+  // A program asks before it makes anything; a resource would be asked beside others that are made already.
+  "headscale-inspection": ["provider/effects/headscale-inspection.ts", ["stacks"]],
 };
 
 const parts = [

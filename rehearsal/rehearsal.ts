@@ -7,12 +7,21 @@ import { runProcess } from "../provider/effects/process.ts";
 import { openAwsBooks } from "./clouds/aws/books.ts";
 import { daemonState, startDaemon } from "./daemon/daemon.ts";
 import { removeTailnet } from "./daemon/removal.ts";
-import { type DaemonState, type Orders, readOrders } from "./daemon/state.ts";
+import {
+  type ControlOrder,
+  type DaemonState,
+  type Orders,
+  daemonFiles,
+  isTrusted,
+  readOrders,
+} from "./daemon/state.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
 import { bootId, wakeMachines } from "./machines/waking.ts";
 import { makePulumiHome } from "./plugins.ts";
 import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
 import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
+
+export type { ControlOrder } from "./daemon/state.ts";
 
 /** What is rehearsed. */
 export interface RehearsalSettings {
@@ -20,6 +29,8 @@ export interface RehearsalSettings {
   readonly region: string;
   /** MagicDNS suffix of the rehearsed tailnet. */
   readonly domain: string;
+  /** Whose control server the tailnet has. */
+  readonly control: ControlOrder;
   /** Networks in CIDR notation from which the stack lets SSH in; this machine gets an address in the first. */
   readonly sshSources: readonly string[];
   /** Folder for what is made once for all rehearsals. */
@@ -55,13 +66,13 @@ export class Rehearsal {
    */
   async start(settings: RehearsalSettings): Promise<Readonly<Record<string, string>>> {
     const { folder, world: name } = this;
-    const { region, imagesDirectory, domain, cache, arch, programs } = settings;
+    const { region, imagesDirectory, domain, control, cache, arch, programs } = settings;
     await makeWorld(folder, {
       world: name,
       region,
       ...(imagesDirectory === undefined ? {} : { imagesDirectory }),
     });
-    const daemon = await startDaemon({ folder, orders: { domain, cache, arch, programs } });
+    const daemon = await startDaemon({ folder, orders: { domain, control, cache, arch, programs } });
     const world = await readWorld(folder);
     await wakeMachines(folder, world, await bootId());
     await makePulumiHome(join(folder, "pulumi-home"), settings.pluginsOf);
@@ -100,6 +111,11 @@ export class Rehearsal {
     const visitor = await this.#visitor();
     if (visitor !== "") await becomeVisitor(runProcess, world, visitor);
     return environmentOf(folder, daemon);
+  }
+
+  /** PEM file with the CA of the rehearsed control server, once it runs. */
+  get caFile(): string {
+    return daemonFiles(this.folder).caFile;
   }
 
   /** What the clouds' books still hold, as `instance lightsail-server-1`. */
@@ -156,15 +172,19 @@ export class Rehearsal {
 }
 
 function environmentOf(folder: string, daemon: DaemonState): Readonly<Record<string, string>> {
+  const { control } = daemon.orders;
   return {
     HOMESPAN_REHEARSAL: folder,
     // The key of whoever owns the machine at home, where there is one.
     ...(existsSync(homeKeyFile(folder)) ? { HOMESPAN_SSH_KEY: homeKeyFile(folder) } : {}),
-    TAILSCALE_BASE_URL: daemon.apiUrl,
-    TAILSCALE_API_KEY: daemon.apiKey,
+    ...(control.kind === "tailscale"
+      ? { TAILSCALE_BASE_URL: daemon.apiUrl, TAILSCALE_API_KEY: daemon.apiKey }
+      : { HEADSCALE_API_KEY: daemon.headscaleKey }),
     HTTPS_PROXY: daemon.proxyUrl,
     NO_PROXY: noProxy,
-    SSL_CERT_FILE: daemon.caFile,
+    ...(isTrusted(control) ? { SSL_CERT_FILE: daemon.caFile } : {}),
+    // Node takes no notice of the other: it is the one that asks a Headscale.
+    ...(control.kind === "headscale" && control.trusted ? { NODE_EXTRA_CA_CERTS: daemon.caFile } : {}),
     ...(daemon.artifactsFile === "" ? {} : { HOMESPAN_ARTIFACTS: daemon.artifactsFile }),
   };
 }

@@ -27,7 +27,7 @@ const schema = z.strictObject({
   /** Names that all machines know without asking anyone -> IPv4 address. */
   hosts: z.record(z.string(), z.string()).default({}),
   /** PEM file with certificates that machines trust beside those of their system. */
-  caFile: z.string().optional(),
+  caFile: z.union([z.string(), z.undefined()]).optional(),
   /** Folder of image archives that k3s on the machines loads, for a world without an image registry. */
   imagesDirectory: z.string().optional(),
 });
@@ -35,7 +35,9 @@ const schema = z.strictObject({
 export type World = z.infer<typeof schema>;
 
 /** What may be changed of a world; machines made from then on see it. */
-export type WorldSettings = Partial<Pick<World, "hosts" | "caFile" | "imagesDirectory">>;
+export type WorldSettings = Partial<Pick<World, "hosts" | "imagesDirectory">> & {
+  readonly caFile?: string | undefined;
+};
 
 /** What a world does to this machine. */
 export interface WorldEffects {

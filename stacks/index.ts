@@ -31,6 +31,6 @@ const programs: Readonly<Record<Topology, (settings: StackSettings) => Promise<O
       import("./lightsail.ts"),
       import("./lightsail-machine.ts"),
     ]);
-    return lightsailStack(checked, lightsailMachine());
+    return lightsailStack(checked, await lightsailMachine(settings.stackName, checked.config));
   },
 };

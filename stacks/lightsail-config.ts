@@ -32,6 +32,11 @@ export interface ExistingNode extends Omit<ExistingNodeFields, "name"> {
   readonly role: "agent";
 }
 
+/** The tailnet with every default filled in. */
+export type LightsailTailnetConfig =
+  | Extract<LightsailTailnet, { kind: "tailscale" }>
+  | (Extract<LightsailTailnet, { kind: "headscale" }> & { readonly user: string });
+
 /** The lightsail stack's settings with every default filled in. The datastore is always embedded etcd. */
 export interface LightsailConfig extends Omit<
   LightsailFields,
@@ -51,7 +56,7 @@ export interface LightsailConfig extends Omit<
   /** Agents elsewhere. */
   readonly existing: readonly ExistingNode[];
   readonly k3sVersion: string;
-  readonly tailnet: Extract<LightsailTailnet, { kind: "tailscale" }>;
+  readonly tailnet: LightsailTailnetConfig;
   readonly disable: readonly PackagedComponent[];
   readonly extraPorts: readonly (LightsailFields["extraPorts"][number] & { readonly toPort: number })[];
 }
@@ -106,7 +111,7 @@ function withDefaults(given: LightsailFields): LightsailConfig {
     agents: ofRole("agent"),
     existing: existingNodes(given).map(({ name, node }) => ({ ...node, name, role: "agent" })),
     k3sVersion: given.k3sVersion ?? k3sReleaseOf(images.k3s),
-    tailnet: tailscaleOf(given.tailnet),
+    tailnet: completeTailnet(given),
     disable: given.disable ?? (given.ingress ? [] : ["traefik", "servicelb"]),
     extraPorts: given.extraPorts.map((it) => ({ ...it, toPort: it.toPort ?? it.fromPort })),
   };
@@ -116,8 +121,7 @@ function complete(fields: LightsailFields, { role, name, node }: PlacedNode): Li
   return { ...node, role, name, availabilityZone: zoneOf(fields, node) };
 }
 
-/** The rules have refused every other kind. */
-function tailscaleOf(tailnet: LightsailTailnet): LightsailConfig["tailnet"] {
+function completeTailnet({ clusterName, tailnet }: LightsailFields): LightsailTailnetConfig {
   if (tailnet.kind === "tailscale") return tailnet;
-  throw new TypeError(`\`tailnet.kind\` must be tailscale, got ${tailnet.kind}`);
+  return { ...tailnet, url: tailnet.url.replace(/\/$/, ""), user: tailnet.user ?? clusterName };
 }

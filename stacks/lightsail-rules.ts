@@ -13,6 +13,7 @@ import { existingRules } from "./existing-rules.ts";
 import { allNodes, knownZones, nodeField, placedNodes, type PlacedNode } from "./lightsail-nodes.ts";
 import { networkRules } from "./lightsail-network-rules.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
+import { tailnetRules } from "./lightsail-tailnet-rules.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
 import { freeOptions } from "./option-rules.ts";
 import type { Rule } from "./schema-check.ts";
@@ -35,9 +36,7 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["servers", "agents"], check: everyNode(notTheOperator) },
   { needs: ["k3sVersion"], check: pinnedRelease },
   { needs: ["ingress", "disable"], check: ingressNeedsServiceLb },
-  { needs: ["tailnet"], check: atTailscale },
-  { needs: ["tailnet"], check: oneWayWithThePolicy },
-  { needs: ["tailnet"], check: definedGroups },
+  ...tailnetRules,
   ...existingRules,
   ...networkRules,
 ];
@@ -226,30 +225,6 @@ function pinnedRelease({ k3sVersion }: LightsailFields): Problem[] {
           candidates: releases,
         },
       ];
-}
-
-function atTailscale({ tailnet }: LightsailFields): Problem[] {
-  const rule = "be tailscale: this version manages no Headscale server that it does not run itself";
-  return tailnet.kind === "tailscale" ? [] : [{ field: "tailnet.kind", rule, got: tailnet.kind }];
-}
-
-function oneWayWithThePolicy({ tailnet }: LightsailFields): Problem[] {
-  const rule = "be false with `policy: elsewhere`, which leaves the tailnet's policy alone";
-  return tailnet.kind === "tailscale" && tailnet.adopt && tailnet.policy === "elsewhere"
-    ? [{ field: "tailnet.adopt", rule, got: true }]
-    : [];
-}
-
-/** Groups are defined in the policy, and the cluster's own defines none. */
-function definedGroups({ tailnet }: LightsailFields): Problem[] {
-  if (tailnet.kind !== "tailscale" || tailnet.policy === "elsewhere") return [];
-  const rule =
-    "be a user or an autogroup: the cluster's own policy defines no groups, `policy: elsewhere` may";
-  return (["tagOwners", "admins"] as const).flatMap((key) =>
-    tailnet[key].flatMap((got, index) =>
-      got.startsWith("group:") ? [{ field: fieldPath(["tailnet", key, index]), rule, got }] : [],
-    ),
-  );
 }
 
 function ingressNeedsServiceLb({ ingress, disable }: LightsailFields): Problem[] {

@@ -25,6 +25,9 @@ import {
 const { diskGiB } = lightsailQuotas;
 const domain = /^(?=.{1,200}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
 
+const headscaleUrl = /^https:\/\/[a-z0-9][-a-z0-9.]*[a-z0-9](:\d+)?\/?$/;
+const headscaleUrlRule = "be the URL of a Headscale server such as https://headscale.example.com";
+
 const node = {
   /** Its name in the cluster; a node without one is named by its place, `server-1` or `agent-1`. */
   name: name().optional(),
@@ -101,29 +104,38 @@ const tailscale = {
   tagOwners: members(),
   /** Who reaches the API and SSH of the nodes over the tailnet. */
   admins: members(),
-  /** Take the place of a policy that was not written here. @default false: such a policy is left alone, and `up` fails */
-  adopt: z.boolean({ error: "be true or false" }).default(false),
-  /**
-   * `own`: the tailnet's policy is the cluster's. `elsewhere`: it is kept elsewhere, with what a preview prints merged
-   * into it, and nothing here writes it.
-   */
-  policy: z.enum(["own", "elsewhere"], { error: "be own or elsewhere" }).default("own"),
+  ...policyOwnership(),
 };
 const headscale = {
   kind: z.literal("headscale"),
-  url: text("be the URL of a Headscale server such as https://headscale.example.com").regex(
-    /^https:\/\/[a-z0-9][-a-z0-9.]*[a-z0-9](:\d+)?\/?$/,
-    { error: "be the URL of a Headscale server such as https://headscale.example.com" },
-  ),
+  /** As nodes and the machine that runs Pulumi reach it. */
+  url: text(headscaleUrlRule).refine((it) => headscaleUrl.test(it) && URL.canParse(it), {
+    error: headscaleUrlRule,
+  }),
   /** Its `dns.base_domain`. */
   domain: text("be Headscale's base domain such as tailnet.example.com").regex(domain, {
     error: "be Headscale's base domain such as tailnet.example.com",
   }),
-  /** The Headscale user that owns the nodes. @default the cluster's name */
+  /** PEM file with the CA of its certificate, from this project's folder on. @default the public CAs */
+  caFile: text("be the name of a PEM file").min(1, { error: "be the name of a PEM file" }).optional(),
+  /** The Headscale user that owns the cluster's keys and tags; made where there is none. @default the cluster's name */
   user: name().optional(),
+  /** Who reaches the API and SSH of the nodes over the tailnet. @default nobody but the machine that runs Pulumi */
   admins: members([]),
-  adopt: z.boolean({ error: "be true or false" }).default(false),
+  ...policyOwnership(),
 };
+
+function policyOwnership() {
+  return {
+    /** Take the place of a policy that was not written here. @default false: such a policy is left alone, and `up` fails */
+    adopt: z.boolean({ error: "be true or false" }).default(false),
+    /**
+     * `own`: the tailnet's policy is the cluster's. `elsewhere`: it is kept elsewhere, with what a preview prints merged
+     * into it, and nothing here writes it.
+     */
+    policy: z.enum(["own", "elsewhere"], { error: "be own or elsewhere" }).default("own"),
+  };
+}
 
 function members(initial: string[] = ["autogroup:admin"]): z.ZodDefault<z.ZodArray<z.ZodString>> {
   const rule = "be a user, group: or autogroup: such as alice@example.com";

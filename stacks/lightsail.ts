@@ -1,4 +1,4 @@
-/** The lightsail stack: k3s servers, and agents if wanted, on Amazon Lightsail, on a tailnet at Tailscale. */
+/** The lightsail stack: k3s servers, and agents if wanted, on Amazon Lightsail, on a tailnet at Tailscale or a Headscale server. */
 import { KeyPair } from "@pulumi/aws/lightsail/keyPair.js";
 import { Provider } from "@pulumi/aws/provider.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -10,7 +10,7 @@ import { sshPort } from "../components/lightsail/public-ports.ts";
 import { SshKey } from "../components/machine/ssh-key.ts";
 import { TailnetOperator } from "../components/machine/tailnet-operator.ts";
 import { cloudKeyName, operatorHostName, type Role } from "../components/render/names.ts";
-import { TailscaleTailnet } from "../components/tailscale/tailscale-tailnet.ts";
+import type { LastingTailnet } from "../components/shared/tailnet.ts";
 import { serviceLbLabel } from "../components/upstream/k3s.ts";
 import { machineArtifacts, type Mirror } from "./artifacts.ts";
 import { endOfLife } from "./duration.ts";
@@ -21,12 +21,15 @@ import type {
   LightsailConfig,
   LightsailNode,
 } from "./lightsail-config.ts";
+import { lightsailTailnet } from "./lightsail-tailnet.ts";
 import { formatWarning } from "./lightsail-warnings.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface LightsailMachine {
   /** Where machines download their programs; undefined for the official places. */
   readonly mirror: Mirror | undefined;
+  /** CA of the tailnet's control server, PEM; "" for a public one. */
+  readonly caCertificate: string;
 }
 
 export interface LightsailOutputs {
@@ -75,7 +78,7 @@ export function lightsailStack(
   for (const warning of warnings) void pulumi.log.warn(formatWarning(warning));
   const { clusterName } = config;
   const sshKey = new SshKey("ssh-key", { clusterName }, {});
-  const tailnet = makeTailnet(config);
+  const tailnet = lightsailTailnet(config, machine.caCertificate);
   const nodes = makeHosts(config, machine, tailnet, sshKey);
   const elsewhere = takeHosts(config, machine, tailnet, sshKey);
   const identity = new ClusterIdentity(
@@ -90,6 +93,7 @@ export function lightsailStack(
       loginServer: tailnet.loginServer,
       caCertificate: tailnet.caCertificate,
       hostName: operatorHostName(clusterName),
+      domain: tailnet.domain,
       authKey: pulumi.secret(tailnet.operatorKey("operator-key").key),
       tailnet: tailnet.control,
     },
@@ -119,27 +123,11 @@ export function lightsailStack(
   };
 }
 
-function makeTailnet({ clusterName, tailnet, disable }: LightsailConfig): TailscaleTailnet {
-  const { domain, tagOwners, admins, adopt, policy } = tailnet;
-  const made = new TailscaleTailnet("tailnet", {
-    clusterName,
-    domain,
-    tagOwners,
-    admins,
-    policy: adopt ? "adopt" : policy,
-    metricsServer: !disable.includes("metrics-server"),
-  });
-  if (policy === "elsewhere" && pulumi.runtime.isDryRun()) {
-    void pulumi.log.info(`The policy of the tailnet has to hold this before \`up\`:\n${made.policyText}`);
-  }
-  return made;
-}
-
 /** All instances start at the same time; servers come first in every list. */
 function makeHosts(
   config: LightsailConfig,
   machine: LightsailMachine,
-  tailnet: TailscaleTailnet,
+  tailnet: LastingTailnet,
   sshKey: SshKey,
 ): NodeOfRole[] {
   const { clusterName, region } = config;
@@ -182,7 +170,7 @@ function makeHosts(
 function takeHosts(
   config: LightsailConfig,
   machine: LightsailMachine,
-  tailnet: TailscaleTailnet,
+  tailnet: LastingTailnet,
   { publicKey, privateKey }: SshKey,
 ): NodeElsewhere[] {
   const { clusterName } = config;

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { Rehearsal } from "../../rehearsal/rehearsal.ts";
+import { type ControlOrder, Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
@@ -98,11 +98,12 @@ async function run(
       throw new Failure(`${name} is not installed; run: ./homespan toolchain --prepare`);
     return { path: found.path, version: found.version };
   };
-  const { region, domain, sshSources } = rehearsedSettings(config);
+  const { region, domain, control, sshSources } = rehearsedSettings(config);
   const cluster = toolEnvironment(context.paths, context.environment);
   const environment = await rehearsal.start({
     region,
     domain,
+    control,
     sshSources,
     cache: join(context.paths.cache, "rehearsal"),
     arch: machine.arch,
@@ -122,34 +123,57 @@ async function run(
     return;
   }
   const inside = contextOf(context, rehearsal, environment);
+  const rehearsed = [...settings, ...ownAuthority(control, rehearsal)];
   if (verb === "preview") {
     const { preview } = await import("./preview.ts");
-    await preview(inside, stack, settings);
+    await preview(inside, stack, rehearsed);
     return;
   }
   const { up } = await import("./up.ts");
-  await up(inside, stack, { settings, timeoutMinutes });
+  await up(inside, stack, { settings: rehearsed, timeoutMinutes });
   context.console.info(
     `\neval "$(./homespan rehearse ${stack.name} env)" lets every other verb, and pulumi, work on it`,
   );
 }
 
-/** What the stand-ins have to be like; a value that is missing or wrong is config's to refuse, with its own words. */
+/** The one setting a rehearsal has to change: its Headscale has another CA than the one whose part it plays. */
+function ownAuthority(control: ControlOrder, { caFile }: Rehearsal): string[] {
+  return control.kind === "headscale" && !control.trusted ? [`tailnet.caFile=${JSON.stringify(caFile)}`] : [];
+}
+
+/**
+ * What the stand-ins have to be like; a value that is missing or wrong is config's to refuse, with its own words.
+ *
+ * @throws InputError for what no rehearsal can play
+ */
 function rehearsedSettings(config: StackFile): {
   readonly region: string;
   readonly domain: string;
+  readonly control: ControlOrder;
   readonly sshSources: readonly string[];
 } {
   const region = settingOf(config, "region");
   const tailnet = settingOf(config, "tailnet");
   const sources = settingOf(config, "sshAllowedCidrs");
-  const domain =
-    typeof tailnet === "object" && tailnet !== null && "domain" in tailnet ? tailnet.domain : undefined;
+  const told = typeof tailnet === "object" && tailnet !== null ? (tailnet as Record<string, unknown>) : {};
+  const { domain } = told;
   return {
     region: typeof region === "string" ? region : "eu-central-1",
     domain: typeof domain === "string" ? domain : "rehearsal.ts.net",
+    control: rehearsedControl(told),
     sshSources: Array.isArray(sources) ? sources.filter((it) => typeof it === "string") : [],
   };
+}
+
+function rehearsedControl({ kind, url, caFile }: Readonly<Record<string, unknown>>): ControlOrder {
+  if (kind !== "headscale" || typeof url !== "string" || !URL.canParse(url)) return { kind: "tailscale" };
+  const { hostname, port } = new URL(url);
+  if (port !== "") {
+    throw new InputError(
+      `\`tailnet.url\` must be without a port to be rehearsed, got ${JSON.stringify(url)}`,
+    );
+  }
+  return { kind: "headscale", host: hostname, trusted: caFile === undefined };
 }
 
 /** The stack goes first, by its own destroy, as the stand-ins check that nothing is left in their books; then they go. */

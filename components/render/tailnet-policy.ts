@@ -1,6 +1,6 @@
 /** What every tailnet's policy says of one cluster, whoever runs the tailnet. */
 import { k3sPorts } from "../upstream/k3s.ts";
-import { nodeTag } from "./names.ts";
+import { nodeTag, operatorTag } from "./names.ts";
 
 export interface PolicyFacts {
   readonly clusterName: string;
@@ -21,6 +21,22 @@ export interface PolicyTest {
   readonly proto: "tcp" | "udp";
   readonly verdict: "accept" | "deny";
   readonly to: readonly string[];
+}
+
+/** Who may reach a cluster beside its nodes. */
+export interface AccessFacts extends PolicyFacts {
+  /** Who reaches the API and SSH of the nodes: users, groups, autogroups. */
+  readonly admins: readonly string[];
+}
+
+/** First line of every policy that is written here: by it a policy is known to be a cluster's own. */
+export function policyMark(clusterName: string): string {
+  return `// Written by Homespan for the cluster ${clusterName}, and set again when it is changed.`;
+}
+
+/** Whether a policy was written here for this cluster, by this run or by one that was killed. */
+export function bearsMark(policy: string, clusterName: string): boolean {
+  return policy.trimStart().split(/\r?\n/, 1)[0] === policyMark(clusterName);
 }
 
 /** An address no node has: the last one of the tailnet's range. */
@@ -65,6 +81,21 @@ export function nodeGrants({ clusterName, metricsServer }: PolicyFacts): Grant[]
       dst: everyNode,
       ip: [`udp:${String(k3sPorts.flannelVxlan)}`, "icmp:*"],
     },
+  ];
+}
+
+/** The API for administrators and the machine that runs Pulumi, and SSH. */
+export function adminGrants({ clusterName, admins }: AccessFacts): Grant[] {
+  const [server, agent] = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
+  const src = [...admins, operatorTag(clusterName)];
+  return [
+    {
+      comment: "administrators, and the machine that runs Pulumi: the API",
+      src,
+      dst: [server],
+      ip: [tcp(k3sPorts.apiServer)],
+    },
+    { comment: "and SSH", src, dst: [server, agent], ip: [tcp(22)] },
   ];
 }
 

@@ -1,25 +1,24 @@
 import { k3sPorts } from "../upstream/k3s.ts";
 import { nodeTag, operatorTag } from "./names.ts";
 import {
+  adminGrants,
   at,
   closedPorts,
   list,
   nodeGrants,
   nodeTests,
+  policyMark,
   renderGrant,
   renderTest,
   stranger,
-  tcp,
-  type Grant,
+  type AccessFacts,
   type PolicyFacts,
   type PolicyTest,
 } from "./tailnet-policy.ts";
 
-export interface TailscalePolicy extends PolicyFacts {
+export interface TailscalePolicy extends AccessFacts {
   /** Who may give the cluster's tags to a device: users, groups, autogroups. */
   readonly tagOwners: readonly string[];
-  /** Who reaches the API and SSH of the nodes: users, groups, autogroups. */
-  readonly admins: readonly string[];
 }
 
 /**
@@ -32,7 +31,8 @@ export function renderTailscalePolicy(policy: TailscalePolicy): string {
   const { clusterName } = policy;
   const tags = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent"), operatorTag(clusterName)];
   return [
-    "// Written by Homespan. Nodes reach nodes on exactly the ports k3s needs, administrators the API and SSH.",
+    policyMark(clusterName),
+    "// Nodes reach nodes on exactly the ports k3s needs, administrators the API and SSH.",
     "{",
     `  "hosts": { ${JSON.stringify(strangerName(policy))}: "${stranger}" },`,
     `  "tagOwners": {`,
@@ -56,20 +56,6 @@ export function renderTailscalePolicy(policy: TailscalePolicy): string {
 /** Tests name their source by an alias: a bare address is none of the sources they take. */
 function strangerName({ clusterName }: PolicyFacts): string {
   return `${clusterName}-stranger`;
-}
-
-function adminGrants({ clusterName, admins }: TailscalePolicy): Grant[] {
-  const [server, agent] = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
-  const src = [...admins, operatorTag(clusterName)];
-  return [
-    {
-      comment: "administrators, and the machine that runs Pulumi: the API",
-      src,
-      dst: [server],
-      ip: [tcp(k3sPorts.apiServer)],
-    },
-    { comment: "and SSH", src, dst: [server, agent], ip: [tcp(22)] },
-  ];
 }
 
 function adminTests({ clusterName, admins }: TailscalePolicy): PolicyTest[] {

@@ -26,6 +26,15 @@ export interface Tailnet {
   loginKey(name: string, args: LoginKeyArgs, options: LoginKeyOptions): LoginKey;
 }
 
+/** A tailnet that was there before the stack and outlives it; its nodes are reached over it alone. */
+export interface LastingTailnet extends Tailnet {
+  readonly server: undefined;
+  /** What the cluster needs of the tailnet's policy, HuJSON; a whole policy where it is the only one. */
+  readonly policyText: string;
+  /** A key for the machine that runs Pulumi, whichever it is: its device is gone when it goes offline. */
+  operatorKey(name: string): LoginKey;
+}
+
 export interface LoginKeyArgs {
   /** Name the machine logs in with, without the domain. */
   readonly hostName: string;

@@ -7,7 +7,8 @@ import type { TailnetRef } from "../../provider/schema/common.ts";
 import { TailnetDevice } from "../machine/tailnet-device.ts";
 import { operatorHostName, operatorTag } from "../render/names.ts";
 import { renderTailscalePolicy } from "../render/tailscale-policy.ts";
-import type { LoginKey, LoginKeyArgs, LoginKeyOptions, Tailnet } from "../shared/tailnet.ts";
+import { TailnetPolicyOrigin } from "../machine/tailnet-policy-origin.ts";
+import type { LastingTailnet, LoginKey, LoginKeyArgs, LoginKeyOptions } from "../shared/tailnet.ts";
 
 export interface TailscaleTailnetArgs {
   /** Cluster the tailnet is for. */
@@ -43,7 +44,7 @@ const longestLife = 90 * 24 * hour;
  * A tailnet at Tailscale, which outlives the stack. Credentials come from the environment:
  * https://www.pulumi.com/registry/packages/tailscale/installation-configuration/
  */
-export class TailscaleTailnet extends pulumi.ComponentResource implements Tailnet {
+export class TailscaleTailnet extends pulumi.ComponentResource implements LastingTailnet {
   readonly domain: string;
   readonly loginServer = "";
   readonly hostAliases = pulumi.output<Record<string, string>>({});
@@ -52,7 +53,6 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Tailne
   readonly control = pulumi.output<TailnetRef>({ kind: "tailscale", tailnet: "-" });
   readonly server = undefined;
   readonly policy: pulumi.Resource;
-  /** What the cluster needs of the tailnet's policy, HuJSON; a whole policy where it is the only one. */
   readonly policyText: string;
   readonly #clusterName: string;
   readonly #provider: Provider;
@@ -71,7 +71,7 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Tailne
       // Deleting it would switch MagicDNS off for everyone in the tailnet.
       { ...inTailnet, retainOnDelete: true },
     );
-    this.policy = policy(name, args.policy ?? "own", this.policyText, inTailnet) ?? dns;
+    this.policy = this.#policy(name, args.policy ?? "own", inTailnet) ?? dns;
     this.registerOutputs({ domain: this.domain });
   }
 
@@ -94,7 +94,6 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Tailne
     });
   }
 
-  /** A key for the machine that runs Pulumi, whichever it is: its device is gone when it goes offline. */
   operatorKey(name: string): LoginKey {
     return this.#key(name, this, {
       description: description(operatorHostName(this.#clusterName)),
@@ -106,6 +105,33 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Tailne
     });
   }
 
+  /** Undefined where the policy is kept elsewhere. */
+  #policy(
+    name: string,
+    kind: NonNullable<TailscaleTailnetArgs["policy"]>,
+    options: pulumi.CustomResourceOptions,
+  ): Acl | undefined {
+    if (kind === "elsewhere") return undefined;
+    const adopt = kind === "adopt";
+    return new Acl(
+      `${name}-policy`,
+      {
+        acl: this.policyText,
+        overwriteExistingContent: adopt || this.#isOwn(`${name}-policy-origin`),
+        // What was there before is there again: the default where nothing else was taken over.
+        resetAclOnDestroy: !adopt,
+      },
+      // It counts when the policy is set for the first time: from then on the policy is the cluster's.
+      { ...options, ignoreChanges: ["overwriteExistingContent"] },
+    );
+  }
+
+  /** True where a run that was killed has set the policy, which no state knows of. */
+  #isOwn(name: string): pulumi.Output<boolean> {
+    const inputs = { tailnet: this.control, clusterName: this.#clusterName };
+    return new TailnetPolicyOrigin(name, inputs, { parent: this }).own;
+  }
+
   #key(name: string, parent: pulumi.Resource, args: TailnetKeyArgs): LoginKey {
     return new TailnetKey(
       name,
@@ -114,23 +140,6 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Tailne
       { parent, provider: this.#provider, dependsOn: this.policy },
     );
   }
-}
-
-/** Undefined where the policy is kept elsewhere. */
-function policy(
-  name: string,
-  kind: NonNullable<TailscaleTailnetArgs["policy"]>,
-  acl: string,
-  options: pulumi.CustomResourceOptions,
-): Acl | undefined {
-  if (kind === "elsewhere") return undefined;
-  const adopt = kind === "adopt";
-  return new Acl(
-    `${name}-policy`,
-    // What was there before is there again: the default where nothing else was taken over.
-    { acl, overwriteExistingContent: adopt, resetAclOnDestroy: !adopt },
-    options,
-  );
 }
 
 /** At most 50 letters, digits, hyphens and spaces; another text is another key. */

@@ -1,5 +1,11 @@
 /** Literals of Headscale 0.29. https://headscale.net/stable/ref/configuration/ */
 
+/** The least release that takes grants and tests in a policy, and keys with tags, major and minor. */
+export const leastHeadscale = [0, 29] as const;
+
+/** Environment variable with the API key of a server that runs already. */
+export const headscaleKeyVariable = "HEADSCALE_API_KEY";
+
 /** Ports inside the container. */
 export const headscalePorts = { https: 443, grpc: 50443, stun: 3478 } as const;
 

@@ -5,7 +5,7 @@ import { cacheFolder, stateFolder } from "../../toolchain/folders.ts";
 import { NodeLists } from "./cluster-nodes.ts";
 import { type Firewall, nftables } from "./firewall.ts";
 import { HeadscaleRest } from "./headscale-rest.ts";
-import { type Headscale, HeadscaleProgram } from "./headscale.ts";
+import { type Headscale, HeadscaleProgram, type HeadscaleUsers } from "./headscale.ts";
 import { HttpsKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { type Libvirt, VirshLibvirt } from "./libvirt.ts";
 import { nodeAccess } from "./node-access.ts";
@@ -31,7 +31,7 @@ export interface Effects {
   readonly userLogins: UserLogins;
   readonly libvirt: Libvirt;
   readonly images: VmImages;
-  readonly headscale: Headscale;
+  readonly headscale: Headscale & HeadscaleUsers;
   readonly tailnets: Tailnets;
   readonly operators: TailnetOperators;
   readonly kubernetes: Kubernetes;

@@ -1,13 +1,23 @@
 /**
- * Headscale by its HTTP API, where this machine has what it takes: the server's volume, which holds the way in, and a
- * route to its container. A program in a container costs a third of a second of a core, a request a tenth of that.
+ * Headscale by its HTTP API: a server that is not a cluster's own always, one in a container where this machine has what it
+ * takes, the server's volume, which holds the way in, and a route to its container. A program in a container costs a third
+ * of a second of a core, a request a tenth of that.
  * https://headscale.net/stable/ref/api/
  */
 import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { HeadscaleRef } from "../schema/common.ts";
+import type { HeadscaleRef, HeadscaleServerRef } from "../schema/common.ts";
 import { type Door, HeadscaleApi, Silent, healthOf } from "./headscale-api.ts";
-import type { Device, Headscale, PreAuthKey, ServerAddress } from "./headscale.ts";
+import {
+  type Device,
+  type Headscale,
+  type HeadscaleUser,
+  type HeadscaleUsers,
+  type KeyOptions,
+  type PreAuthKey,
+  type ServerAddress,
+  serverKey,
+} from "./headscale.ts";
 import type { Podman } from "./podman.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 import { volumeDirectory } from "./volume-files.ts";
@@ -15,6 +25,7 @@ import { volumeDirectory } from "./volume-files.ts";
 /** On the server's volume, for root alone: the way in. */
 const DOOR = "homespan-api.json";
 const AUTHORITY = "ca.crt";
+const USERS = "/api/v1/user";
 const SHARED_MILLISECONDS = 1000;
 /** As long as the cluster may live; it goes with the volume. */
 const KEY_LIFE = "3650d";
@@ -36,29 +47,40 @@ interface RawKey {
 interface RawUser {
   id?: string;
   name?: string;
+  displayName?: string;
 }
 
 const GONE = /not found|does not exist/i;
 const NO_POLICY = /policy not found/i;
 const EXISTS = /already exists|UNIQUE constraint/i;
+const HAS_NODES = /user not empty/i;
+
+export interface HeadscaleRestOptions {
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Where the key of a server is found that is not a cluster's own. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
 
 /** {@link Headscale} by HTTP where there is a way in, else by the given one. */
-export class HeadscaleRest implements Headscale {
+export class HeadscaleRest implements Headscale, HeadscaleUsers {
   readonly #podman: Podman;
   readonly #other: Headscale;
   readonly #apis = new Map<string, { readonly written: string; readonly api: HeadscaleApi }>();
   readonly #users = new Map<string, string>();
   readonly #shared: SharedAnswers<string, unknown>;
+  readonly #environment: NonNullable<HeadscaleRestOptions["environment"]>;
 
-  constructor(podman: Podman, other: Headscale, now: () => number = Date.now) {
+  constructor(podman: Podman, other: Headscale, options: HeadscaleRestOptions = {}) {
     this.#podman = podman;
     this.#other = other;
-    this.#shared = new SharedAnswers(now, SHARED_MILLISECONDS);
+    this.#shared = new SharedAnswers(options.now ?? Date.now, SHARED_MILLISECONDS);
+    this.#environment = options.environment ?? process.env;
   }
 
   async open(ref: HeadscaleRef, address: ServerAddress): Promise<boolean> {
     const directory = await this.#directory(ref);
-    if (directory === undefined) return this.#other.open(ref, address);
+    if (directory === undefined || ref.kind !== "headscale") return this.#other.open(ref, address);
     const ca = await readFile(join(directory, AUTHORITY), "utf8");
     const health = await healthOf(address, ca);
     // Where there is no route to containers, only their programs are left.
@@ -114,10 +136,7 @@ export class HeadscaleRest implements Headscale {
     }));
   }
 
-  async createKey(
-    ref: HeadscaleRef,
-    options: { readonly user: string; readonly tags: readonly string[]; readonly expirySeconds: number },
-  ): Promise<{ id: string; key: string }> {
+  async createKey(ref: HeadscaleRef, options: KeyOptions): Promise<{ id: string; key: string }> {
     const api = await this.#api(ref);
     if (api === undefined) return this.#other.createKey(ref, options);
     const user = await this.#userId(ref, api, options.user);
@@ -125,7 +144,8 @@ export class HeadscaleRest implements Headscale {
       throw new Error(`\`user\` must exist in Headscale, got ${JSON.stringify(options.user)}`);
     }
     const expiration = new Date(Date.now() + options.expirySeconds * 1000).toISOString();
-    const request = { user, reusable: false, ephemeral: false, expiration, aclTags: options.tags };
+    const { shared, tags } = options;
+    const request = { user, reusable: shared, ephemeral: shared, expiration, aclTags: tags };
     const made = await this.#change(ref, "/api/v1/preauthkey", () =>
       api.call("POST", "/api/v1/preauthkey", request),
     );
@@ -147,12 +167,35 @@ export class HeadscaleRest implements Headscale {
     try {
       const made = await api.call("POST", "/api/v1/user", { name }, EXISTS);
       const id = (made as { user?: RawUser } | undefined)?.user?.id;
-      if (id !== undefined) this.#users.set(`${ref.container} ${name}`, id);
+      if (id !== undefined) this.#users.set(`${serverKey(ref)} ${name}`, id);
       return true;
     } catch (error) {
       if (error instanceof Silent) return false;
       throw error;
     }
+  }
+
+  async users(ref: HeadscaleServerRef): Promise<readonly HeadscaleUser[] | undefined> {
+    const body = await this.#list<{ users?: RawUser[] }>(ref, this.#farApi(ref), USERS);
+    return body?.users?.map(({ id = "", name = "", displayName = "" }) => ({ id, name, displayName }));
+  }
+
+  async createUser(ref: HeadscaleServerRef, name: string, displayName: string): Promise<string> {
+    const api = this.#farApi(ref);
+    const made = await this.#change(ref, USERS, () => api.call("POST", USERS, { name, displayName }));
+    return (made as { user?: RawUser }).user?.id ?? "";
+  }
+
+  async removeUser(ref: HeadscaleServerRef, id: string): Promise<boolean> {
+    const { status, body } = await this.#farApi(ref).send("DELETE", `${USERS}/${id}`);
+    this.#shared.forget(`${serverKey(ref)} ${USERS}`);
+    for (const [key, known] of this.#users) if (known === id) this.#users.delete(key);
+    const said = JSON.stringify(body);
+    if (HAS_NODES.test(said)) return false;
+    if (status < 300 || GONE.test(said)) return true;
+    throw new Error(
+      `Headscale at ${ref.url} refused to remove the user ${id}: HTTP ${String(status)}, ${said}`,
+    );
   }
 
   async policy(ref: HeadscaleRef): Promise<string | undefined> {
@@ -174,10 +217,10 @@ export class HeadscaleRest implements Headscale {
   }
 
   async #userId(ref: HeadscaleRef, api: HeadscaleApi, name: string): Promise<string | undefined> {
-    const key = `${ref.container} ${name}`;
+    const key = `${serverKey(ref)} ${name}`;
     const known = this.#users.get(key);
     if (known !== undefined) return known;
-    const body = await this.#list<{ users?: RawUser[] }>(ref, api, "/api/v1/user");
+    const body = await this.#list<{ users?: RawUser[] }>(ref, api, USERS);
     const id = body?.users?.find((user) => user.name === name)?.id;
     if (id !== undefined) this.#users.set(key, id);
     return id;
@@ -186,7 +229,7 @@ export class HeadscaleRest implements Headscale {
   /** `undefined` when the server does not answer. */
   async #list<T>(ref: HeadscaleRef, api: HeadscaleApi, path: string): Promise<T | undefined> {
     try {
-      return (await this.#shared.ask(`${ref.container} ${path}`, () => api.call("GET", path))) as T;
+      return (await this.#shared.ask(`${serverKey(ref)} ${path}`, () => api.call("GET", path))) as T;
     } catch (error) {
       if (error instanceof Silent) return undefined;
       throw error;
@@ -195,7 +238,7 @@ export class HeadscaleRest implements Headscale {
 
   async #change(ref: HeadscaleRef, list: string, work: () => Promise<unknown>): Promise<unknown> {
     const forget = (): void => {
-      this.#shared.forget(`${ref.container} ${list}`);
+      this.#shared.forget(`${serverKey(ref)} ${list}`);
     };
     forget();
     try {
@@ -205,7 +248,18 @@ export class HeadscaleRest implements Headscale {
     }
   }
 
+  #farApi(ref: HeadscaleServerRef): HeadscaleApi {
+    const written = JSON.stringify(ref);
+    const known = this.#apis.get(ref.url);
+    if (known?.written === written) return known.api;
+    known?.api.end();
+    const api = HeadscaleApi.far(ref, this.#environment);
+    this.#apis.set(ref.url, { written, api });
+    return api;
+  }
+
   async #api(ref: HeadscaleRef): Promise<HeadscaleApi | undefined> {
+    if (ref.kind === "headscale-server") return this.#farApi(ref);
     const directory = await this.#directory(ref);
     if (directory === undefined) return undefined;
     const written = await readFile(join(directory, DOOR), "utf8").catch(() => undefined);
@@ -213,15 +267,13 @@ export class HeadscaleRest implements Headscale {
     const known = this.#apis.get(ref.container);
     if (known?.written === written) return known.api;
     known?.api.end();
-    const api = new HeadscaleApi(
-      JSON.parse(written) as Door,
-      await readFile(join(directory, AUTHORITY), "utf8"),
-    );
+    const ca = await readFile(join(directory, AUTHORITY), "utf8");
+    const api = HeadscaleApi.near(JSON.parse(written) as Door, ca);
     this.#apis.set(ref.container, { written, api });
     return api;
   }
 
-  #directory({ container }: HeadscaleRef): Promise<string | undefined> {
-    return volumeDirectory(this.#podman, `${container}-data`);
+  async #directory(ref: HeadscaleRef): Promise<string | undefined> {
+    return ref.kind === "headscale" ? volumeDirectory(this.#podman, `${ref.container}-data`) : undefined;
   }
 }

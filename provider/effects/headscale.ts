@@ -1,5 +1,5 @@
 /** Headscale, by its own command inside its container. Checked against the command line of 0.29.0. */
-import type { HeadscaleRef } from "../schema/common.ts";
+import type { HeadscaleRef, HeadscaleServerRef } from "../schema/common.ts";
 import type { Podman } from "./podman.ts";
 import { CommandError, type Finished } from "./process.ts";
 import { SharedAnswers } from "./shared-answer.ts";
@@ -30,6 +30,40 @@ export interface ServerAddress {
   readonly serverName: string;
 }
 
+export interface KeyOptions {
+  readonly user: string;
+  readonly tags: readonly string[];
+  readonly expirySeconds: number;
+  /** For any number of logins, by devices that go when they are offline; for one login otherwise. */
+  readonly shared: boolean;
+}
+
+export interface HeadscaleUser {
+  readonly id: string;
+  readonly name: string;
+  readonly displayName: string;
+}
+
+/** The users of a server that is not a cluster's own. */
+export interface HeadscaleUsers {
+  /** `undefined` when the server does not answer. */
+  users(ref: HeadscaleServerRef): Promise<readonly HeadscaleUser[] | undefined>;
+  /** @returns its id */
+  createUser(ref: HeadscaleServerRef, name: string, displayName: string): Promise<string>;
+  /** Succeeds when it is gone; false when it stays, because it has devices. */
+  removeUser(ref: HeadscaleServerRef, id: string): Promise<boolean>;
+}
+
+/** A server, for messages. */
+export function serverName(ref: HeadscaleRef): string {
+  return ref.kind === "headscale" ? `Headscale in ${ref.container}` : `Headscale at ${ref.url}`;
+}
+
+/** Tells one server from every other. */
+export function serverKey(ref: HeadscaleRef): string {
+  return ref.kind === "headscale" ? ref.container : ref.url;
+}
+
 export interface Headscale {
   /** Gets ready for all the other questions, once per start of the server. False while it does not answer. */
   open(ref: HeadscaleRef, address: ServerAddress): Promise<boolean>;
@@ -38,10 +72,7 @@ export interface Headscale {
   removeDevice(ref: HeadscaleRef, id: string): Promise<void>;
   /** `undefined` when the server does not answer. */
   keys(ref: HeadscaleRef): Promise<readonly PreAuthKey[] | undefined>;
-  createKey(
-    ref: HeadscaleRef,
-    options: { readonly user: string; readonly tags: readonly string[]; readonly expirySeconds: number },
-  ): Promise<{ id: string; key: string }>;
+  createKey(ref: HeadscaleRef, options: KeyOptions): Promise<{ id: string; key: string }>;
   removeKey(ref: HeadscaleRef, id: string): Promise<void>;
   /** False while the server does not answer. */
   ensureUser(ref: HeadscaleRef, name: string): Promise<boolean>;
@@ -77,6 +108,12 @@ const SHARED_MILLISECONDS = 1000;
 const EXISTS = /already exists|UNIQUE constraint/i;
 const NO_POLICY = /policy not found/i;
 const GONE = /not found|does not exist/i;
+
+/** @throws for a server that runs elsewhere, which no program here belongs to. */
+function containerOf(ref: HeadscaleRef): string {
+  if (ref.kind === "headscale") return ref.container;
+  throw new Error(`${serverName(ref)} can be asked by its API alone`);
+}
 
 /** {@link Headscale} by `podman exec`. */
 export class HeadscaleProgram implements Headscale {
@@ -120,10 +157,7 @@ export class HeadscaleProgram implements Headscale {
     }));
   }
 
-  async createKey(
-    ref: HeadscaleRef,
-    options: { readonly user: string; readonly tags: readonly string[]; readonly expirySeconds: number },
-  ): Promise<{ id: string; key: string }> {
+  async createKey(ref: HeadscaleRef, options: KeyOptions): Promise<{ id: string; key: string }> {
     const user = await this.#userId(ref, options.user);
     if (user === undefined) {
       throw new Error(`\`user\` must exist in Headscale, got ${JSON.stringify(options.user)}`);
@@ -132,6 +166,7 @@ export class HeadscaleProgram implements Headscale {
       await this.#change(ref, [
         ...["preauthkeys", "create", "--user", user, "--tags", options.tags.join(",")],
         ...["--expiration", `${String(options.expirySeconds)}s`, "--output", "json"],
+        ...(options.shared ? ["--reusable", "--ephemeral"] : []),
       ]),
     ) as RawKey;
     return { id: String(created.id ?? 0), key: created.key ?? "" };
@@ -143,16 +178,16 @@ export class HeadscaleProgram implements Headscale {
 
   async ensureUser(ref: HeadscaleRef, name: string): Promise<boolean> {
     const args = ["headscale", "users", "create", name, "--output", "json"];
-    const finished = await this.#podman.exec(ref.container, args, { timeoutSeconds: 20 });
-    this.#users.delete(`${ref.container} ${name}`);
+    const finished = await this.#podman.exec(containerOf(ref), args, { timeoutSeconds: 20 });
+    this.#users.delete(`${containerOf(ref)} ${name}`);
     if (finished.code !== 0) return EXISTS.test(finished.stderr + finished.stdout);
     const user = JSON.parse(finished.stdout) as RawUser;
-    if (user.id !== undefined) this.#users.set(`${ref.container} ${name}`, String(user.id));
+    if (user.id !== undefined) this.#users.set(`${containerOf(ref)} ${name}`, String(user.id));
     return true;
   }
 
   async policy(ref: HeadscaleRef): Promise<string | undefined> {
-    const finished = await this.#podman.exec(ref.container, ["headscale", "policy", "get"], {
+    const finished = await this.#podman.exec(containerOf(ref), ["headscale", "policy", "get"], {
       timeoutSeconds: 20,
     });
     // It is printed as a line.
@@ -165,7 +200,7 @@ export class HeadscaleProgram implements Headscale {
   }
 
   async #userId(ref: HeadscaleRef, name: string): Promise<string | undefined> {
-    const known = this.#users.get(`${ref.container} ${name}`);
+    const known = this.#users.get(`${containerOf(ref)} ${name}`);
     if (known !== undefined) return known;
     const users = await this.#list<RawUser>(ref, ["users", "list"]);
     const user = users?.find((candidate) => candidate.name === name);
@@ -173,9 +208,9 @@ export class HeadscaleProgram implements Headscale {
   }
 
   async #list<T>(ref: HeadscaleRef, args: readonly string[]): Promise<readonly T[] | undefined> {
-    const key = `${ref.container} ${args.join(" ")}`;
+    const key = `${containerOf(ref)} ${args.join(" ")}`;
     const finished = await this.#shared.ask(key, () =>
-      this.#podman.exec(ref.container, ["headscale", ...args, "--output", "json"], { timeoutSeconds: 20 }),
+      this.#podman.exec(containerOf(ref), ["headscale", ...args, "--output", "json"], { timeoutSeconds: 20 }),
     );
     if (finished.code !== 0) return undefined;
     // An empty list is printed as `null`.
@@ -190,10 +225,10 @@ export class HeadscaleProgram implements Headscale {
   ): Promise<string> {
     // What is listed under the same word is no longer so; the rest is.
     const forget = (): void => {
-      this.#shared.forget(`${ref.container} ${args[0] ?? ""} list`);
+      this.#shared.forget(`${containerOf(ref)} ${args[0] ?? ""} list`);
     };
     forget();
-    const finished = await this.#podman.exec(ref.container, ["headscale", ...args], {
+    const finished = await this.#podman.exec(containerOf(ref), ["headscale", ...args], {
       ...(input === undefined ? {} : { input }),
       timeoutSeconds: 30,
     });

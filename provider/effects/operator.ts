@@ -31,6 +31,8 @@ export interface Operator {
   readonly known: boolean;
   /** Id of its device in the tailnet; "" before it has logged in. */
   readonly deviceId: string;
+  /** MagicDNS domain of its tailnet; "" before it has logged in, and where MagicDNS is off. */
+  readonly domain: string;
   /** What it finds wrong, in Tailscale's words. */
   readonly problems: readonly string[];
 }
@@ -80,6 +82,7 @@ interface RawStatus {
   BackendState?: string;
   HaveNodeKey?: boolean;
   Self?: { ID?: string } | null;
+  CurrentTailnet?: { MagicDNSSuffix?: string; MagicDNSEnabled?: boolean } | null;
   Health?: string[] | null;
 }
 
@@ -119,6 +122,8 @@ export class SystemTailnetOperators implements TailnetOperators {
       backend: status.BackendState ?? "",
       known: status.HaveNodeKey ?? false,
       deviceId: status.Self?.ID ?? "",
+      domain:
+        status.CurrentTailnet?.MagicDNSEnabled === true ? (status.CurrentTailnet.MagicDNSSuffix ?? "") : "",
       problems: status.Health ?? [],
     };
   }

@@ -1,5 +1,5 @@
 /**
- * Tailscale's HTTP API, https://tailscale.com/api: the devices of a tailnet, and its policy as it is.
+ * Tailscale's HTTP API, https://tailscale.com/api: the devices of a tailnet, and its policy.
  *
  * Credentials and address come from the environment, under the names that Tailscale's own provider takes them from:
  * https://www.pulumi.com/registry/packages/tailscale/installation-configuration/
@@ -15,6 +15,8 @@ export interface TailscaleApi {
   devices(tailnet: string): Promise<readonly Device[] | undefined>;
   /** Succeeds when there is none of that id. */
   removeDevice(tailnet: string, id: string): Promise<void>;
+  /** The policy file as it was written. `undefined` when the API does not answer. */
+  policy(tailnet: string): Promise<string | undefined>;
 }
 
 const BASE_URL = "https://api.tailscale.com";
@@ -104,24 +106,23 @@ export class TailscaleHttpApi implements TailscaleApi {
     });
   }
 
-  /** The policy file as it was written; `undefined` when the API does not answer. */
-  async policy(tailnet: string): Promise<string | undefined> {
-    try {
-      const path = `tailnet/${encodeURIComponent(this.#tailnet(tailnet))}/acl`;
-      const response = await this.#call("GET", path, "application/hujson");
-      return response.ok ? await response.text() : undefined;
-    } catch (error) {
-      if (error instanceof NoAnswer) return undefined;
-      throw error;
-    }
-  }
-
   async removeDevice(tailnet: string, id: string): Promise<void> {
     const name = this.#tailnet(tailnet);
     this.#shared.forget(name);
     const response = await this.#call("DELETE", `device/${encodeURIComponent(id)}`);
     await response.arrayBuffer();
     this.#shared.forget(name);
+  }
+
+  async policy(tailnet: string): Promise<string | undefined> {
+    const path = `tailnet/${encodeURIComponent(this.#tailnet(tailnet))}/acl`;
+    try {
+      const response = await this.#call("GET", path, "policy_file", "application/hujson");
+      return response.ok ? await response.text() : undefined;
+    } catch (error) {
+      if (error instanceof NoAnswer) return undefined;
+      throw error;
+    }
   }
 
   #tailnet(name: string): string {
@@ -142,7 +143,12 @@ export class TailscaleHttpApi implements TailscaleApi {
   }
 
   /** @returns an answer that is a success, or 404. */
-  async #call(method: "GET" | "DELETE", path: string, accept = "application/json"): Promise<Response> {
+  async #call(
+    method: "GET" | "DELETE",
+    path: string,
+    scope = "devices:core",
+    accept = "application/json",
+  ): Promise<Response> {
     const credentials = await this.#credentials();
     const response = await this.#send(this.#url(path), {
       method,
@@ -152,7 +158,7 @@ export class TailscaleHttpApi implements TailscaleApi {
     if (response.status === 401 || response.status === 403) {
       this.#token = undefined;
       throw new Error(
-        `${credentials.from} must be valid and have the scope devices:core, was refused by ${response.url} (${await reasonOf(response)})`,
+        `${credentials.from} must be valid and have the scope ${scope}, was refused by ${response.url} (${await reasonOf(response)})`,
       );
     }
     throw new Error(`${method} ${response.url} failed: ${await reasonOf(response)}`);

@@ -6,6 +6,7 @@ import { clusterIdentity } from "./cluster-identity.ts";
 import { existingMachine } from "./existing-machine.ts";
 import { headscaleKey } from "./headscale-key.ts";
 import { headscalePolicy } from "./headscale-policy.ts";
+import { headscaleUser } from "./headscale-user.ts";
 import { headscaleServer } from "./headscale-server.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { machineBoot } from "./machine-boot.ts";
@@ -20,6 +21,7 @@ import { stewardNode } from "./steward-node.ts";
 import { stewardVolume } from "./steward-volume.ts";
 import { tailnetDevice } from "./tailnet-device.ts";
 import { tailnetOperator } from "./tailnet-operator.ts";
+import { tailnetPolicyOrigin } from "./tailnet-policy-origin.ts";
 import { vmImage } from "./vm-image.ts";
 import { vmPlace } from "./vm-place.ts";
 import { volumeIdentity } from "./volume-identity.ts";
@@ -33,6 +35,7 @@ export function allResources(effects: Effects): readonly Resource[] {
     headscaleKey(effects),
     headscalePolicy(effects),
     headscaleServer(effects),
+    headscaleUser(effects),
     kubeconfig(effects),
     machineBoot(effects, turns),
     membership(effects),
@@ -45,6 +48,7 @@ export function allResources(effects: Effects): readonly Resource[] {
     stewardVolume(effects),
     tailnetDevice(effects),
     tailnetOperator(effects),
+    tailnetPolicyOrigin(effects),
     vmImage(effects),
     vmPlace(effects),
     volumeIdentity(effects),

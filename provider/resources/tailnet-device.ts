@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Effects } from "../effects/effects.ts";
 import type { Device } from "../effects/headscale.ts";
+import { tailnetIdentity } from "../schema/common.ts";
 import { tailnetDeviceInputs, tailnetDeviceOutputs } from "../schema/machines.ts";
 import { resource } from "../server/resource.ts";
 
@@ -29,7 +30,7 @@ export function tailnetDevice({ tailnets, clock, random }: Pick<Effects, "tailne
     inputs: tailnetDeviceInputs,
     outputs: tailnetDeviceOutputs,
     secretOutputs: [],
-    replaceOn: ["tailnet", "hostName", "tag", "identity"],
+    replaceOn: [...tailnetIdentity("tailnet"), "hostName", "tag", "identity"],
     createOnly: ["keySeconds"],
     async create(inputs) {
       await free(inputs, "before the machine logs in");

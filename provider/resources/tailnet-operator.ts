@@ -27,6 +27,16 @@ function obstacle({ backend, problems }: Operator): string {
   return [`it is ${backend}`, ...problems].join("; ");
 }
 
+/** Nodes find each other by names below it, so a wrong one would show much later, and not say so. */
+function requireDomain({ domain }: Settings, found: Operator): void {
+  if (domain === undefined || domain === found.domain) return;
+  throw new Error(
+    found.domain === ""
+      ? "MagicDNS must be on in the tailnet: nodes find each other by their names"
+      : `\`tailnet.domain\` must be the tailnet's own, ${found.domain}, got ${JSON.stringify(domain)}`,
+  );
+}
+
 function secondsOf(inputs: Settings, { timeoutSeconds }: CallContext): number {
   return timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds;
 }
@@ -111,6 +121,7 @@ export function tailnetOperator({ operators, tailnets, clock }: Effects) {
     if (found.backend !== "Running") {
       throw new Error(`the tailnet operator ${inputs.hostName} cannot reach its tailnet: ${obstacle(found)}`);
     }
+    requireDomain(inputs, found);
     return stateOf(inputs, found, true);
   };
 

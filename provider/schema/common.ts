@@ -44,12 +44,30 @@ export type PodmanTransport = Extract<Transport, { kind: "podman" }>;
 export type SshTransport = Extract<Transport, { kind: "ssh" }>;
 
 /** A Headscale server run by the resource `HeadscaleServer`. */
-export const headscaleRefSchema = z.strictObject({
+const headscaleContainerSchema = z.strictObject({
   kind: z.literal("headscale"),
   /** The container that answers `headscale` commands. */
   container: z.string().min(1),
 });
-export type HeadscaleRef = z.infer<typeof headscaleRefSchema>;
+
+export type HeadscaleContainerRef = z.output<typeof headscaleContainerSchema>;
+
+/** A Headscale server that was there before: reached by its API, with the key that HEADSCALE_API_KEY holds. */
+export const headscaleServerRefSchema = z.strictObject({
+  kind: z.literal("headscale-server"),
+  /** Without a slash at its end. */
+  url: z.url(),
+  /** CA of its certificate, PEM; "" where the public CAs know it. */
+  caCertificate: z.string().default(""),
+});
+export type HeadscaleServerRef = z.output<typeof headscaleServerRefSchema>;
+
+/** A Headscale server, whoever runs it. */
+export const headscaleRefSchema = z.discriminatedUnion("kind", [
+  headscaleContainerSchema,
+  headscaleServerRefSchema,
+]);
+export type HeadscaleRef = z.output<typeof headscaleRefSchema>;
 
 /**
  * Where a tailnet's devices are managed.
@@ -58,7 +76,8 @@ export type HeadscaleRef = z.infer<typeof headscaleRefSchema>;
  * (TAILSCALE_API_KEY, or TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET; TAILSCALE_BASE_URL).
  */
 export const tailnetRefSchema = z.discriminatedUnion("kind", [
-  headscaleRefSchema,
+  headscaleContainerSchema,
+  headscaleServerRefSchema,
   z.strictObject({
     kind: z.literal("tailscale"),
     /** Name of the tailnet; `-` for the one the credentials belong to. */
@@ -66,6 +85,11 @@ export const tailnetRefSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 export type TailnetRef = z.infer<typeof tailnetRefSchema>;
+
+/** What tells one tailnet from another in an input of this name: another CA is another way to the same one. */
+export function tailnetIdentity<Name extends string>(name: Name): `${Name}.${string}`[] {
+  return [`${name}.kind`, `${name}.container`, `${name}.url`, `${name}.tailnet`];
+}
 
 export const roleSchema = z.enum(["server", "agent"]);
 export type Role = z.infer<typeof roleSchema>;

@@ -100,6 +100,8 @@ export const tailnetOperatorInputs = z.strictObject({
   caCertificate: z.string().default(""),
   /** Its name in the tailnet. */
   hostName: z.string(),
+  /** MagicDNS domain the tailnet must have, for its nodes are found by it. Without it, any is right. */
+  domain: z.string().optional(),
   /** Secret. Used when the operator has to log in, and only then. */
   authKey: z.string(),
   /** Where its device is managed: there it is found lost, and removed with the operator. Without it, it stays there, logged out. */
@@ -115,6 +117,19 @@ export const tailnetOperatorOutputs = tailnetOperatorInputs.extend({
   deviceId: z.string(),
   /** False when `read` found that it does not run or is not logged in here. */
   running: z.boolean(),
+});
+
+/**
+ * Whose policy a tailnet has. An `up` that is killed while it sets the policy leaves one behind that no state knows of: by
+ * its mark the next one knows it.
+ */
+export const tailnetPolicyOriginInputs = z.strictObject({
+  tailnet: tailnetRefSchema,
+  clusterName: nameSchema,
+});
+export const tailnetPolicyOriginOutputs = tailnetPolicyOriginInputs.extend({
+  /** True when it was written here for this cluster. */
+  own: z.boolean(),
 });
 
 /**

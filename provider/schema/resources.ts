@@ -3,7 +3,14 @@
  * and `components/` (which declare). Outputs always contain the inputs as well.
  */
 import { z } from "zod";
-import { headscaleRefSchema, nameSchema, roleSchema, tailnetRefSchema, transportSchema } from "./common.ts";
+import {
+  headscaleRefSchema,
+  headscaleServerRefSchema,
+  nameSchema,
+  roleSchema,
+  tailnetRefSchema,
+  transportSchema,
+} from "./common.ts";
 
 /** Join tokens and the identity of one cluster; made before any node exists. */
 export const clusterIdentityInputs = z.strictObject({
@@ -77,11 +84,33 @@ export const headscaleServerOutputs = headscaleServerInputs.extend({
   running: z.boolean(),
 });
 
+/**
+ * The Headscale user that owns a cluster's keys. One that is there already is taken as it is, and stays; one that was made
+ * for the cluster goes with it.
+ */
+export const headscaleUserInputs = z.strictObject({
+  headscale: headscaleServerRefSchema,
+  clusterName: nameSchema,
+  name: z.string().min(1),
+});
+export const headscaleUserOutputs = headscaleUserInputs.extend({
+  userId: z.string(),
+  /** True when it was made for this cluster. */
+  made: z.boolean(),
+});
+
 /** Which node of the tailnet reaches which port of which other. Changed by hand, it is set again. */
 export const headscalePolicyInputs = z.strictObject({
   headscale: headscaleRefSchema,
   /** HuJSON, rendered. */
   policy: z.string(),
+  /**
+   * The cluster whose policy it is, on a server that is not the cluster's own: a policy that does not bear its mark is
+   * refused, and in the end everyone reaches everyone, as without a policy. Without it, any policy is taken over.
+   */
+  ownedBy: nameSchema.optional(),
+  /** Take the place of a policy that others wrote; then it stays in the end. */
+  adopt: z.boolean().default(false),
 });
 export const headscalePolicyOutputs = headscalePolicyInputs.extend({
   /** SHA-256 of the policy as found. */
@@ -96,6 +125,11 @@ export const headscaleKeyInputs = z.strictObject({
   hostName: z.string(),
   tags: z.array(z.string().startsWith("tag:")).min(1),
   expirySeconds: z.number().int().positive().default(3600),
+  /**
+   * For whoever has the tag's place at the time: a key for any number of logins, whose devices go when they are offline.
+   * Its creation removes no devices, and it is made anew when it has expired.
+   */
+  shared: z.boolean().default(false),
   /** The data volume's id: a new volume is a new identity and needs a new key. */
   identity: z.string(),
 });

@@ -18,6 +18,7 @@ export interface Change {
 /** Which inputs replace and which are used at creation alone. */
 export interface DiffRules {
   readonly inputs: readonly string[];
+  /** Names of inputs, or what is one level below one: `tailnet.url`. */
   readonly replaceOn: readonly string[];
   readonly createOnly: readonly string[];
 }
@@ -38,6 +39,13 @@ function leaves(name: string, before: unknown, after: unknown): { path: string; 
   return [{ path: name, kind: kindOf(before, after) }];
 }
 
+/** An input that changes as a whole, or is not known yet, may change in any part. */
+function replaces({ replaceOn }: DiffRules, name: string, path: string): boolean {
+  return replaceOn.some(
+    (rule) => rule === name || rule === path || (path === name && rule.startsWith(`${name}.`)),
+  );
+}
+
 /**
  * Compares inputs; an unknown new value counts as a change, because it comes from a resource that is itself going
  * to change.
@@ -49,7 +57,7 @@ export function inputChanges(rules: DiffRules, state: Properties, news: Properti
     .flatMap((name) =>
       leaves(name, state[name], news[name]).map((leaf): Change => ({
         ...leaf,
-        replace: rules.replaceOn.includes(name),
+        replace: replaces(rules, name, leaf.path),
         input: true,
       })),
     );

@@ -33,8 +33,11 @@ export interface ResourceDefinition<I extends z.ZodObject, O extends z.ZodObject
   readonly outputs: O;
   /** Outputs that are always secret; those that came from a secret input are so by themselves. */
   readonly secretOutputs: readonly (keyof z.output<O> & string)[];
-  /** Inputs whose change needs a new object, always deleted first: every name here is fixed. */
-  readonly replaceOn: readonly (keyof z.output<I> & string)[];
+  /**
+   * Inputs, or what is one level below one (`tailnet.url`), whose change needs a new object, always deleted first: every
+   * name here is fixed.
+   */
+  readonly replaceOn: readonly ((keyof z.output<I> & string) | `${keyof z.output<I> & string}.${string}`)[];
   /** Inputs that matter at creation alone. */
   readonly createOnly: readonly (keyof z.output<I> & string)[];
   /** Property paths of the state that show drift an update has to repair. */

@@ -9,7 +9,7 @@ import { isAlive, startTime } from "../../cli/process.ts";
 import {
   type DaemonProcess,
   type DaemonState,
-  type Orders,
+  type GivenOrders,
   asText,
   daemonFiles,
   readProcess,
@@ -19,12 +19,12 @@ import {
   writeFileWhole,
 } from "./state.ts";
 
-export type { DaemonState, Orders } from "./state.ts";
+export type { ControlOrder, DaemonState, Orders } from "./state.ts";
 
 export interface DaemonOptions {
   /** Folder of the rehearsal, which has its world.json; `HOMESPAN_REHEARSAL`. */
   readonly folder: string;
-  readonly orders: Orders;
+  readonly orders: GivenOrders;
   /** How long it may take to answer, its Headscale and its archives included. @default 180 */
   readonly waitSeconds?: number;
   /** Another program in place of the daemon's own, for tests. */

@@ -10,7 +10,15 @@ export async function removeTailnet(folder: string, world: string, effects: Effe
   await stopDaemon(folder);
   const files = daemonFiles(folder);
   await removeControlServer({ effects, file: files.controlServer, world });
-  for (const file of [files.account, files.orders, files.ports, files.caFile, files.artifacts, files.log]) {
+  for (const file of [
+    files.account,
+    files.orders,
+    files.ports,
+    files.caFile,
+    files.artifacts,
+    files.log,
+    files.headscaleKey,
+  ]) {
     await rm(file, { force: true });
   }
 }

@@ -1,4 +1,5 @@
 /** All that the daemon serves: made from files, and nothing of it lost when the process ends. */
+import { readFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { apiServer } from "../clouds/tailscale/api-server.ts";
@@ -9,25 +10,49 @@ import { CONTROL_HOST, type ControlServer, controlServer } from "../clouds/tails
 import { enforcePolicy } from "../clouds/tailscale/policy-file.ts";
 import { Faults } from "../clouds/shared/faults.ts";
 import type { Effects } from "../../provider/effects/effects.ts";
+import { CommandError } from "../../provider/effects/process.ts";
 import { type MadeArtifact, artifactsFile, makeArtifacts } from "./artifacts.ts";
 import { mirrorPath, mirrorServer } from "./mirror.ts";
 import { type World, changeWorld, readWorld } from "../world.ts";
 import { connectProxy } from "./proxy.ts";
-import { type DaemonState, type Orders, asText, daemonFiles, readPorts, writeFileWhole } from "./state.ts";
+import {
+  type ControlOrder,
+  type DaemonState,
+  type Orders,
+  asText,
+  daemonFiles,
+  isTrusted,
+  readPorts,
+  writeFileWhole,
+} from "./state.ts";
 
-/** The control server and the way to talk to it; tests put others in their place. */
+/** The control server and the ways to talk to it; tests put others in their place. */
 export interface ControlPlane {
   readonly server: (folder: string, world: World, orders: Orders) => ControlServer;
   readonly control: (container: string) => Control;
+  /** A key for the control server's own API. */
+  readonly apiKey: (container: string) => Promise<string>;
 }
 
 /** The real Headscale. */
 export function headscaleControlPlane(effects: Effects): ControlPlane {
   return {
-    server: (folder, { world }, { domain }) =>
-      controlServer({ effects, file: daemonFiles(folder).controlServer, world, domain }),
+    server: (folder, { world }, { domain, control }) => {
+      const file = daemonFiles(folder).controlServer;
+      return controlServer({ effects, file, world, domain, host: hostOf(control) });
+    },
     control: (container) => new HeadscaleControl(effects.podman, container, ACCOUNT_USER),
+    apiKey: async (container) => {
+      const argv = ["headscale", "apikeys", "create", "--expiration", "3650d", "--output", "json"];
+      const made = await effects.podman.exec(container, argv, { timeoutSeconds: 20 });
+      if (made.code !== 0) throw new CommandError("headscale apikeys create", made);
+      return JSON.parse(made.stdout) as string;
+    },
   };
+}
+
+function hostOf(control: ControlOrder): string {
+  return control.kind === "tailscale" ? CONTROL_HOST : control.host;
 }
 
 export interface RunningServices {
@@ -51,12 +76,17 @@ export async function startServices(
   const server = plane.server(folder, world, orders);
   const found = await server.ensure(account.books.magicDns, signal);
   const control = plane.control(found.container);
-  await enforcePolicy({ account, control });
+  // Somebody's own Headscale has a policy of its own, or none.
+  if (orders.control.kind === "tailscale") await enforcePolicy({ account, control });
   await writeFileWhole(files.caFile, found.caCertificate);
+  const headscaleKey = await headscaleKeyOf(files.headscaleKey, orders, () => plane.apiKey(found.container));
 
-  const hosts = { [CONTROL_HOST]: found.address };
-  // Machines made from now on know the name, and trust whoever bears it.
-  await changeWorld(folder, { hosts: { ...world.hosts, ...hosts }, caFile: files.caFile });
+  const hosts = { [hostOf(orders.control)]: found.address };
+  // Machines made from now on know the name, and trust whoever bears it where the internet would.
+  await changeWorld(folder, {
+    hosts: { ...world.hosts, ...hosts },
+    caFile: isTrusted(orders.control) ? files.caFile : undefined,
+  });
   const artifacts = await making;
   const setMagicDns = async (on: boolean): Promise<void> => {
     await server.ensure(on, signal);
@@ -89,6 +119,7 @@ export async function startServices(
     proxyUrl: `http://127.0.0.1:${String(proxyPort)}`,
     mirrorUrl,
     ...account.books.credentials,
+    headscaleKey,
     caFile: files.caFile,
     artifactsFile: mirrorUrl === "" ? "" : files.artifacts,
     hosts,
@@ -97,6 +128,20 @@ export async function startServices(
   };
   await writeFileWhole(files.state, asText(state));
   return { state, stop: () => stopAll(account, Object.values(servers), connections) };
+}
+
+/** Made once: what was told it goes on with it. */
+async function headscaleKeyOf(
+  file: string,
+  { control }: Orders,
+  make: () => Promise<string>,
+): Promise<string> {
+  if (control.kind === "tailscale") return "";
+  const known = await readFile(file, "utf8").catch(() => "");
+  if (known !== "") return known;
+  const made = await make();
+  await writeFileWhole(file, made);
+  return made;
 }
 
 async function artifactsOf({ programs, arch, cache }: Orders): Promise<readonly MadeArtifact[]> {

@@ -6,9 +6,23 @@ import { z } from "zod";
 
 const port = z.number().int().min(1).max(65535);
 
+const controlSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("tailscale") }),
+  z.strictObject({
+    kind: z.literal("headscale"),
+    /** Name it has in its URL, and in its certificate. */
+    host: z.string().min(1),
+    /** Whether machines trust its certificate by themselves, as one of a public CA, or are told its CA by the stack. */
+    trusted: z.boolean(),
+  }),
+]);
+/** Whose control server the rehearsal's Headscale plays: Tailscale's, or one that the stack's user runs. */
+export type ControlOrder = z.output<typeof controlSchema>;
+
 const ordersSchema = z.strictObject({
   /** MagicDNS suffix of the tailnet. */
   domain: z.string().min(1),
+  control: controlSchema.default({ kind: "tailscale" }),
   /** Folder for what is made once for all rehearsals. */
   cache: z.string().min(1),
   arch: z.enum(["amd64", "arm64"]),
@@ -22,10 +36,16 @@ const ordersSchema = z.strictObject({
 });
 /** What a daemon is to do. Another order makes another daemon. */
 export type Orders = z.output<typeof ordersSchema>;
+export type GivenOrders = z.input<typeof ordersSchema>;
+
+/** Whether the control server's certificate is as good as one of a public CA. */
+export function isTrusted(control: ControlOrder): boolean {
+  return control.kind === "tailscale" || control.trusted;
+}
 
 /** Whether a daemon with one order does what the other wants, however each was written. */
-export function sameOrders(one: Orders, other: Orders): boolean {
-  const written = (orders: Orders): unknown => ordersSchema.parse(JSON.parse(asText(orders)));
+export function sameOrders(one: GivenOrders, other: GivenOrders): boolean {
+  const written = (orders: GivenOrders): unknown => ordersSchema.parse(JSON.parse(asText(orders)));
   return isDeepStrictEqual(written(one), written(other));
 }
 
@@ -41,6 +61,8 @@ const stateSchema = z.strictObject({
   apiKey: z.string(),
   oauthClientId: z.string(),
   oauthClientSecret: z.string(),
+  /** HEADSCALE_API_KEY; "" where the control server is Tailscale's. */
+  headscaleKey: z.string().default(""),
   /** PEM file of the authority of the control server's certificate. */
   caFile: z.string(),
   /** What HOMESPAN_ARTIFACTS names; "" where there is nothing to mirror. */
@@ -65,6 +87,7 @@ export const daemonFiles = (folder: string) => ({
   artifacts: join(folder, "artifacts.json"),
   account: join(folder, "tailscale.json"),
   controlServer: join(folder, "control-server.json"),
+  headscaleKey: join(folder, "headscale-key"),
 });
 
 const processSchema = z.strictObject({

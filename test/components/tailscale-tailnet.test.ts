@@ -54,6 +54,7 @@ test("registers a provider, policy, MagicDNS and keys, and nothing of them but t
   );
   expect(own.map((it) => `${it.type} ${it.name}`).sort()).toEqual([
     "homespan:index:TailnetDevice agent-1-key-device",
+    "homespan:index:TailnetPolicyOrigin tailnet-policy-origin",
     "homespan:tailscale:TailscaleTailnet tailnet",
     "pulumi:providers:tailscale tailnet-provider",
     "tailscale:index/acl:Acl tailnet-policy",
@@ -79,6 +80,18 @@ test("a policy that others wrote is left alone, and the default comes back in th
     overwriteExistingContent: false,
     resetAclOnDestroy: true,
   });
+});
+
+test("a policy that a killed run left behind is the cluster's own, and taken over", async () => {
+  const left = { ...prepared, "homespan:index:TailnetPolicyOrigin": () => ({ own: true }) };
+  const { find } = await record(left, () => {
+    const args = { clusterName: "prod", domain: "tail0a1b2c.ts.net", tagOwners: [], admins: [] };
+    return new TailscaleTailnet("tailnet", args).policy.urn;
+  });
+  const policy = find("tailscale:index/acl:Acl", "tailnet-policy");
+  expect(policy.inputs).toMatchObject({ overwriteExistingContent: true, resetAclOnDestroy: true });
+  // Once it is set, whose it was decides nothing any more.
+  expect(policy.ignoreChanges).toEqual(["overwriteExistingContent"]);
 });
 
 test("an adopted policy is taken over, and the default, which lets everyone in, does not come back", async () => {

@@ -22,6 +22,7 @@ export class FakeOperators implements TailnetOperators {
   reached = { backend: "Running", problems: [] as readonly string[] };
   /** What becomes of a login. */
   loggedIn: (deviceId: string) => void = () => undefined;
+  domain = "tailnet.example.com";
   #next = 1;
 
   directory(clusterName: string): string {
@@ -62,10 +63,10 @@ export class FakeOperators implements TailnetOperators {
     return Promise.resolve();
   }
 
-  #login(directory: string): Pick<Operator, "backend" | "known" | "deviceId" | "problems"> {
+  #login(directory: string): Pick<Operator, "backend" | "known" | "deviceId" | "domain" | "problems"> {
     const deviceId = this.logins.get(directory);
     return deviceId === undefined
-      ? { backend: "NeedsLogin", known: false, deviceId: "", problems: ["Tailscale is stopped."] }
-      : { ...this.reached, known: true, deviceId };
+      ? { backend: "NeedsLogin", known: false, deviceId: "", domain: "", problems: ["Tailscale is stopped."] }
+      : { ...this.reached, known: true, deviceId, domain: this.domain };
   }
 }

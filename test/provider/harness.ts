@@ -2,6 +2,7 @@
 import { NodeLists } from "../../provider/effects/cluster-nodes.ts";
 import type { Effects } from "../../provider/effects/effects.ts";
 import type { Firewall } from "../../provider/effects/firewall.ts";
+import { HeadscaleRest } from "../../provider/effects/headscale-rest.ts";
 import { HeadscaleProgram } from "../../provider/effects/headscale.ts";
 import { nodeAccess } from "../../provider/effects/node-access.ts";
 import { patientKubernetes } from "../../provider/effects/patient-kubernetes.ts";
@@ -78,7 +79,7 @@ export class Harness extends ProviderClient {
   readonly clock = new FakeClock();
   readonly headscale = new FakeHeadscale();
   readonly operators = new FakeOperators();
-  /** What the client of Tailscale's API finds in its environment. */
+  /** What the clients of Tailscale's and Headscale's APIs find in its environment. */
   readonly environment: Record<string, string> = {};
   readonly ssh = new SshConnections();
   #random = 0;
@@ -88,7 +89,11 @@ export class Harness extends ProviderClient {
     // Every question is asked anew: sharing within a second is not what these tests are about.
     let tick = 0;
     const unshared = (): number => (tick += 10_000);
-    const headscale = new HeadscaleProgram(this.podman, unshared);
+    const program = new HeadscaleProgram(this.podman, unshared);
+    const headscale = new HeadscaleRest(this.podman, program, {
+      now: unshared,
+      environment: this.environment,
+    });
     const tailscale = new TailscaleHttpApi(this.clock, this.environment, unshared);
     const effects: Effects = {
       podman: this.podman,

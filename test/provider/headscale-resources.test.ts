@@ -165,7 +165,9 @@ describe("HeadscaleKey", () => {
     const { state } = await h.create("HeadscaleKey", key);
     h.headscale.up = false;
     expect(await h.read("HeadscaleKey", state)).toEqual(state);
-    await expect(h.create("HeadscaleKey", key)).rejects.toThrow(`Headscale must be running in ${container}`);
+    await expect(h.create("HeadscaleKey", key)).rejects.toThrow(
+      `Headscale in ${container} must be running, and does not answer`,
+    );
   });
 
   it("is replaced with the identity, known or not, and not for another expiry", async () => {

@@ -138,7 +138,7 @@ describe("questions", () => {
     answers["POST /api/v1/user"] = [200, { user: { id: "3", name: "homespan" } }];
     answers["POST /api/v1/preauthkey"] = [200, { preAuthKey: { id: "5", key: "hskey-auth-5" } }];
     expect(await headscale.ensureUser(ref, "homespan")).toBe(true);
-    const options = { user: "homespan", tags: ["tag:ci-agent"], expirySeconds: 60 };
+    const options = { user: "homespan", tags: ["tag:ci-agent"], expirySeconds: 60, shared: false };
     expect(await headscale.createKey(ref, options)).toEqual({ id: "5", key: "hskey-auth-5" });
     const made = requests.at(-1)?.body as Record<string, unknown>;
     expect(made).toMatchObject({ user: "3", reusable: false, ephemeral: false, aclTags: ["tag:ci-agent"] });

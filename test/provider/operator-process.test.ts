@@ -43,7 +43,7 @@ describe("an operator's process", () => {
     await operators.login(directory, login);
     expect(await operators.find(directory)).toEqual({
       ...{ pid: made.pid, port: made.port, backend: "Running" },
-      ...{ known: true, deviceId: "7", problems: [] },
+      ...{ known: true, deviceId: "7", domain: "tailnet.example.com", problems: [] },
     });
     expect(await readFile(`${directory}/up.log`, "utf8")).toBe(
       "--reset --hostname=ci-operator --timeout=7s --accept-dns=false --accept-routes=false --shields-up " +

@@ -28,7 +28,8 @@ state=$directory/tailscaled.state
 case $verb in
 status)
   if [ -e "$state" ]; then
-    echo '{"BackendState": "Running", "HaveNodeKey": true, "Self": {"ID": "7"}, "Health": null}'
+    echo '{"BackendState": "Running", "HaveNodeKey": true, "Self": {"ID": "7"}, "Health": null,'
+    echo '"CurrentTailnet": {"MagicDNSSuffix": "tailnet.example.com", "MagicDNSEnabled": true}}'
   else
     echo '{"BackendState": "NeedsLogin", "Self": {"ID": ""}, "Health": ["Tailscale is stopped."]}'
   fi

@@ -50,6 +50,18 @@ describe("TailnetOperator", () => {
     expect(await h.diff("TailnetOperator", found, inputs)).toEqual({});
   });
 
+  it("insists on the tailnet's domain, by which nodes are found, and on MagicDNS", async () => {
+    const named = { ...inputs, domain: "tailnet.example.com" };
+    const { state } = await h.create("TailnetOperator", named);
+    expect(await h.diff("TailnetOperator", state, named)).toEqual({});
+    const wrong = { ...inputs, domain: "tailnet.example.org" };
+    await expect(h.create("TailnetOperator", wrong)).rejects.toThrow(
+      '`tailnet.domain` must be the tailnet\'s own, tailnet.example.com, got "tailnet.example.org"',
+    );
+    h.operators.domain = "";
+    await expect(h.create("TailnetOperator", named)).rejects.toThrow("MagicDNS must be on in the tailnet");
+  });
+
   it("is started again with its port and its login when it is dead", async () => {
     const { state } = await h.create("TailnetOperator", inputs);
     h.operators.running.clear();

@@ -37,6 +37,7 @@ beforeEach(() => {
         devices = devices?.filter((it) => it.id !== id);
         return Promise.resolve();
       },
+      policy: () => Promise.resolve(undefined),
     },
     clock: { now: () => now, sleep: () => Promise.resolve() },
     random: () => `g${String((generation += 1))}`,

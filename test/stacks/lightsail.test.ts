@@ -24,7 +24,7 @@ function checked(changes: Record<string, unknown> = {}): CheckedLightsailConfig 
   return { config, warnings };
 }
 
-const machine: LightsailMachine = { mirror: undefined };
+const machine: LightsailMachine = { mirror: undefined, caCertificate: "" };
 type StackRecording = Recording & { readonly outputs: unknown };
 const recordings = new Map<string, Promise<StackRecording>>();
 
@@ -218,7 +218,7 @@ test("a mirror's programs take the place of the official ones, on every node", a
     (recording.find("homespan:index:MachineBoot", `${node}-boot`).inputs["files"] as Record<string, string>)[
       "artifacts.conf"
     ] ?? "";
-  const mirrored = await record(prepared, () => lightsailStack(checked(), { mirror }));
+  const mirrored = await record(prepared, () => lightsailStack(checked(), { ...machine, mirror }));
   for (const node of ["server-1", "server-2", "server-3"]) {
     expect(conf(mirrored, node)).toContain("K3S_AMD64_URL=http://10.0.0.1/k3s\n");
     expect(conf(mirrored, node)).toContain("TAILSCALE_AMD64_URL=https://pkgs.tailscale.com/");

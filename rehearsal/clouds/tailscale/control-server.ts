@@ -1,13 +1,14 @@
 /**
- * The Headscale of a rehearsal, in the place of Tailscale's control server: it has its name, and a certificate for it from an
- * authority that the rehearsal's machines trust. A client that is told no login server ends up here.
+ * The Headscale of a rehearsal. In the place of Tailscale's control server it has its name, and a certificate for it from an
+ * authority that the rehearsal's machines trust: a client that is told no login server ends up here. In the place of a
+ * Headscale that the stack's user runs, it has that one's name.
  *
  * The same resources run it that run Headscale in a cluster; what they would keep in Pulumi's state is in a file here.
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hostAddress } from "../../../components/render/address.ts";
-import { renderHeadscaleConfig } from "../../../components/render/headscale-config.ts";
+import { type HeadscaleConfig, renderHeadscaleConfig } from "../../../components/render/headscale-config.ts";
 import { images } from "../../../components/upstream/images.ts";
 import type { Effects } from "../../../provider/effects/effects.ts";
 import { removeContainer, removeNetwork, removeVolume } from "../../../provider/effects/removal.ts";
@@ -35,6 +36,8 @@ export interface ControlServerOptions {
   readonly world: string;
   /** MagicDNS suffix of the tailnet, `tail0a1b2c.ts.net`; neither the control server's domain nor one above it. */
   readonly domain: string;
+  /** Name it has for clients, and in its certificate. @default {@link CONTROL_HOST} */
+  readonly host?: string;
 }
 
 /** What others need to know of it. */
@@ -56,7 +59,13 @@ interface Kept {
   readonly server?: Properties;
 }
 
-export function controlServer({ effects, file, world, domain }: ControlServerOptions): ControlServer {
+export function controlServer({
+  effects,
+  file,
+  world,
+  domain,
+  host = CONTROL_HOST,
+}: ControlServerOptions): ControlServer {
   const networks = siteNetwork(effects);
   const servers = headscaleServer(effects);
   return {
@@ -68,8 +77,8 @@ export function controlServer({ effects, file, world, domain }: ControlServerOpt
       const address = hostAddress(String(network["subnet"]), ADDRESS_NUMBER);
       const inputs = {
         ...{ clusterName: world, networkName: network["networkName"], address },
-        ...{ hostName: CONTROL_HOST, image: images.headscale, user: ACCOUNT_USER },
-        config: configFor(address, domain, magicDns),
+        ...{ hostName: host, image: images.headscale, user: ACCOUNT_USER },
+        config: configFor({ controlHostName: host, address, domain }, magicDns),
       };
       const server = await converge(servers, kept.server, inputs, signal);
       await write(file, { network, server });
@@ -95,8 +104,8 @@ export async function removeControlServer({
   await rm(file, { force: true });
 }
 
-function configFor(address: string, domain: string, magicDns: boolean): string {
-  const config = renderHeadscaleConfig({ controlHostName: CONTROL_HOST, address, domain });
+function configFor(settings: HeadscaleConfig, magicDns: boolean): string {
+  const config = renderHeadscaleConfig(settings);
   return magicDns ? config : config.replace("magic_dns: true", "magic_dns: false");
 }
 

@@ -2,7 +2,7 @@
 import { HeadscaleProgram } from "../../../provider/effects/headscale.ts";
 import type { Podman } from "../../../provider/effects/podman.ts";
 import { CommandError } from "../../../provider/effects/process.ts";
-import type { HeadscaleRef } from "../../../provider/schema/common.ts";
+import type { HeadscaleContainerRef } from "../../../provider/schema/common.ts";
 
 /** One device, with all that Tailscale's API tells of it. */
 export interface ControlDevice {
@@ -73,7 +73,7 @@ interface RawKey {
 /** {@link Control} by `podman exec` of Headscale's own command. */
 export class HeadscaleControl implements Control {
   readonly #podman: Podman;
-  readonly #ref: HeadscaleRef;
+  readonly #ref: HeadscaleContainerRef;
   readonly #user: string;
   readonly #program: HeadscaleProgram;
   #userId: string | undefined;

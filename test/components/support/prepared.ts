@@ -49,6 +49,7 @@ export const prepared: Prepared = {
     caCertificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     running: true,
   }),
+  "homespan:index:HeadscaleUser": () => ({ userId: "3", made: true }),
   "homespan:index:HeadscalePolicy": () => ({ found: "0f" }),
   "homespan:index:HeadscaleKey": () => ({ keyId: "7", key: secrets.authKey }),
   "homespan:index:StewardVolume": ({ clusterName, nodeName }) => ({
@@ -65,6 +66,7 @@ export const prepared: Prepared = {
     publicKey: `ssh-rsa AAAA homespan-${text(clusterName)}`,
     privateKey: machineSecrets.privateKey,
   }),
+  "homespan:index:TailnetPolicyOrigin": () => ({ own: false }),
   "homespan:index:TailnetDevice": ({ identity }) => ({
     generation: `g${text(identity).length}`,
     createdAt: "2026-11-21T12:00:00.000Z",

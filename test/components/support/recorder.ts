@@ -21,6 +21,7 @@ export interface Registration {
   readonly protect: boolean;
   readonly retainOnDelete: boolean;
   readonly secretOutputs: readonly string[];
+  readonly ignoreChanges: readonly string[];
   /** All resources it waits for: by `dependsOn` and by the outputs in its inputs. */
   readonly dependencies: readonly string[];
   /** Inputs with every secret value replaced by the word "[secret]". */
@@ -155,6 +156,7 @@ function registration(request: Request, urn: string): Registration {
     protect: request.getProtect() ?? false,
     retainOnDelete: request.getRetainondelete() ?? false,
     secretOutputs: request.getAdditionalsecretoutputsList(),
+    ignoreChanges: request.getIgnorechangesList(),
     dependencies: request.getDependenciesList(),
     inputs: masked(request.getObject()?.toJavaScript() ?? {}, false) as Inputs,
   };

@@ -4,18 +4,25 @@ import { PodmanProgram } from "../../../provider/effects/podman.ts";
 import { runProcess } from "../../../provider/effects/process.ts";
 import { ACCOUNT_USER } from "../../../rehearsal/clouds/tailscale/account.ts";
 import { HeadscaleControl } from "../../../rehearsal/clouds/tailscale/control.ts";
+import { readState } from "../../../rehearsal/daemon/state.ts";
 import { run } from "./command.ts";
 import { exec, podman, stateOf } from "./podman.ts";
 import type { RehearsedStack } from "./rehearsal.ts";
 import { eventually } from "./wait.ts";
 
+/** The rehearsed tailnet's Headscale, whoever's part it plays. */
+export function controlOf(stack: RehearsedStack): HeadscaleControl {
+  const container = `homespan-${stack.world}-headscale`;
+  return new HeadscaleControl(new PodmanProgram(runProcess), container, ACCOUNT_USER);
+}
+
 export class Guest {
   readonly name: string;
-  readonly #stack: RehearsedStack;
+  readonly #control: HeadscaleControl;
   readonly #container: string;
 
   private constructor(stack: RehearsedStack, name: string) {
-    this.#stack = stack;
+    this.#control = controlOf(stack);
     this.name = name;
     this.#container = `homespan-${stack.world}-${name}`;
   }
@@ -23,14 +30,11 @@ export class Guest {
   /** A device with the tag, of which the tailnet's policy need not know. */
   static async join(stack: RehearsedStack, name: string, tag: string): Promise<Guest> {
     const guest = new Guest(stack, name);
-    const { network, hosts, caFile } = await stack.readWorld();
-    const control = new HeadscaleControl(
-      new PodmanProgram(runProcess),
-      `homespan-${stack.world}-headscale`,
-      ACCOUNT_USER,
-    );
+    const { network, hosts } = await stack.readWorld();
+    const { caFile, orders } = (await readState(stack.folder)) ?? {};
+    const control = orders?.control ?? { kind: "tailscale" };
     const order = { reusable: false, ephemeral: false, tags: [tag], expirySeconds: 600 };
-    const { key } = await control.createKey(order);
+    const { key } = await guest.#control.createKey(order);
     await podman([
       ...["run", "--detach", "--pull=never", "--name", guest.#container],
       ...["--label", `homespan.cluster=${stack.world}`, "--network", network.name],
@@ -45,7 +49,8 @@ export class Guest {
     await run("nsenter", ["--target", pid.toString(), "--net", "--", ...route]);
     await exec(guest.#container, ["sh", "-c", "umask 077; cat >/tmp/key"], key);
     const up = ["tailscale", "up", "--auth-key=file:/tmp/key", `--hostname=${name}`, "--timeout=20s"];
-    await eventually(`${name} is in the tailnet`, 40, () => exec(guest.#container, up));
+    const server = control.kind === "headscale" ? [`--login-server=https://${control.host}`] : [];
+    await eventually(`${name} is in the tailnet`, 40, () => exec(guest.#container, [...up, ...server]));
     return guest;
   }
 
@@ -69,8 +74,8 @@ export class Guest {
 
   async leave(): Promise<void> {
     await podman(["rm", "--force", "--time", "0", this.#container]);
-    for (const { name, nodeId } of await this.#stack.devices()) {
-      if (name.startsWith(`${this.name}.`)) await this.#stack.removeDevice(nodeId);
+    for (const { givenName, id } of await this.#control.devices()) {
+      if (givenName === this.name) await this.#control.removeDevice(id);
     }
   }
 }

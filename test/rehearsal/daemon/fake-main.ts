@@ -8,4 +8,5 @@ await runDaemon(process.argv[2] ?? "", {
       Promise.resolve({ container: "none", address: "127.0.0.77", caCertificate: "the authority\n" }),
   }),
   control: () => new FakeControl(),
+  apiKey: () => Promise.resolve("hskey-api-1"),
 });

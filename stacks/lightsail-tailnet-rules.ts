@@ -1,0 +1,50 @@
+/** Rules of the lightsail stack about its tailnet. */
+import { fieldPath, type Problem } from "./grammar.ts";
+import type { LightsailFields } from "./lightsail-schema.ts";
+import type { Rule } from "./schema-check.ts";
+
+export const tailnetRules: readonly Rule<LightsailFields>[] = [
+  { needs: ["tailnet"], check: oneWayWithThePolicy },
+  { needs: ["tailnet"], check: definedGroups },
+  { needs: ["tailnet"], check: noRolesAtHeadscale },
+  { needs: ["tailnet"], check: domainBesideServer },
+];
+
+function oneWayWithThePolicy({ tailnet }: LightsailFields): Problem[] {
+  const rule = "be false with `policy: elsewhere`, which leaves the tailnet's policy alone";
+  return tailnet.adopt && tailnet.policy === "elsewhere" ? [{ field: "tailnet.adopt", rule, got: true }] : [];
+}
+
+/** Groups are defined in the policy, and the cluster's own defines none. */
+function definedGroups({ tailnet }: LightsailFields): Problem[] {
+  if (tailnet.policy === "elsewhere") return [];
+  const rule =
+    "be a user or an autogroup: the cluster's own policy defines no groups, `policy: elsewhere` may";
+  const owners = tailnet.kind === "tailscale" ? { tagOwners: tailnet.tagOwners } : {};
+  return Object.entries({ ...owners, admins: tailnet.admins }).flatMap(([key, members]) =>
+    members.flatMap((got, index) =>
+      got.startsWith("group:") ? [{ field: fieldPath(["tailnet", key, index]), rule, got }] : [],
+    ),
+  );
+}
+
+/** https://headscale.net/stable/ref/policy/#autogroups */
+function noRolesAtHeadscale({ tailnet }: LightsailFields): Problem[] {
+  if (tailnet.kind !== "headscale") return [];
+  const rule = "be a user such as alice@, a group or autogroup:member: Headscale knows no roles";
+  return tailnet.admins.flatMap((got, index) =>
+    got.startsWith("autogroup:") && got !== "autogroup:member"
+      ? [{ field: fieldPath(["tailnet", "admins", index]), rule, got }]
+      : [],
+  );
+}
+
+/** Headscale does not start with such a domain: nobody would reach it any more (isSafeServerURL in hscontrol/types). */
+function domainBesideServer({ tailnet }: LightsailFields): Problem[] {
+  if (tailnet.kind !== "headscale") return [];
+  const { hostname } = new URL(tailnet.url);
+  const rule = `be the server's dns.base_domain, which is never its own name or above it (${hostname})`;
+  return hostname === tailnet.domain || hostname.endsWith(`.${tailnet.domain}`)
+    ? [{ field: "tailnet.domain", rule, got: tailnet.domain }]
+    : [];
+}
