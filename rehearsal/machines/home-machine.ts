@@ -4,13 +4,12 @@
  * is in the same home.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { clusterObjectName } from "../../components/render/names.ts";
 import type { Restrictions } from "../../components/render/restrictions.ts";
 import { CLUSTER_LABEL } from "../../provider/effects/podman.ts";
-import { removeContainer, removeVolume } from "../../provider/effects/removal.ts";
 import { objectNames, ownObject } from "../../provider/logic/ownership.ts";
 import { siteTable } from "../../provider/logic/site-rule.ts";
 import { detectMachine } from "../../toolchain/machine.ts";
@@ -56,18 +55,6 @@ export async function startHomeMachine(
   ]);
   await letsIn(container, effects);
   return { container, address: inspected.trim(), user };
-}
-
-/** Removes it with everything on it; its network goes with the world. Succeeds when it is gone. */
-export async function removeHomeMachine(
-  folder: string,
-  effects: WorldEffects = worldEffects(),
-): Promise<void> {
-  const { world } = await readWorld(folder);
-  const container = clusterObjectName(world, `machine-${site}`);
-  await removeContainer(effects.podman, world, container);
-  await removeVolume(effects.podman, world, `${container}-disk`);
-  await rm(join(folder, "machines", site), { recursive: true, force: true });
 }
 
 /** The network's name; its rule is put in force again each time, as a restart of this machine forgets it. */
