@@ -52,8 +52,35 @@ test("a lone server and an agent with a disk: the whole tree", async () => {
   expect(tree(await run({ ...withAgent, servers: [{ bundleId: "large_3_0" }] }))).toMatchSnapshot();
 });
 
+const withExisting = {
+  agents: [...withAgent.agents, { existing: { address: "192.168.1.20", user: "pi", site: "home" } }],
+};
+
+test("an agent elsewhere is a node like the others, and waits for no instance", async () => {
+  const recording = await run(withExisting);
+  const machine = recording.find("homespan:index:ExistingMachine", "agent-2-machine");
+  expect(machine.inputs).toMatchObject({
+    nodeName: "agent-2",
+    address: "192.168.1.20",
+    privateKey: "[secret]",
+  });
+  const waits = waitsFor(recording, recording.find("homespan:index:NodeConfig", "agent-2-config"));
+  expect(recording.ofType("aws:lightsail/instance:Instance").filter(({ urn }) => waits.has(urn))).toEqual([]);
+  expect(waits).toContain(machine.urn);
+  const { labels } = recording.find("homespan:index:Membership", "agent-2-membership").inputs;
+  expect(labels).toMatchObject({ "homespan.dev/site": "home", "node-type": "existing" });
+  const { nodes } = recording.outputs as { readonly nodes: readonly unknown[] };
+  expect(nodes.at(-1)).toEqual({
+    name: "agent-2",
+    role: "agent",
+    site: "home",
+    hostName: "lightsail-agent-2",
+    transport: { kind: "ssh", address: "192.168.1.20", port: 22, user: "pi", hostKey: "ssh-ed25519 AAAA" },
+  });
+});
+
 test("no secret is in any input outside a secret, and what carries one is marked", async () => {
-  const { registrations, find, ofType } = await run(withAgent);
+  const { registrations, find, ofType } = await run(withExisting);
   for (const registration of registrations) {
     const inputs = JSON.stringify(registration.inputs);
     for (const secret of [...Object.values(secrets), ...Object.values(machineSecrets)]) {
