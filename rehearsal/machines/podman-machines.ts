@@ -101,8 +101,9 @@ export class PodmanMachines implements Machines {
       entry.publicAddress = chooseAddress(books, world, name, publicAddress);
       return [former, entry.publicAddress];
     });
+    // Whoever was killed between books and rules left the same address, and rules for another.
+    await applyCloudRules(this.#folder, world, this.#effects);
     if (before !== now) {
-      await applyCloudRules(this.#folder, world, this.#effects);
       await forgetConnections(this.#effects.run, before);
       await forgetConnections(this.#effects.run, now);
     }

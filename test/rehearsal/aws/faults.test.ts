@@ -178,6 +178,24 @@ describe("a plugin that was killed", () => {
     }
   });
 
+  it("while it gave an instance its static address has not attached it", async () => {
+    await create();
+    await h.make("staticIp", { name: "ip" });
+    let asked = 0;
+    h.machines.onSetAddress = () => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    const attachment = { staticIpName: "ip", instanceName: "ci-server-1" };
+    void h.make("staticIpAttachment", attachment).catch(() => undefined);
+    await expect.poll(() => asked).toBe(1);
+    // Books that say so would never be looked at again, and the machine would have another address for good.
+    expect((await h.account.books.read()).staticIps["ip"]).not.toHaveProperty("attachedTo");
+    h.machines.onSetAddress = () => Promise.resolve();
+    await h.make("staticIpAttachment", attachment);
+    expect(await h.machines.find("ci-server-1")).toMatchObject({ publicAddress: "198.18.3.128" });
+  });
+
   it("is followed by one that knows the same", async () => {
     const made = await create();
     const disk = await h.make("disk", diskInputs);

@@ -177,6 +177,16 @@ describe("an address", () => {
     expect(await world.machines.find("server-1")).toMatchObject({ publicAddress: passing });
   });
 
+  test("is in force after it was given again, whatever became of the first time", async () => {
+    await world.machine("server-1");
+    await world.machines.setAddress("server-1", "198.18.1.128");
+    const rules = world.rules;
+    // As if its giver had been killed between books and rules.
+    world.firewall.tables.set("homespan_trial_cloud", "");
+    await world.machines.setAddress("server-1", "198.18.1.128");
+    expect(world.rules).toBe(rules);
+  });
+
   test("is one machine's, and the world's", async () => {
     await world.machine("one");
     await world.machine("two");

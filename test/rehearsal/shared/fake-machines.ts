@@ -27,6 +27,9 @@ export class FakeMachines implements Machines {
   /** What `create` does before it makes anything. */
   onCreate: (name: string) => Promise<void> = () => Promise.resolve();
 
+  /** What `setAddress` does before it sets anything. */
+  onSetAddress: () => Promise<void> = () => Promise.resolve();
+
   /** As it is now. */
   world(): FakeWorld {
     return structuredClone(this.#world);
@@ -58,6 +61,7 @@ export class FakeMachines implements Machines {
   }
 
   async setAddress(name: string, publicAddress: string | undefined): Promise<string> {
+    await this.onSetAddress();
     const machine = this.#machine(name);
     machine.publicAddress = publicAddress ?? `198.18.3.${(this.#world.made += 1)}`;
     return machine.publicAddress;

@@ -2,7 +2,7 @@
 import { hostAddress } from "../../../../components/render/address.ts";
 import { lightsailQuotas } from "../../../../components/upstream/lightsail.ts";
 import type { Account } from "../account.ts";
-import type { StaticIpEntry } from "../books.ts";
+import type { AwsBooks, StaticIpEntry } from "../books.ts";
 import { invalidInput, notFound } from "../errors.ts";
 import { knownInstance, liveInstance } from "./instances.ts";
 import { checkNewName, entryIn, inRegion, newArn, newSupportCode } from "./rules.ts";
@@ -53,22 +53,26 @@ export async function attachStaticIp(
   if (found.attachedTo !== undefined && found.attachedTo !== instanceName) {
     throw invalidInput(`The static IP ${name} is already attached to the instance ${found.attachedTo}`);
   }
-  await knownInstance(account, region, instanceName, signal);
-  const entry = await account.books.change((books) => {
-    const other = Object.entries(books.staticIps).find(
-      ([its, ip]) => ip.attachedTo === instanceName && its !== name,
-    );
-    if (other !== undefined) {
-      throw invalidInput(`The instance ${instanceName} already has a static IP: ${other[0]}`);
-    }
+  const { machine } = await knownInstance(account, region, instanceName, signal);
+  checkFree(await account.books.read(), name, instanceName);
+  // Before it is in the books, which whoever is killed here must not find ahead of the machine.
+  if (machine === "made") await account.machines.setAddress(instanceName, found.address);
+  await account.books.change((books) => {
+    checkFree(books, name, instanceName);
     const ip = books.staticIps[name];
     const instance = books.instances[instanceName];
     if (ip === undefined || instance === undefined) throw notFound("StaticIp", name);
     ip.attachedTo = instanceName;
     instance.publicAddress = ip.address;
-    return instance;
   });
-  if (entry.machine === "made") await account.machines.setAddress(instanceName, found.address);
+}
+
+function checkFree(books: AwsBooks, name: string, instanceName: string): void {
+  const other = Object.entries(books.staticIps).find(
+    ([its, ip]) => ip.attachedTo === instanceName && its !== name,
+  );
+  if (other === undefined) return;
+  throw invalidInput(`The instance ${instanceName} already has a static IP: ${other[0]}`);
 }
 
 export async function detachStaticIp(account: Account, region: string, name: string): Promise<void> {
