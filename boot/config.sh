@@ -155,10 +155,11 @@ config_text() {
   [ -z "$CONFIG_MEMBERSHIP" ] || printf '%s\n' "$CONFIG_MEMBERSHIP"
 }
 
-# CONFIG_CHECKSUM covers what k3s must be restarted for: not the labels a node registers with once (05-registration.yaml), and
-# not `server:`, which matters for the first contact only.
+# CONFIG_CHECKSUM covers what k3s must be restarted for, the files its API server reads at its start among it: not the labels a node
+# registers with once (05-registration.yaml), and not `server:`, which matters for the first contact only.
 config_checksum() {
   config_k3s=$BOOT_DATA/etc/rancher/k3s
-  CONFIG_CHECKSUM=$(sed '/^server: /d' "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" 2>/dev/null | sha256sum)
+  CONFIG_CHECKSUM=$(sed '/^server: /d' "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" \
+    "$config_k3s/admission.yaml" "$config_k3s/audit-policy.yaml" 2>/dev/null | sha256sum)
   CONFIG_CHECKSUM=${CONFIG_CHECKSUM%% *}
 }

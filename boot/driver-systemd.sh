@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034 # variables are read by the boot files
-# The boot sequence's driver for a machine with systemd: every concern is a unit. Sourced after the other boot files and
-# machine/artifacts.sh; needs BOOT_DATA, MACHINE_LIB and MACHINE_RUN.
+# The boot sequence's driver for a machine with systemd: every concern is a unit. Sourced after the other boot files,
+# machine/artifacts.sh and machine/kernel.sh; needs BOOT_DATA, MACHINE_LIB and MACHINE_RUN.
 
 DRIVER_CALL_SECONDS=60
 # Longer than `tailscale up` waits by itself.
@@ -135,11 +135,11 @@ driver_check_artifacts() {
 }
 
 driver_start_k3s() {
-  driver_systemctl start k3s
+  kernel_settle && driver_systemctl start k3s
 }
 
 driver_restart_k3s() {
-  driver_systemctl restart k3s
+  kernel_settle && driver_systemctl restart k3s
 }
 
 driver_start_bootstrapper() {

@@ -1,6 +1,7 @@
 /** Rules of the lightsail stack that join several fields. */
 import { cloudKeyName, cloudNames, operatorNode, tailnetHostName } from "../components/render/names.ts";
 import { k3sDownloads } from "../components/upstream/artifacts.ts";
+import { ownedHardenedKubeletArguments } from "../components/upstream/hardening.ts";
 import { lightsailBundles } from "../components/upstream/lightsail-prices.ts";
 import {
   bundleVariants,
@@ -15,7 +16,7 @@ import { networkRules } from "./lightsail-network-rules.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
 import { tailnetRules } from "./lightsail-tailnet-rules.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
-import { freeOptions } from "./option-rules.ts";
+import { freeArguments, freeOptions } from "./option-rules.ts";
 import type { Rule } from "./schema-check.ts";
 
 type Check = (fields: LightsailFields) => Problem[];
@@ -29,8 +30,9 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["region", "servers", "agents"], check: eachNode(bundle) },
   { needs: ["servers", "agents"], check: eachNode(enoughMemory) },
   { needs: ["servers", "agents"], check: everyNode(({ path, node }) => freeLabels(path, node)) },
-  { needs: ["servers", "agents"], check: everyNode(({ path, node }) => freeKubeletArguments(path, node)) },
+  { needs: ["servers", "agents"], check: everyNode(kubeletArguments) },
   { needs: ["extraConfig"], check: ({ extraConfig }) => freeOptions(extraConfig, ownOptions) },
+  { needs: ["extraConfig"], check: ({ extraConfig }) => freeArguments(extraConfig) },
   { needs: ["clusterName", "servers", "agents"], check: distinctCloudNames },
   { needs: ["clusterName", "servers", "agents"], check: diskNamesBeginWithLetter },
   { needs: ["servers", "agents"], check: everyNode(notTheOperator) },
@@ -50,6 +52,7 @@ const ownOptions: Readonly<Record<string, string>> = {
   "kubelet-arg": "use `servers[n].kubeletArgs`",
   "node-label": "use `servers[n].labels`",
   "node-taint": "use `servers[n].taints`",
+  "protect-kernel-defaults": "the boot sequence gives the kernel the settings that the kubelet wants",
   "etcd-disable-snapshots": "use `snapshots`",
   "etcd-snapshot-schedule-cron": "use `snapshots.schedule`",
   "etcd-snapshot-retention": "use `snapshots.keep`",
@@ -62,6 +65,10 @@ function eachNode(check: (placed: PlacedNode, fields: LightsailFields) => Proble
 /** Also of nodes that stand elsewhere. */
 function everyNode(check: (placed: ReturnType<typeof allNodes>[number]) => Problem[]): Check {
   return (fields) => allNodes(fields).flatMap(check);
+}
+
+function kubeletArguments({ path, node }: ReturnType<typeof allNodes>[number]): Problem[] {
+  return freeKubeletArguments(path, node, ownedHardenedKubeletArguments);
 }
 
 function serverCount({ servers }: LightsailFields): Problem[] {

@@ -10,12 +10,16 @@ import { isCronSchedule } from "./cron.ts";
 import { existingKeys, existingNode, existingNodeKeys, type ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
 import {
+  auditLog,
+  auditLogFields,
   disable,
   extraConfig,
   k3sVersion,
   kubeletArgs,
   labels,
   name,
+  podSecurity,
+  podSecurityFields,
   taints,
   text,
   timeToLive,
@@ -208,6 +212,8 @@ export const lightsailFields = {
         : "be a mapping with kind, tailscale or headscale",
   }),
   snapshots: z.strictObject(snapshots, { error: "be a mapping with schedule or keep" }).prefault({}),
+  podSecurity,
+  auditLog,
   /** @default nothing with `ingress`, else traefik and servicelb */
   disable: disable.optional(),
   timeToLive,
@@ -243,6 +249,10 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
       return Object.keys(extraPort);
     case "snapshots":
       return Object.keys(snapshots);
+    case "podSecurity":
+      return Object.keys(podSecurityFields);
+    case "auditLog":
+      return Object.keys(auditLogFields);
     case "tailnet":
       return Object.keys((value as { kind?: unknown }).kind === "headscale" ? headscale : tailscale);
     default:

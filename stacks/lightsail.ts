@@ -15,6 +15,7 @@ import { serviceLbLabel } from "../components/upstream/k3s.ts";
 import { machineArtifacts, type Mirror } from "./artifacts.ts";
 import { endOfLife } from "./duration.ts";
 import { firstObjects } from "./first-objects.ts";
+import { hardeningOf } from "./hardening.ts";
 import type {
   CheckedLightsailConfig,
   ExistingNode,
@@ -108,6 +109,7 @@ export function lightsailStack(
     datastore: "etcd",
     disable: config.disable,
     snapshots: config.snapshots,
+    hardening: hardeningOf(config),
     proxyUrl: operator.proxyUrl,
   });
   const kubeconfig = firstObjects(clusterName, cluster);

@@ -23,10 +23,18 @@ export function freeLabels(path: readonly PropertyKey[], { labels }: NodeSetting
     }));
 }
 
-/** @param path of the node in the configuration */
-export function freeKubeletArguments(path: readonly PropertyKey[], { kubeletArgs }: NodeSettings): Problem[] {
+/**
+ * @param path of the node in the configuration
+ * @param more arguments that the stack owns beside those of every stack
+ */
+export function freeKubeletArguments(
+  path: readonly PropertyKey[],
+  { kubeletArgs }: NodeSettings,
+  more: readonly string[] = [],
+): Problem[] {
+  const owned = [...ownedKubeletArguments, ...more];
   return kubeletArgs
-    .filter((argument) => ownedKubeletArguments.includes(argument.split("=")[0] ?? ""))
+    .filter((argument) => owned.includes(argument.split("=")[0] ?? ""))
     .map((argument) => ({
       field: fieldPath([...path, "kubeletArgs"]),
       rule: "not set an argument the topology owns",

@@ -1,4 +1,5 @@
 /** Rules about `extraConfig`: which k3s options a stack hands through, the same in every stack. */
+import { ownedArguments } from "../components/upstream/hardening.ts";
 import { k3sOptionAliases, k3sOptions } from "../components/upstream/k3s-options.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
 
@@ -19,6 +20,24 @@ export function freeOptions(
           ? optionProblem(role === "server" ? "server" : "agent", name, value)
           : owned(reason, k3sOptions[name]?.secret === true, value);
       return problem === undefined ? [] : [{ field: fieldPath(["extraConfig", role, key]), ...problem }];
+    }),
+  );
+}
+
+/** Of the arguments that such an option hands on, those which a hardened cluster owns. */
+export function freeArguments(
+  extraConfig: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): Problem[] {
+  return Object.entries(extraConfig).flatMap(([role, options]) =>
+    Object.entries(options).flatMap(([key, value]) => {
+      const reasons = ownedArguments[key.replace(/\+$/, "")] ?? {};
+      return [value].flat().flatMap((got) => {
+        // k3s takes `--name=value` as well, and `name+=value` for "add to what k3s itself says".
+        const name = /^(?:--)?([a-z0-9-]*[a-z0-9])/.exec(String(got))?.[1] ?? "";
+        const reason = reasons[name];
+        const rule = `not give ${name} (${reason ?? ""})`;
+        return reason === undefined ? [] : [{ field: fieldPath(["extraConfig", role, key]), rule, got }];
+      });
     }),
   );
 }

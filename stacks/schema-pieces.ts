@@ -1,5 +1,6 @@
 /** Fields that several stacks' configurations share; every message completes "`field` must". */
 import { z } from "zod";
+import { podSecurityLevels } from "../components/upstream/hardening.ts";
 import { packagedComponents, type PackagedComponent } from "../components/upstream/k3s.ts";
 import { nameSchema } from "../provider/schema/common.ts";
 import { durationPattern } from "./duration.ts";
@@ -90,3 +91,38 @@ export const disable = z.array(
 export const timeToLive = text("be text")
   .regex(durationPattern, { error: "be a number of minutes, hours or days such as 90m, 2h or 7d" })
   .optional();
+
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Which pods are admitted, in namespaces whose labels do not say otherwise; a change restarts k3s on the servers. */
+export const podSecurityFields = {
+  /** @default restricted */
+  enforce: z
+    .enum(podSecurityLevels, { error: `be ${alternatives(podSecurityLevels)}` })
+    .default("restricted"),
+  /** Every pod is admitted there, as in kube-system. */
+  exemptNamespaces: z
+    .array(
+      text("be text").regex(namespaceName, {
+        error: "be a namespace: at most 63 lower-case letters, digits and inner hyphens",
+      }),
+      { error: "be a list of namespaces" },
+    )
+    .default([]),
+};
+export const podSecurity = z
+  .strictObject(podSecurityFields, { error: "be a mapping with enforce or exemptNamespaces" })
+  .prefault({});
+
+/** How much of the audit log each server keeps; a change restarts k3s on the servers. */
+export const auditLogFields = {
+  /** @default 30 */
+  maxAgeDays: wholeNumber(1, 3650, "be a whole number of days from 1 to 3650").default(30),
+  /** Rotated files beside the one that is written. @default 10 */
+  maxBackups: wholeNumber(1, 100, "be a whole number of files from 1 to 100").default(10),
+  /** A file that is larger is rotated. @default 100 */
+  maxSizeMiB: wholeNumber(1, 1000, "be a whole number of MiB from 1 to 1000").default(100),
+};
+export const auditLog = z
+  .strictObject(auditLogFields, { error: "be a mapping with maxAgeDays, maxBackups or maxSizeMiB" })
+  .prefault({});

@@ -131,7 +131,10 @@ function versionOf(pin: ToolPin, source: MakeSource): string {
 function outputs(pin: ToolPin, source: MakeSource): string[] {
   return source === "download"
     ? Object.values(pin.download?.files ?? {})
-    : (pin.modules?.sets ?? []).flatMap((set) => set.builds.map((build) => build.output));
+    : (pin.modules?.sets ?? []).flatMap((set) => [
+        ...set.builds.map((build) => build.output),
+        ...Object.values(set.assets ?? {}),
+      ]);
 }
 
 /** Makes the files executable; all of them must exist. Returns their size. */
@@ -223,7 +226,10 @@ async function unpack(recipe: DownloadPin, file: string, draft: string, machine:
     ([from, to]) => [from.replaceAll("{arch}", machine.arch), to] as const,
   );
   await execa("tar", ["-xzf", file, "-C", scratch, ...members.map(([from]) => from)]);
-  for (const [from, to] of members) await rename(join(scratch, from), join(draft, to));
+  for (const [from, to] of members) {
+    await mkdir(dirname(join(draft, to)), { recursive: true });
+    await rename(join(scratch, from), join(draft, to));
+  }
   await rm(scratch, { recursive: true });
 }
 

@@ -58,6 +58,10 @@ export async function buildFromModules(
         set.cgo === true,
       );
     }
+    for (const [from, to] of Object.entries(set.assets ?? {})) {
+      await mkdir(dirname(join(target, to)), { recursive: true });
+      await cp(join(folder, from), join(target, to));
+    }
   }
 }
 

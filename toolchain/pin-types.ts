@@ -26,7 +26,7 @@ export interface DownloadPin {
   readonly version: string;
   /** How the release file is packed; `none` is the program itself. */
   readonly archive: "none" | "tar.gz";
-  /** What is taken out of it: path in the archive -> file name in the tool's folder. */
+  /** What is taken out of it: path in the archive -> path in the tool's folder. */
   readonly files: Readonly<Record<string, string>>;
   readonly platforms: Readonly<Partial<Record<Platform, ReleaseFile>>>;
 }
@@ -68,6 +68,8 @@ export interface BuildSet {
   readonly workspace: string;
   readonly base: FreshBase | CopyBase;
   readonly builds: readonly Build[];
+  /** Files of the copy that a program reads when it runs: path in the copy -> path in the tool's folder. @default none */
+  readonly assets?: Readonly<Record<string, string>>;
   /** @default false (CGO_ENABLED=0) */
   readonly cgo?: true;
   readonly tags?: readonly string[];

@@ -9,6 +9,7 @@ import { ALL, GITHUB, LINUX, perPlatform } from "./pin-types.ts";
 import type { DownloadPin, ModulesPin, ToolPin } from "./pin-types.ts";
 import { homelabPins } from "./pins-homelab.ts";
 import { kubernetesPins } from "./pins-k3s.ts";
+import { kubeBench } from "./pins-kube-bench.ts";
 
 /** https://github.com/pulumi/pulumi-command/releases: GoReleaser's names. */
 const pulumiPlugin = (name: string, version: string): DownloadPin => ({
@@ -214,4 +215,5 @@ export const PINS: readonly ToolPin[] = [
   ...kubernetesPins,
   kubernetes,
   ...homelabPins,
+  kubeBench,
 ];

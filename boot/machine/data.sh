@@ -111,8 +111,9 @@ data_format() {
 
 data_directories() {
   mkdir -p "$BOOT_DATA/steward/report" "$BOOT_DATA/boot" "$BOOT_DATA/etc/rancher/k3s" "$BOOT_DATA/etc/rancher/node" \
-    "$BOOT_DATA/rancher/k3s/agent" "$BOOT_DATA/kubelet" "$BOOT_DATA/tailscale" "$BOOT_DATA/secrets" &&
-    chmod 0700 "$BOOT_DATA/secrets" "$BOOT_DATA/tailscale" && return 0
+    "$BOOT_DATA/rancher/k3s/agent" "$BOOT_DATA/rancher/k3s/server" "$BOOT_DATA/kubelet" "$BOOT_DATA/tailscale" \
+    "$BOOT_DATA/secrets" &&
+    chmod 0700 "$BOOT_DATA/secrets" "$BOOT_DATA/tailscale" "$BOOT_DATA/rancher/k3s/server" && return 0
   BOOT_ERROR="cannot make the directories of $BOOT_DATA"
   return 1
 }

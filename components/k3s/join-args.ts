@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { Hardening } from "../render/hardening.ts";
 import type { ConfigValue } from "../render/yaml.ts";
 import type { Host } from "../shared/host.ts";
 import type { ClusterAnchor } from "./cluster-anchor.ts";
@@ -37,6 +38,12 @@ export interface JoinArgs {
    * @default none
    */
   readonly extraConfig?: Readonly<Record<string, ConfigValue>>;
+  /**
+   * What the k3s hardening guide asks of a cluster; the same for all its nodes. A change restarts k3s.
+   *
+   * @default k3s's own defaults
+   */
+  readonly hardening?: Hardening | undefined;
 }
 
 /** What a join needs once the cluster answers, to become a member. */

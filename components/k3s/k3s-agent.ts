@@ -45,6 +45,7 @@ function roleConfig(args: JoinArgs): RoleConfig {
       restrictions: host.restrictions,
       kubeletArgs: args.kubeletArgs ?? [],
       extraConfig: args.extraConfig ?? {},
+      hardening: args.hardening,
     },
     fresh: conf,
     initialised: conf,

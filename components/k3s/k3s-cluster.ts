@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
+import type { Hardening } from "../render/hardening.ts";
 import type { Snapshots } from "../render/k3s-config.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
@@ -34,6 +35,12 @@ export interface K3sClusterArgs {
    */
   readonly snapshots?: Snapshots;
   /**
+   * What the k3s hardening guide asks of a cluster.
+   *
+   * @default k3s's own defaults
+   */
+  readonly hardening?: Hardening;
+  /**
    * Proxy that leads to the servers' APIs, such as a tailnet operator's. It is in the kubeconfig, so that everything that uses
    * the cluster goes through it.
    *
@@ -53,21 +60,21 @@ export class K3sCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: K3sClusterArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:k3s:K3sCluster", name, {}, options);
-    const { clusterName, identity } = args;
+    const { clusterName, identity, hardening } = args;
     const serverHosts = args.servers.map((server) => server.host);
     const peersOf = (host: Host): string[] =>
       serverHosts.filter((server) => server !== host).map((server) => server.fullyQualifiedName);
 
     this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
+    const join = (node: ClusterNode): JoinArgs => {
+      return { ...node, clusterName, identity, hardening, servers: peersOf(node.host) };
+    };
     const servers = args.servers.map((node, index) => {
       const { datastore, snapshots, disable = [] } = args;
-      const join = { ...node, clusterName, identity, servers: peersOf(node.host), first: index === 0 };
-      return new K3sServer(node.host.nodeName, { ...join, datastore, snapshots, disable }, { parent: this });
+      const server = { ...join(node), datastore, snapshots, disable, first: index === 0 };
+      return new K3sServer(node.host.nodeName, server, { parent: this });
     });
-    const agents = args.agents.map((node) => {
-      const join = { ...node, clusterName, identity, servers: peersOf(node.host) };
-      return new K3sAgent(node.host.nodeName, join, { parent: this });
-    });
+    const agents = args.agents.map((node) => new K3sAgent(node.host.nodeName, join(node), { parent: this }));
 
     this.kubeconfig = new Kubeconfig(
       `${name}-kubeconfig`,

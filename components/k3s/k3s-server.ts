@@ -66,6 +66,7 @@ function roleConfig(args: K3sServerArgs): RoleConfig {
       restrictions: host.restrictions,
       kubeletArgs: args.kubeletArgs ?? [],
       extraConfig: args.extraConfig ?? {},
+      hardening: args.hardening,
       disable: args.disable ?? [],
       tlsSans,
       snapshots: args.snapshots,

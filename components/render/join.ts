@@ -1,5 +1,6 @@
 import { k3sPaths } from "../upstream/k3s.ts";
 import { renderContainerd } from "./containerd.ts";
+import { renderHardening } from "./hardening.ts";
 import { pathBelowData } from "./host-paths.ts";
 import { renderJoinConf, type JoinConf } from "./join-conf.ts";
 import { renderK3sConfig, type K3sConfig } from "./k3s-config.ts";
@@ -22,11 +23,12 @@ export interface JoinFiles {
 
 /** Everything a join writes to its host, tokens excepted. */
 export function renderJoin(join: Join): JoinFiles {
-  const { paths, restrictions } = join.k3s;
+  const { paths, restrictions, role, hardening } = join.k3s;
   const absolute: Record<string, string> = {
     [k3sPaths.config]: renderK3sConfig(join.k3s),
     [k3sPaths.registration]: renderRegistration(join.registration),
     ...renderContainerd(restrictions),
+    ...(hardening === undefined || role !== "server" ? {} : renderHardening(hardening)),
   };
   return {
     files: Object.fromEntries(

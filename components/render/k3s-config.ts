@@ -1,4 +1,6 @@
+import { hardenedKubeletArguments } from "../upstream/hardening.ts";
 import { tailscaleInterface } from "../upstream/tailscale.ts";
+import { type Hardening, hardenedArguments } from "./hardening.ts";
 import type { HostPaths } from "./host-paths.ts";
 import type { Restrictions } from "./restrictions.ts";
 import { renderYaml, type ConfigValue } from "./yaml.ts";
@@ -11,6 +13,8 @@ interface K3sCommon {
   readonly kubeletArgs: readonly string[];
   /** Further k3s options, already checked not to name one of the owned ones. */
   readonly extraConfig: Readonly<Record<string, ConfigValue>>;
+  /** The same for all nodes of a cluster. Absent: k3s's own defaults. */
+  readonly hardening?: Hardening | undefined;
 }
 
 /** A server: its certificate names and what it does not deploy. */
@@ -49,7 +53,22 @@ const header = [
  * loopback and on node-ip, which is the tailnet address.
  */
 export function renderK3sConfig(config: K3sConfig): string {
-  return renderYaml({ ...config.extraConfig, ...commonOptions(config), ...roleOptions(config) }, header);
+  return renderYaml({ ...extraOptions(config), ...commonOptions(config), ...roleOptions(config) }, header);
+}
+
+/**
+ * The user's options. Where they add to a list that the hardening has begun, be it as `name` or as k3s's `name+`, both are one:
+ * k3s takes the last list of a name alone, and of two scalar arguments of a name the last.
+ */
+function extraOptions({ role, hardening, extraConfig }: K3sConfig): Readonly<Record<string, ConfigValue>> {
+  if (hardening === undefined || role !== "server") return extraConfig;
+  const lists = hardenedArguments(hardening);
+  const others = Object.entries(extraConfig).filter(([name]) => !(name.replace(/\+$/, "") in lists));
+  const merged = Object.entries(lists).map(([name, own]) => [
+    name,
+    [...own, ...[extraConfig[name] ?? [], extraConfig[`${name}+`] ?? []].flat()],
+  ]);
+  return Object.fromEntries([...others, ...merged]) as Record<string, ConfigValue>;
 }
 
 function commonOptions(config: K3sConfig): Record<string, ConfigValue> {
@@ -59,6 +78,7 @@ function commonOptions(config: K3sConfig): Record<string, ConfigValue> {
     "flannel-iface": tailscaleInterface,
     "resolv-conf": config.paths.resolvConfSeen,
     ...(kubeletArgs.length > 0 ? { "kubelet-arg": kubeletArgs } : {}),
+    ...(config.hardening === undefined ? {} : { "protect-kernel-defaults": true }),
   };
 }
 
@@ -88,7 +108,11 @@ function roleOptions(config: K3sConfig): Record<string, ConfigValue> {
 
 /** What the machine needs comes first: a later argument of the same name wins, so the user's does. */
 function kubeletArguments(config: K3sConfig): string[] {
-  return [...(config.restrictions.cgroupV1 ? ["fail-cgroupv1=false"] : []), ...config.kubeletArgs];
+  return [
+    ...(config.restrictions.cgroupV1 ? ["fail-cgroupv1=false"] : []),
+    ...(config.hardening === undefined ? [] : hardenedKubeletArguments),
+    ...config.kubeletArgs,
+  ];
 }
 
 function unknownRole(config: never): never {

@@ -17,7 +17,10 @@ export interface BootFile {
 export const machineDirectory = "/usr/lib/homespan";
 
 const shared = ["boot/wait.sh", "boot/stage.sh", "boot/config.sh", "boot/sequence.sh"];
-const sourced = ["boot/driver-systemd.sh", "boot/machine/artifacts.sh", "boot/machine/data.sh"];
+const sourced = [
+  "boot/driver-systemd.sh",
+  ...["artifacts", "data", "kernel"].map((name) => `boot/machine/${name}.sh`),
+];
 const units = [
   "homespan-again.service",
   "homespan-boot.path",

@@ -13,5 +13,5 @@ export function renderYaml(data: Readonly<Record<string, ConfigValue>>, header: 
     .split("\n")
     .map((line) => `# ${line}\n`)
     .join("");
-  return comment + stringify(data, { sortMapEntries: true, lineWidth: 0 });
+  return comment + stringify(data, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false });
 }

@@ -44,6 +44,16 @@ const fakes = [
   ...["mount", "mountpoint", "lsblk", "blkid", "wipefs", "mkfs.ext4", "fsck", "update-ca-certificates"],
 ];
 
+/** What a Debian 12 has, where the kubelet wants other values. */
+const kernelAsFound = [
+  ["kernel/keys/root_maxbytes", "25000000"],
+  ["kernel/keys/root_maxkeys", "1000000"],
+  ["kernel/panic", "0"],
+  ["kernel/panic_on_oops", "0"],
+  ["vm/overcommit_memory", "0"],
+  ["vm/panic_on_oom", "0"],
+] as const;
+
 export interface Stage {
   readonly name: string;
   readonly state: string;
@@ -88,6 +98,7 @@ export class Machine {
     }
     if (places.data !== "data") symlinkSync(`/${places.data}`, join(this.lib, "data"));
     this.put("fake/uptime", "1000.00 0\n").put("fake/mounts", "").put("fake/log", "");
+    for (const [key, value] of kernelAsFound) this.put(`proc/sys/${key}`, `${value}\n`);
     this.put("fake/proc/net/unix", "").put("etc/resolv.conf", "nameserver 192.0.2.53\n");
     if (kind === "prepared") {
       for (const { source, path } of [...bakedFiles, ...bootFiles]) {

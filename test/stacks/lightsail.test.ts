@@ -191,21 +191,53 @@ test("a node is known to the world by its static address, etcd's snapshots are a
   expect(config).toContain("etcd-snapshot-retention: 9\n");
 });
 
+test("servers are told which pods to admit and what to log, all nodes to protect the kernel's settings", async () => {
+  const { ofType } = await run({
+    servers: [{ bundleId: "large_3_0" }],
+    agents: [{ bundleId: "large_3_0" }],
+    podSecurity: { enforce: "baseline", exemptNamespaces: ["monitoring"] },
+    auditLog: { maxAgeDays: 90, maxBackups: 20, maxSizeMiB: 50 },
+    extraConfig: { server: { "servicelb-namespace": "balancers", "kube-apiserver-arg+": ["v=2"] } },
+  });
+  const files: Record<string, Record<string, string>> = Object.fromEntries(
+    ofType("homespan:index:NodeConfig").map(({ inputs }) => [
+      String(inputs["nodeName"]),
+      inputs["files"] as Record<string, string>,
+    ]),
+  );
+  const { "server-1": server = {}, "agent-1": agent = {} } = files;
+  const admission = server["etc/rancher/k3s/admission.yaml"];
+  expect(admission).toContain("enforce: baseline\n");
+  for (const namespace of ["balancers", "kube-system", "monitoring"]) {
+    expect(admission).toContain(`- ${namespace}\n`);
+  }
+  for (const argument of ["audit-log-maxage=90", "audit-log-maxbackup=20", "audit-log-maxsize=50", "v=2"]) {
+    expect(server["etc/rancher/k3s/config.yaml"]).toContain(`  - ${argument}\n`);
+  }
+  for (const node of [server, agent]) {
+    expect(node["etc/rancher/k3s/config.yaml"]).toContain("protect-kernel-defaults: true\n");
+  }
+  expect(Object.keys(agent).sort()).toEqual([
+    "etc/rancher/k3s/config.yaml",
+    "etc/rancher/k3s/config.yaml.d/05-registration.yaml",
+  ]);
+});
+
 test("settings of single nodes reach exactly these nodes", async () => {
   const { find } = await run({
     servers: [
       { bundleId: "large_3_0", labels: { "example.com/rack": "a" }, taints: ["example.com/x:NoSchedule"] },
     ],
     agents: [{ bundleId: "large_3_0", kubeletArgs: ["max-pods=60"] }],
-    extraConfig: { agent: { "protect-kernel-defaults": true } },
+    extraConfig: { agent: { "prefer-bundled-bin": true } },
   });
   const file = (node: string, name: string): string =>
     (find("homespan:index:NodeConfig", `${node}-config`).inputs["files"] as Record<string, string>)[
       `etc/rancher/k3s/${name}`
     ] ?? "";
   expect(file("agent-1", "config.yaml")).toContain("max-pods=60");
-  expect(file("agent-1", "config.yaml")).toContain("protect-kernel-defaults: true");
-  expect(file("server-1", "config.yaml")).not.toMatch(/max-pods|protect-kernel/);
+  expect(file("agent-1", "config.yaml")).toContain("prefer-bundled-bin: true");
+  expect(file("server-1", "config.yaml")).not.toMatch(/max-pods|prefer-bundled/);
   expect(file("server-1", "config.yaml.d/05-registration.yaml")).toContain("example.com/x:NoSchedule");
   expect(find("homespan:index:Membership", "server-1-membership").inputs["labels"]).toEqual({
     "example.com/rack": "a",

@@ -122,6 +122,8 @@ describe("defaults", () => {
         policy: "own",
       },
       snapshots: { schedule: "0 */12 * * *", keep: 5 },
+      podSecurity: { enforce: "restricted", exemptNamespaces: [] },
+      auditLog: { maxAgeDays: 30, maxBackups: 10, maxSizeMiB: 100 },
       disable: ["traefik", "servicelb"],
       extraConfig: { server: {}, agent: {} },
     });
