@@ -39,7 +39,7 @@ export const kubeBench: ToolPin = {
       },
     ],
     platforms: LINUX,
-    expectedSeconds: 120,
+    expectedSeconds: 300,
     cacheGiB: 1.5,
   },
 };

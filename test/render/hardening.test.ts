@@ -59,7 +59,9 @@ describe("a server's files", () => {
       expect(level).toBe("None");
       expect([...users, ...userGroups].length).toBeGreaterThan(0);
       for (const name of [...users, ...userGroups]) {
-        expect(name).toMatch(/^(k3s-cloud-controller-manager|system:(nodes|apiserver|k3s-supervisor|kube-[a-z-]+))$/);
+        expect(name).toMatch(
+          /^(k3s-cloud-controller-manager|system:(nodes|apiserver|k3s-supervisor|kube-[a-z-]+))$/,
+        );
       }
     }
   });

@@ -143,7 +143,15 @@ export function rehearsalHardening(stack: RehearsedStack): void {
   test("who touched a Secret is in the audit log, what it holds is nowhere in the clear", async () => {
     const needle = randomBytes(18).toString("hex");
     const name = `needle-${randomBytes(4).toString("hex")}`;
-    await kubectl(["create", "secret", "generic", name, "--namespace", namespace, `--from-literal=key=${needle}`]);
+    await kubectl([
+      "create",
+      "secret",
+      "generic",
+      name,
+      "--namespace",
+      namespace,
+      `--from-literal=key=${needle}`,
+    ]);
     await eventually("the request is in the log", 15, async () => {
       const lines = await auditLines(stack, "server-1", `"name":"${name}"`);
       const creation = lines.filter(
