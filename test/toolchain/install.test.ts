@@ -108,6 +108,41 @@ describe("installing a tool", () => {
     expect(readdirSync(join(cache, "downloads"))).toEqual([]);
   });
 
+  it("brings the files that a program reads when it runs, from either source", async () => {
+    const text = (folder: string): string => readFileSync(join(folder, "cfg/part/read-me"), "utf8");
+    const { modules, ...pin } = fakePin();
+    if (modules === undefined) throw new Error("the pin has a module recipe");
+    const sets = modules.sets.map((set) => ({ ...set, assets: { "go.mod": "cfg/part/read-me" } }));
+    const built = await installTool(
+      { ...pin, modules: { ...modules, sets } },
+      "modules",
+      context(await fakeGo(cache)),
+    );
+    expect(text(built.folder)).toBe("module homespan.local/tool\n");
+
+    const release = join(cache, "release");
+    await mkdir(join(release, "part"), { recursive: true });
+    await writeFile(join(release, "tool"), "#!/bin/sh\n");
+    await writeFile(join(release, "part/read-me"), "released\n");
+    const archive = join(cache, "tool-1.0.tar.gz");
+    await execa("tar", ["-czf", archive, "-C", release, "tool", "part"]);
+    const releases = await startReleaseServer(readFileSync(archive));
+    const { url, sums } = releases;
+    const files = { tool: "tool", "part/read-me": "cfg/part/read-me" };
+    const download = {
+      version: "2.0",
+      archive: "tar.gz",
+      files,
+      platforms: { "linux/amd64": { url, sums } },
+    } as const;
+    try {
+      const installed = await installTool({ ...pin, download }, "download", context("/nowhere"));
+      expect(text(installed.folder)).toBe("released\n");
+    } finally {
+      await releases.close();
+    }
+  });
+
   it("falls back to the module with one line when a download fails", async () => {
     server.behaviour = { kind: "wrong-sum" };
     const bin = await fakeGo(cache);
