@@ -89,6 +89,7 @@ function live(): void {
   put("etc/homespan/firewall.nft", "table\n");
   put("usr/lib/homespan/boot-files", "#!/bin/sh\n");
   put("run/homespan/data-ready", "");
+  put("etc/sysctl.d/90-homespan.conf", "kernel.panic=10\n");
   put("data/rancher/k3s/agent/client.key", "secret");
   put("data/secrets/agent-token", "secret");
   put("data/join.conf", "ROLE=agent\n");
@@ -197,7 +198,7 @@ describe("leaving", () => {
     expect(await run("leave")).toBe("Homespan is off this machine");
     // Directories of the system that lie above stay.
     const after = Object.entries(tree()).filter(
-      ([path]) => !/^(usr|usr\/(lib|local|local\/bin)|var|var\/lib|etc)$/.test(path),
+      ([path]) => !/^(usr|usr\/(lib|local|local\/bin)|var|var\/lib|etc|etc\/sysctl\.d)$/.test(path),
     );
     expect(Object.fromEntries(after)).toEqual(
       Object.fromEntries(Object.entries(before).filter(([path]) => path !== "etc")),
