@@ -18,7 +18,7 @@ export const cisExceptions: readonly CisException[] = [
     id: "1.1.20",
     on: "servers",
     reason:
-      "k3s writes certificates, which are public, for all to read, into a directory that root alone may enter; their keys are checked by 1.1.21.",
+      "Certificates are public: k3s writes them for all to read, into a directory that root alone may enter; their keys are checked by 1.1.21.",
   },
   {
     id: "1.2.11",
