@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { rehearsalFacts } from "../steps/rehearsal-creation.ts";
 import { rehearsalExposure } from "../steps/rehearsal-exposure.ts";
 import { rehearsalGrowth } from "../steps/rehearsal-growth.ts";
+import { rehearsalHardening } from "../steps/rehearsal-hardening.ts";
 import { rehearsalLoss } from "../steps/rehearsal-loss.ts";
 import { rehearsalPaths } from "../steps/rehearsal-paths.ts";
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
@@ -41,6 +42,9 @@ export function rehearsalSuite(): void {
 
     describe("looked at", () => {
       rehearsalFacts(stack);
+    });
+    describe("hardened", () => {
+      rehearsalHardening(stack);
     });
     describe("again", () => {
       rehearsalRepetition(stack);
