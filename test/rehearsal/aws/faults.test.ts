@@ -196,6 +196,20 @@ describe("a plugin that was killed", () => {
     expect(await h.machines.find("ci-server-1")).toMatchObject({ publicAddress: "198.18.3.128" });
   });
 
+  it("while it opened the ports of an instance has not written them down", async () => {
+    await create();
+    const { ports } = (await h.account.books.read()).instances["ci-server-1"]!;
+    let asked = 0;
+    h.machines.onOpenPorts = () => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    void h.make("ports", portInputs).catch(() => undefined);
+    await expect.poll(() => asked).toBe(1);
+    // A refresh would find nothing to do.
+    expect((await h.account.books.read()).instances["ci-server-1"]?.ports).toEqual(ports);
+  });
+
   it("is followed by one that knows the same", async () => {
     const made = await create();
     const disk = await h.make("disk", diskInputs);

@@ -30,6 +30,9 @@ export class FakeMachines implements Machines {
   /** What `setAddress` does before it sets anything. */
   onSetAddress: () => Promise<void> = () => Promise.resolve();
 
+  /** What `openPorts` does before it opens anything. */
+  onOpenPorts: () => Promise<void> = () => Promise.resolve();
+
   /** As it is now. */
   world(): FakeWorld {
     return structuredClone(this.#world);
@@ -68,6 +71,7 @@ export class FakeMachines implements Machines {
   }
 
   async openPorts(name: string, rules: readonly PortRule[]): Promise<void> {
+    await this.onOpenPorts();
     this.#machine(name).rules = rules;
   }
 
