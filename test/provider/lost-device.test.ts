@@ -139,7 +139,7 @@ describe("the creation of a key", () => {
     onExec(h, (_container, _script, argv) =>
       argv[1] === "nodes" && argv[2] === "list" ? { ...done(), code: 1 } : undefined,
     );
-    await expect(h.create("HeadscaleKey", key)).rejects.toThrow("Headscale must be running");
+    await expect(h.create("HeadscaleKey", key)).rejects.toThrow("must be running, and does not answer");
     expect(h.headscale.keys).toHaveLength(before);
   });
 });
