@@ -37,6 +37,14 @@ config_member_before() {
 }
 
 config_write() {
+  config_values
+  config_same_address || return 1
+  config_membership || return 1
+  config_place
+}
+
+# What join.conf says of this node, and the line of a former start.
+config_values() {
   boot_value "$BOOT_DATA/join.conf" MODE
   config_mode=$BOOT_VALUE
   boot_value "$BOOT_DATA/join.conf" SERVERS
@@ -47,8 +55,10 @@ config_write() {
   config_external=${BOOT_VALUE:-$BOOT_ADDRESS}
   config_file=$config_k3s/config.yaml.d/10-address.yaml
   config_former=$(sed -n 's/^server: "\(.*\)"$/\1/p' "$config_file" 2>/dev/null)
-  config_same_address || return 1
-  config_membership || return 1
+}
+
+# Writes what the values and CONFIG_MEMBERSHIP make.
+config_place() {
   mkdir -p "$config_k3s/config.yaml.d" "$BOOT_DATA/boot"
   printf '%s\n' "$config_role" | boot_replace "$BOOT_DATA/boot/role" || return 1
   config_text | boot_replace "$config_file" || {
@@ -104,7 +114,7 @@ config_membership() {
 # to come back, and does so only after 10 to 20 s. First contact happens inside the tailnet and before the cluster's CA is known
 # here, hence --insecure; k3s's own first contact has the same trust.
 config_any_answers() {
-  BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, destroy the cluster and make it anew"
+  BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, restore the cluster from a snapshot: ./homespan restore"
   for config_candidate in $config_servers; do
     # One that answered before is not asked that again.
     if [ "${CONFIG_SERVER:-}" = "https://$config_candidate:6443" ] || config_answers "$config_candidate"; then
@@ -160,6 +170,7 @@ config_text() {
 config_checksum() {
   config_k3s=$BOOT_DATA/etc/rancher/k3s
   CONFIG_CHECKSUM=$(sed '/^server: /d' "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" \
+    "$config_k3s/config.yaml.d/20-snapshots.yaml" \
     "$config_k3s/admission.yaml" "$config_k3s/audit-policy.yaml" 2>/dev/null | sha256sum)
   CONFIG_CHECKSUM=${CONFIG_CHECKSUM%% *}
 }

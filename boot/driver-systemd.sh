@@ -134,6 +134,10 @@ driver_check_artifacts() {
   driver_link "$ARTIFACT_PATH" k3s kubectl
 }
 
+driver_restore() {
+  restore_node
+}
+
 driver_start_k3s() {
   kernel_settle && driver_systemctl start k3s
 }

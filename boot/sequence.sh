@@ -9,6 +9,7 @@
 #   driver_tailscale_started   DRIVER_STARTED identifies this run of tailscaled (a start time)
 #   driver_prepare             optional early work that may go on in the background, also before there is a key; must not fail
 #   driver_check_artifacts     k3s is present in the pinned version
+#   driver_restore             carries out an order to restore the cluster from a snapshot, if there is one
 #   driver_start_k3s           starts k3s unless it runs
 #   driver_restart_k3s         stops and starts it
 #   driver_alive NAME          true when `tailscale`, `k3s` or `bootstrapper` runs
@@ -207,6 +208,7 @@ boot_artifacts() {
 
 boot_config() {
   boot_until "$BOOT_BOUND_CONFIG" "$BOOT_CAP_LOCAL" config_present || return 1
+  driver_restore || return 1
   config_write
 }
 

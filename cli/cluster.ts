@@ -9,6 +9,7 @@ import { readOutputs, revealOutputs } from "./deployment.ts";
 import { childEnvironment } from "./environment.ts";
 import { Failure, InputError, didYouMean } from "./errors.ts";
 import { withTemporaryFolder } from "./pulumi-environment.ts";
+import { bucketSchema } from "./snapshots/bucket.ts";
 import { writePrivate } from "./state.ts";
 
 const transportSchema = z.discriminatedUnion("kind", [
@@ -38,6 +39,8 @@ const outputsSchema = z.object({
   sshPrivateKey: z.string().optional(),
   apiUrl: z.string(),
   expiresAt: z.string().nullish(),
+  /** Of stacks that keep snapshots of etcd in a bucket. */
+  snapshotBucket: bucketSchema.nullish(),
 });
 
 /** The outputs every stack has. */
@@ -98,9 +101,13 @@ export async function clusterOutputs(context: Context, stack: string): Promise<O
 export async function recordedOutputs(
   context: Context,
   stack: string,
-): Promise<Omit<Outputs, "kubeconfig" | "sshPrivateKey">> {
+): Promise<Omit<Outputs, "kubeconfig" | "sshPrivateKey" | "snapshotBucket">> {
   const outputs = await readOutputs(context.paths, stack);
-  return parseOutputs(outputsSchema.omit({ kubeconfig: true, sshPrivateKey: true }), outputs, stack);
+  return parseOutputs(
+    outputsSchema.omit({ kubeconfig: true, sshPrivateKey: true, snapshotBucket: true }),
+    outputs,
+    stack,
+  );
 }
 
 function parseOutputs<T>(schema: z.ZodType<T>, outputs: unknown, stack: string): T {

@@ -14,6 +14,8 @@ export interface Resource {
   readonly type: string;
   readonly inputs?: Readonly<Record<string, unknown>>;
   readonly outputs?: Readonly<Record<string, unknown>>;
+  /** It holds data, and Pulumi refuses to delete it. */
+  readonly protect?: boolean;
 }
 
 interface Checkpoint {

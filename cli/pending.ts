@@ -42,6 +42,7 @@ const idInputs: Readonly<Record<string, readonly string[]>> = {
   "aws:lightsail/staticIp:StaticIp": ["name"],
   "aws:lightsail/keyPair:KeyPair": ["name"],
   "aws:lightsail/disk:Disk": ["name"],
+  "aws:lightsail/bucket:Bucket": ["name"],
   "aws:lightsail/staticIpAttachment:StaticIpAttachment": ["staticIpName"],
   "aws:lightsail/disk_attachment:Disk_attachment": ["diskName", "instanceName"],
 };

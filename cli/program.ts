@@ -16,6 +16,7 @@ import {
 } from "./options.ts";
 import { addPaths } from "./paths-command.ts";
 import { addRehearse } from "./rehearse-command.ts";
+import { addSnapshots } from "./snapshot-command.ts";
 import type { Stack } from "./stack.ts";
 import { resolveStack } from "./stack.ts";
 
@@ -126,6 +127,7 @@ ${exitCodes}`,
     ),
   ).option("--node <node>", "only this node; its data is lost, unless it is on a disk of its own");
   addRehearse(program);
+  addSnapshots(program);
   stackVerb(
     "status",
     "show each node's stage, readiness and path",

@@ -46,9 +46,17 @@ export async function composeConfig(
   const previous = await previousConfig(paths, stack.name);
   const chosen = base === "last" ? previous : base === "committed" ? undefined : base;
   const { encryptionsalt: _salt, ...start } = chosen ?? (await committedConfig(paths, stack));
-  const composed = applySettings(start, settings);
+  const composed = applySettings({ ...start, config: { ...secretsOf(previous), ...start.config } }, settings);
   const salt = previous?.encryptionsalt;
   return salt === undefined ? composed : { ...composed, encryptionsalt: salt };
+}
+
+/** What `pulumi config set --secret` put into the stack's own file, of which the committed one knows nothing. */
+function secretsOf(previous: StackFile | undefined): Record<string, unknown> {
+  const entries = Object.entries(previous?.config ?? {});
+  return Object.fromEntries(
+    entries.filter(([, value]) => typeof value === "object" && value !== null && "secure" in value),
+  );
 }
 
 async function committedConfig(paths: Paths, stack: Stack): Promise<StackFile> {
@@ -181,6 +189,7 @@ export async function forgetStack(context: Context, stack: string): Promise<void
       force: true,
     });
     await rm(configFile(paths, stack), { force: true });
+    await rm(join(paths.config, `Restore.${stack}.json`), { force: true });
     await rm(join(paths.logs, stack), { recursive: true, force: true });
   });
 }

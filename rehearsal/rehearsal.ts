@@ -17,6 +17,7 @@ import {
 } from "./daemon/state.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
 import { bootId, wakeMachines } from "./machines/waking.ts";
+import { objectFiles } from "./objects/files.ts";
 import { makePulumiHome } from "./plugins.ts";
 import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
 import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
@@ -173,6 +174,8 @@ export class Rehearsal {
 
 function environmentOf(folder: string, daemon: DaemonState): Readonly<Record<string, string>> {
   const { control } = daemon.orders;
+  const bucketCa = join(objectFiles(folder).tls, "ca.crt");
+  const ca = isTrusted(control) ? daemon.caFile : existsSync(bucketCa) ? bucketCa : undefined;
   return {
     HOMESPAN_REHEARSAL: folder,
     // The key of whoever owns the machine at home, where there is one.
@@ -182,7 +185,7 @@ function environmentOf(folder: string, daemon: DaemonState): Readonly<Record<str
       : { HEADSCALE_API_KEY: daemon.headscaleKey }),
     HTTPS_PROXY: daemon.proxyUrl,
     NO_PROXY: noProxy,
-    ...(isTrusted(control) ? { SSL_CERT_FILE: daemon.caFile } : {}),
+    ...(ca === undefined ? {} : { SSL_CERT_FILE: ca }),
     // Node takes no notice of the other: it is the one that asks a Headscale.
     ...(control.kind === "headscale" && control.trusted ? { NODE_EXTRA_CA_CERTS: daemon.caFile } : {}),
     ...(daemon.artifactsFile === "" ? {} : { HOMESPAN_ARTIFACTS: daemon.artifactsFile }),

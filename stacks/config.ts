@@ -37,7 +37,7 @@ export function settingsOf(
   config: Readonly<Record<string, string>>,
   secretKeys: readonly string[] = [],
 ): StackSettings {
-  const secrets = secretProblems(secretKeys);
+  const secrets = secretProblems(secretKeys, config);
   if (secrets.length > 0) {
     throw configurationError(stackName, secrets);
   }
@@ -62,16 +62,28 @@ export function settingsOf(
   return { stackName, topology, values };
 }
 
-/** Settings become files on nodes and plain inputs in the state: a secret among them would be in the clear there. */
-function secretProblems(secretKeys: readonly string[]): Problem[] {
-  return secretKeys
+/** Settings that are credentials: secret wherever they go, and in no file in the clear. */
+const secretSettings: readonly string[] = ["s3SecretAccessKey"];
+
+/** Other settings become files on nodes and plain inputs in the state: a secret among them would be in the clear there. */
+function secretProblems(secretKeys: readonly string[], config: Readonly<Record<string, string>>): Problem[] {
+  const secret = secretKeys
     .filter((key) => key.startsWith(`${namespace}:`))
-    .map((key) => key.replace(/^.*:/, ""))
-    .sort()
-    .map((key) => ({
+    .map((key) => key.replace(/^.*:/, ""));
+  const inTheClear = secretSettings.filter((key) => `${namespace}:${key}` in config && !secret.includes(key));
+  return [
+    ...secret
+      .filter((key) => !secretSettings.includes(key))
+      .sort()
+      .map((key) => ({
+        field: key,
+        rule: `not be or hold a secret: it is stored in the clear; remove it with: pulumi config rm ${namespace}:${key}`,
+      })),
+    ...inTheClear.map((key) => ({
       field: key,
-      rule: `not be or hold a secret: it is stored in the clear; remove it with: pulumi config rm ${namespace}:${key}`,
-    }));
+      rule: `be encrypted: pulumi config set --secret ${namespace}:${key}; and change the key, which was in the clear`,
+    })),
+  ];
 }
 
 /** All problems of a configuration in one error that prints without a stack trace. */

@@ -2,6 +2,7 @@
 import { cloudKeyName, cloudNames, operatorNode, tailnetHostName } from "../components/render/names.ts";
 import { k3sDownloads } from "../components/upstream/artifacts.ts";
 import { ownedHardenedKubeletArguments } from "../components/upstream/hardening.ts";
+import { k3sOptions } from "../components/upstream/k3s-options.ts";
 import { lightsailBundles } from "../components/upstream/lightsail-prices.ts";
 import {
   bundleVariants,
@@ -13,6 +14,7 @@ import { fieldPath, type Problem } from "./grammar.ts";
 import { existingRules } from "./existing-rules.ts";
 import { allNodes, knownZones, nodeField, placedNodes, type PlacedNode } from "./lightsail-nodes.ts";
 import { networkRules } from "./lightsail-network-rules.ts";
+import { snapshotRules } from "./lightsail-snapshot-rules.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
 import { tailnetRules } from "./lightsail-tailnet-rules.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
@@ -31,7 +33,8 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["servers", "agents"], check: eachNode(enoughMemory) },
   { needs: ["servers", "agents"], check: everyNode(({ path, node }) => freeLabels(path, node)) },
   { needs: ["servers", "agents"], check: everyNode(kubeletArguments) },
-  { needs: ["extraConfig"], check: ({ extraConfig }) => freeOptions(extraConfig, ownOptions) },
+  { needs: ["extraConfig", "snapshots"], check: freeExtraConfig },
+  ...snapshotRules,
   { needs: ["extraConfig"], check: ({ extraConfig }) => freeArguments(extraConfig) },
   { needs: ["clusterName", "servers", "agents"], check: distinctCloudNames },
   { needs: ["clusterName", "servers", "agents"], check: diskNamesBeginWithLetter },
@@ -42,6 +45,18 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   ...existingRules,
   ...networkRules,
 ];
+
+/** With a bucket of the stack's own, k3s's options for one are the topology's. */
+function freeExtraConfig({ extraConfig, snapshots }: LightsailFields): Problem[] {
+  const own = snapshots.bucket.kind === "none" ? ownOptions : { ...bucketOptions, ...ownOptions };
+  return freeOptions(extraConfig, own);
+}
+
+const bucketOptions = Object.fromEntries(
+  Object.keys(k3sOptions)
+    .filter((name) => name === "etcd-s3" || name.startsWith("etcd-s3-"))
+    .map((name) => [name, "use `snapshots.bucket`, or its kind none"]),
+);
 
 /** Where this stack's keys differ from what other stacks say of an option. */
 const ownOptions: Readonly<Record<string, string>> = {

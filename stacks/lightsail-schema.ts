@@ -6,6 +6,7 @@ import {
   lightsailRegionNames,
   snapshotTimePattern,
 } from "../components/upstream/lightsail.ts";
+import { lightsailBucketBundleIds } from "../components/upstream/lightsail-prices.ts";
 import { isCronSchedule } from "./cron.ts";
 import { existingKeys, existingNode, existingNodeKeys, type ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
@@ -147,6 +148,35 @@ function members(initial: string[] = ["autogroup:admin"]): z.ZodDefault<z.ZodArr
   return z.array(member, { error: "be a list of users and groups" }).default(initial);
 }
 
+const lightsailBucket = {
+  kind: z.literal("lightsail"),
+  /** Size, and with it the price. */
+  bundleId: z
+    .enum(lightsailBucketBundleIds, { error: `be ${alternatives(lightsailBucketBundleIds)}` })
+    .default("small_1_0"),
+};
+const bucketName = "be the name of a bucket: 3 to 63 lower-case letters, digits, '.' and '-'";
+const s3Bucket = {
+  kind: z.literal("s3"),
+  /** Host of the service, with a port where it is not 443. */
+  endpoint: text("be a host such as s3.example.com or s3.example.com:9000").regex(
+    /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$/,
+    { error: "be a host such as s3.example.com or s3.example.com:9000" },
+  ),
+  bucket: text(bucketName).regex(/^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$/, { error: bucketName }),
+  region: text("be a region such as eu-central-1").regex(/^[a-z0-9][-a-z0-9]*$/, {
+    error: "be a region such as eu-central-1",
+  }),
+  /** Below which the snapshots are. @default the cluster's name: nodes of two clusters have the same names */
+  folder: text("be a path such as clusters/home, without slashes around it")
+    .regex(/^[-\w.]+(\/[-\w.]+)*$/, { error: "be a path such as clusters/home, without slashes around it" })
+    .optional(),
+  accessKeyId: text("be the id of an access key").regex(/^[\w-]{3,128}$/, {
+    error: "be the id of an access key",
+  }),
+};
+const noBucket = { kind: z.literal("none") };
+
 const snapshots = {
   /** When etcd is snapshotted; UTC. */
   schedule: text("be a cron schedule such as 0 */12 * * *")
@@ -154,8 +184,21 @@ const snapshots = {
       error: "be a cron schedule of minute, hour, day, month and weekday such as 0 */12 * * *",
     })
     .default("0 */12 * * *"),
-  /** How many each server keeps, on its own /data. */
+  /** How many of each server are kept, on its own /data and in the bucket. */
   keep: wholeNumber(1, 100, "be a whole number from 1 to 100").default(5),
+  /** Where they are copied to: what is on a server is lost with it. */
+  bucket: z
+    .discriminatedUnion(
+      "kind",
+      [z.strictObject(lightsailBucket), z.strictObject(s3Bucket), z.strictObject(noBucket)],
+      {
+        error: ({ input }) =>
+          typeof input === "object"
+            ? "be lightsail, s3 or none"
+            : "be a mapping with kind, lightsail, s3 or none",
+      },
+    )
+    .prefault({ kind: "lightsail" }),
 };
 
 const port = "be a port from 1 to 65535";
@@ -214,6 +257,10 @@ export const lightsailFields = {
   snapshots: z.strictObject(snapshots, { error: "be a mapping with schedule or keep" }).prefault({}),
   podSecurity,
   auditLog,
+  /** Secret. Of `snapshots.bucket` with kind s3. */
+  s3SecretAccessKey: text("be text")
+    .min(1, { error: "be the secret of `snapshots.bucket.accessKeyId`" })
+    .optional(),
   /** @default nothing with `ingress`, else traefik and servicelb */
   disable: disable.optional(),
   timeToLive,
@@ -228,12 +275,14 @@ export const lightsailTextKeys: readonly string[] = [
   "availabilityZone",
   "sshOpenReason",
   "k3sVersion",
+  "s3SecretAccessKey",
   "timeToLive",
 ];
 
 export type LightsailFields = {
   readonly [Key in keyof typeof lightsailFields]: z.output<(typeof lightsailFields)[Key]>;
 };
+export type LightsailBucket = LightsailFields["snapshots"]["bucket"];
 export type LightsailNodeFields = z.output<z.ZodObject<typeof node>>;
 export type LightsailTailnet = LightsailFields["tailnet"];
 
@@ -248,7 +297,7 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
     case "extraPorts":
       return Object.keys(extraPort);
     case "snapshots":
-      return Object.keys(snapshots);
+      return path.length === 1 ? Object.keys(snapshots) : bucketKeys((value as { kind?: unknown }).kind);
     case "podSecurity":
       return Object.keys(podSecurityFields);
     case "auditLog":
@@ -258,4 +307,9 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
     default:
       return ["server", "agent"];
   }
+}
+
+function bucketKeys(kind: unknown): readonly string[] {
+  if (kind === "s3") return Object.keys(s3Bucket);
+  return Object.keys(kind === "none" ? noBucket : lightsailBucket);
 }

@@ -7,6 +7,7 @@ import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
 import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
 import { LightsailServer, type LightsailServerArgs } from "../components/lightsail/lightsail-server.ts";
 import { sshPort } from "../components/lightsail/public-ports.ts";
+import type { SnapshotStore } from "../components/lightsail/snapshot-bucket.ts";
 import { SshKey } from "../components/machine/ssh-key.ts";
 import { TailnetOperator } from "../components/machine/tailnet-operator.ts";
 import { cloudKeyName, operatorHostName, type Role } from "../components/render/names.ts";
@@ -22,6 +23,7 @@ import type {
   LightsailConfig,
   LightsailNode,
 } from "./lightsail-config.ts";
+import { snapshotStore, snapshotTarget } from "./lightsail-snapshots.ts";
 import { lightsailTailnet } from "./lightsail-tailnet.ts";
 import { formatWarning } from "./lightsail-warnings.ts";
 
@@ -44,6 +46,8 @@ export interface LightsailOutputs {
   readonly sshPrivateKey: pulumi.Output<string>;
   /** What the cluster needs of the tailnet's policy, HuJSON; a preview with `policy: elsewhere` prints it. */
   readonly tailnetPolicy: string;
+  /** What a list of the snapshots needs, its key a secret; null where they stay on the servers. */
+  readonly snapshotBucket: SnapshotStore | null;
 }
 
 export interface LightsailNodeOutput {
@@ -80,7 +84,8 @@ export function lightsailStack(
   const { clusterName } = config;
   const sshKey = new SshKey("ssh-key", { clusterName }, {});
   const tailnet = lightsailTailnet(config, machine.caCertificate);
-  const nodes = makeHosts(config, machine, tailnet, sshKey);
+  const provider = new Provider("aws", { region: config.region });
+  const nodes = makeHosts(config, { machine, tailnet, sshKey, provider });
   const elsewhere = takeHosts(config, machine, tailnet, sshKey);
   const identity = new ClusterIdentity(
     "identity",
@@ -101,6 +106,7 @@ export function lightsailStack(
     {},
   );
 
+  const store = snapshotStore(config, identity, provider);
   const cluster = new K3sCluster("cluster", {
     clusterName,
     identity,
@@ -110,6 +116,7 @@ export function lightsailStack(
     disable: config.disable,
     snapshots: config.snapshots,
     hardening: hardeningOf(config),
+    snapshotTarget: snapshotTarget(store, config.snapshots.keep),
     proxyUrl: operator.proxyUrl,
   });
   const kubeconfig = firstObjects(clusterName, cluster);
@@ -122,18 +129,13 @@ export function lightsailStack(
     expiresAt: identity.createdAt.apply((createdAt) => endOfLife(createdAt, config.timeToLive)),
     sshPrivateKey: pulumi.secret(sshKey.privateKey),
     tailnetPolicy: tailnet.policyText,
+    snapshotBucket: store ?? null,
   };
 }
 
 /** All instances start at the same time; servers come first in every list. */
-function makeHosts(
-  config: LightsailConfig,
-  machine: LightsailMachine,
-  tailnet: LastingTailnet,
-  sshKey: SshKey,
-): NodeOfRole[] {
+function makeHosts(config: LightsailConfig, { machine, tailnet, sshKey, provider }: HostParts): NodeOfRole[] {
   const { clusterName, region } = config;
-  const provider = new Provider("aws", { region });
   const keyPair = new KeyPair(
     "key-pair",
     {
@@ -166,6 +168,14 @@ function makeHosts(
     );
     return { node, host };
   });
+}
+
+/** What all hosts are made with. */
+interface HostParts {
+  readonly machine: LightsailMachine;
+  readonly tailnet: LastingTailnet;
+  readonly sshKey: SshKey;
+  readonly provider: Provider;
 }
 
 /** Machines that exist already. */

@@ -223,7 +223,14 @@ async function unpack(recipe: DownloadPin, file: string, draft: string, machine:
   const scratch = join(draft, ".unpacked");
   await mkdir(scratch);
   const members = Object.entries(recipe.files).map(
-    ([from, to]) => [from.replaceAll("{arch}", machine.arch), to] as const,
+    ([from, to]) =>
+      [
+        from
+          .replaceAll("{arch}", machine.arch)
+          // As `uname -m` says it.
+          .replaceAll("{kernel}", machine.arch === "amd64" ? "x86_64" : machine.arch),
+        to,
+      ] as const,
   );
   await execa("tar", ["-xzf", file, "-C", scratch, ...members.map(([from]) => from)]);
   for (const [from, to] of members) {

@@ -10,6 +10,7 @@ import type { DownloadPin, ModulesPin, ToolPin } from "./pin-types.ts";
 import { homelabPins } from "./pins-homelab.ts";
 import { kubernetesPins } from "./pins-k3s.ts";
 import { kubeBench } from "./pins-kube-bench.ts";
+import { rehearsalPins } from "./pins-rehearsal.ts";
 
 /** https://github.com/pulumi/pulumi-command/releases: GoReleaser's names. */
 const pulumiPlugin = (name: string, version: string): DownloadPin => ({
@@ -216,4 +217,5 @@ export const PINS: readonly ToolPin[] = [
   kubernetes,
   ...homelabPins,
   kubeBench,
+  ...rehearsalPins,
 ];

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
+import type { Resource } from "../deployment.ts";
 import { readResources, stackExists } from "../deployment.ts";
 import { Failure, InputError } from "../errors.ts";
 import { findLeftovers, removeLeftovers, tracesOf } from "../leftovers.ts";
@@ -22,6 +23,7 @@ export async function destroy(context: Context, stack: Stack, options: DestroyOp
   const known = (await stackExists(paths, stack.name)) || existsSync(configFile(paths, stack.name));
   const cluster = await clusterName(context, stack.name);
   const resources = await readResources(paths, stack.name);
+  refuseProtected(stack, resources);
   const traces = tracesOf(cluster, resources);
   // Of a stack whose nodes stand elsewhere nothing is here, and nobody who runs it needs Podman or root.
   const here = nodesHere(context, stack.topology);
@@ -58,6 +60,22 @@ async function destroyResources(context: Context, stack: Stack, options: Destroy
   context.console.info("once more, after reading what is really there");
   const second = await operate(context, stack.name, [...args, "--refresh=true"], timeoutMs);
   return requireSuccess(context, stack.name, "destroy", second);
+}
+
+/**
+ * Pulumi would stop at them in the middle.
+ *
+ * @throws InputError that says how each loses its protection; nothing was removed
+ */
+function refuseProtected({ name }: Stack, resources: readonly Resource[]): void {
+  const holding = resources.filter(({ protect }) => protect === true);
+  if (holding.length === 0) return;
+  throw new InputError(
+    [
+      `these hold data that destroy would delete, and are protected; where that is meant: eval "$(./homespan env ${name})", then`,
+      ...holding.map(({ urn }) => `  pulumi state unprotect --yes --stack ${name} '${urn}'`),
+    ].join("\n"),
+  );
 }
 
 async function clean(context: Context, traces: Traces): Promise<void> {

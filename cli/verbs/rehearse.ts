@@ -107,7 +107,10 @@ async function run(
     sshSources,
     cache: join(context.paths.cache, "rehearsal"),
     arch: machine.arch,
-    programs: { k3s: tool("k3s"), tailscale: tool("tailscale"), tailscaled: tool("tailscaled") },
+    programs: {
+      ...{ k3s: tool("k3s"), tailscale: tool("tailscale"), tailscaled: tool("tailscaled") },
+      versitygw: tool("versitygw"),
+    },
     imagesDirectory: images.length === 0 ? undefined : cluster["HOMESPAN_CLUSTER_IMAGES"],
     pluginsOf: join(context.paths.cache, "pulumi-home"),
   });

@@ -11,6 +11,7 @@ import { groupsFor } from "../needs.ts";
 import type { RecordedNode } from "../nodes.ts";
 import { nodeTable, recordedNodes } from "../nodes.ts";
 import { operate, recover, requireSuccess, withStack } from "../operation.ts";
+import { refuseWhileRestoring } from "../snapshots/order.ts";
 import type { Stack } from "../stack.ts";
 import { defaultTopology } from "../stack.ts";
 import { withPulumiEnvironment } from "../pulumi-environment.ts";
@@ -43,6 +44,7 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   const verb = options.verb ?? "up";
   const started = Date.now();
   const base = options.base ?? "committed";
+  if (verb !== "restore") await refuseWhileRestoring(context.paths, stack.name);
   await prepareMachine(context, stack, await composeConfig(context.paths, stack, options.settings, base));
   const ready = Date.now();
   const extra = options.pulumiArguments ?? [];

@@ -13,8 +13,8 @@ export interface RoleConfig {
   readonly k3s: K3sConfig;
   readonly fresh: JoinConf;
   readonly initialised: JoinConf;
-  /** File name -> token. */
-  readonly tokens: Readonly<Record<string, pulumi.Output<string>>>;
+  /** Path below the node's data directory -> content that is secret. */
+  readonly secretFiles: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 /** The join layer's files on the host; they go with the machine, so nothing is removed one by one when it goes. */
@@ -33,10 +33,6 @@ export function nodeConfig(
       initialised: { ...role.initialised, ...reached },
     });
   const { files, joinFile } = render();
-  const tokens = Object.entries(role.tokens).map(([file, token]): [string, pulumi.Output<string>] => [
-    `${host.paths.secrets}/${file}`,
-    token,
-  ]);
   return new NodeConfig(
     `${name}-config`,
     {
@@ -44,7 +40,7 @@ export function nodeConfig(
       transport: host.transport,
       identity: host.identity,
       files,
-      secretFiles: pulumi.secret(pulumi.all(Object.fromEntries(tokens))),
+      secretFiles: pulumi.secret(pulumi.all(role.secretFiles)),
       // Known only once the machine has its address; everything else is known at once.
       joinFile: host.externalAddress?.apply((it) => render({ externalAddress: it }).joinFile) ?? joinFile,
       initialised: identity.initialised,

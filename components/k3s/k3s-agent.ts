@@ -49,6 +49,6 @@ function roleConfig(args: JoinArgs): RoleConfig {
     },
     fresh: conf,
     initialised: conf,
-    tokens: { "agent-token": identity.agentToken },
+    secretFiles: { [`${host.paths.secrets}/agent-token`]: identity.agentToken },
   };
 }

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
 import type { Hardening } from "../render/hardening.ts";
 import type { Snapshots } from "../render/k3s-config.ts";
+import type { SnapshotTarget } from "../render/k3s-snapshots.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
 import { ClusterAnchor } from "./cluster-anchor.ts";
@@ -41,6 +42,12 @@ export interface K3sClusterArgs {
    */
   readonly hardening?: Hardening;
   /**
+   * The bucket that takes a copy of each snapshot. Secret.
+   *
+   * @default none
+   */
+  readonly snapshotTarget?: pulumi.Output<SnapshotTarget> | undefined;
+  /**
    * Proxy that leads to the servers' APIs, such as a tailnet operator's. It is in the kubeconfig, so that everything that uses
    * the cluster goes through it.
    *
@@ -70,8 +77,8 @@ export class K3sCluster extends pulumi.ComponentResource {
       return { ...node, clusterName, identity, hardening, servers: peersOf(node.host) };
     };
     const servers = args.servers.map((node, index) => {
-      const { datastore, snapshots, disable = [] } = args;
-      const server = { ...join(node), datastore, snapshots, disable, first: index === 0 };
+      const { datastore, snapshots, snapshotTarget, disable = [] } = args;
+      const server = { ...join(node), datastore, snapshots, snapshotTarget, disable, first: index === 0 };
       return new K3sServer(node.host.nodeName, server, { parent: this });
     });
     const agents = args.agents.map((node) => new K3sAgent(node.host.nodeName, join(node), { parent: this }));

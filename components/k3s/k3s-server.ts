@@ -1,8 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
+import { pathBelowData } from "../render/host-paths.ts";
 import type { JoinConf, JoinMode } from "../render/join-conf.ts";
 import type { Snapshots } from "../render/k3s-config.ts";
+import { renderSnapshots, type SnapshotTarget } from "../render/k3s-snapshots.ts";
 import type { Host } from "../shared/host.ts";
-import type { Datastore } from "../upstream/k3s.ts";
+import { k3sPaths, type Datastore } from "../upstream/k3s.ts";
 import type { ClusterAccess, JoinArgs } from "./join-args.ts";
 import { membership, nodeConfig, type RoleConfig } from "./join-resources.ts";
 import type { Membership } from "./membership.ts";
@@ -25,6 +27,12 @@ export interface K3sServerArgs extends JoinArgs {
    * @default k3s's own: every twelve hours, five
    */
   readonly snapshots?: Snapshots | undefined;
+  /**
+   * The bucket that takes a copy of each snapshot. A change restarts k3s. Secret.
+   *
+   * @default none: snapshots stay on the server's own disk
+   */
+  readonly snapshotTarget?: pulumi.Output<SnapshotTarget> | undefined;
 }
 
 /** Makes a k3s server of a host. */
@@ -73,7 +81,13 @@ function roleConfig(args: K3sServerArgs): RoleConfig {
     },
     fresh: conf(firstMode(args)),
     initialised: conf("join"),
-    tokens: { "server-token": identity.serverToken, "agent-token": identity.agentToken },
+    secretFiles: {
+      [`${host.paths.secrets}/server-token`]: identity.serverToken,
+      [`${host.paths.secrets}/agent-token`]: identity.agentToken,
+      ...(args.snapshotTarget === undefined
+        ? {}
+        : { [pathBelowData(host.paths, k3sPaths.snapshots)]: args.snapshotTarget.apply(renderSnapshots) }),
+    },
   };
 }
 

@@ -19,7 +19,7 @@ export const machineDirectory = "/usr/lib/homespan";
 const shared = ["boot/wait.sh", "boot/stage.sh", "boot/config.sh", "boot/sequence.sh"];
 const sourced = [
   "boot/driver-systemd.sh",
-  ...["artifacts", "data", "kernel"].map((name) => `boot/machine/${name}.sh`),
+  ...["artifacts", "data", "kernel", "restore"].map((name) => `boot/machine/${name}.sh`),
 ];
 const units = [
   "homespan-again.service",

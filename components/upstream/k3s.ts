@@ -14,6 +14,8 @@ export const k3sPaths = {
   config: "/etc/rancher/k3s/config.yaml",
   /** Read after config.yaml, in order of name; `10-address.yaml` belongs to the boot sequence. */
   registration: "/etc/rancher/k3s/config.yaml.d/05-registration.yaml",
+  /** Where etcd's snapshots are copied to, with the key for it. */
+  snapshots: "/etc/rancher/k3s/config.yaml.d/20-snapshots.yaml",
   /** https://docs.k3s.io/advanced#configuring-containerd */
   containerdDirectory: "/var/lib/rancher/k3s/agent/etc/containerd",
   /** https://docs.k3s.io/installation/airgap#manually-deploy-images-method */

@@ -107,3 +107,8 @@ export const automaticSnapshotsKept = 7;
  * https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_CreateInstances.html
  */
 export const userDataMaxBytes = 16 * 1024;
+
+/** A Lightsail bucket is one of S3. https://docs.aws.amazon.com/general/latest/gr/s3.html */
+export function bucketEndpoint(region: string): string {
+  return `s3.${region}.amazonaws.com`;
+}

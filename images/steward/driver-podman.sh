@@ -179,6 +179,13 @@ driver_check_artifacts() {
   [ "$DRIVER_SEEN_HASH" = "$DRIVER_HASH" ] || driver_make create k3s
 }
 
+# Servers in containers are made anew instead: their snapshots are on the volumes that would have been lost.
+driver_restore() {
+  [ -s "$BOOT_DATA/restore.conf" ] || return 0
+  BOOT_ERROR='restore.conf is for machines: this carrier restores nothing'
+  return 1
+}
+
 driver_start_k3s() {
   driver_start k3s
 }

@@ -34,12 +34,13 @@ export async function makeAuthority(name: string, now: number): Promise<Authorit
   return { certificate: certificate.toString("pem"), key: await keyPem(keys.privateKey) };
 }
 
-/** A server certificate for a host name and an address, signed by the authority. */
+/** A server certificate for host names and an address, signed by the authority. */
 export async function makeLeaf(
   authority: Authority,
   hostName: string,
   address: string,
   now: number,
+  otherNames: readonly string[] = [],
 ): Promise<Authority> {
   const x509 = await library();
   const issuer = new x509.X509Certificate(authority.certificate);
@@ -65,7 +66,7 @@ export async function makeLeaf(
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension([
-        { type: "dns", value: hostName },
+        ...[hostName, ...otherNames].map((value) => ({ type: "dns" as const, value })),
         { type: "ip", value: address },
       ]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),

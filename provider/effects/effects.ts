@@ -18,6 +18,7 @@ import { runProcess } from "./process.ts";
 import { type Ssh, SshConnections } from "./ssh.ts";
 import { type Tailnets, tailnetsOf } from "./tailnets.ts";
 import { TailscaleHttpApi } from "./tailscale-api.ts";
+import { type RestoreOrder, readRestoreOrder, restoreVariable } from "../logic/restore-order.ts";
 import { type UserLogins, userLogins } from "./user-keys.ts";
 import { CachedVmImages, type VmImages } from "./vm-images.ts";
 import { type Clock, systemClock } from "./wait.ts";
@@ -39,11 +40,14 @@ export interface Effects {
   readonly clock: Clock;
   /** Hexadecimal text of that many random bytes. */
   readonly random: (bytes: number) => string;
+  /** What this run restores the cluster from; `undefined` for any other run. */
+  readonly restoring: () => RestoreOrder | undefined;
 }
 
 /** The real ones. */
 export function systemEffects(): Effects {
   const podman = new PodmanProgram(runProcess);
+  const order = readRestoreOrder(process.env[restoreVariable]);
   const ssh = new SshConnections();
   const headscale = new HeadscaleRest(podman, new HeadscaleProgram(podman));
   const kubernetes = new HttpsKubernetes();
@@ -63,5 +67,6 @@ export function systemEffects(): Effects {
     nodeLists: new NodeLists(patientKubernetes(kubernetes, systemClock)),
     clock: systemClock,
     random: (bytes) => randomBytes(bytes).toString("hex"),
+    restoring: () => order,
   };
 }

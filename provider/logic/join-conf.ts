@@ -6,6 +6,11 @@ export function otherServers(joinConf: string): readonly string[] {
   return value("ROLE") === "server" ? value("SERVERS").split(" ").filter(Boolean) : [];
 }
 
+/** True for the join.conf of a server. */
+export function isServer(joinConf: string): boolean {
+  return /^ROLE=server$/m.test(joinConf);
+}
+
 /** The steward's container of the node with that tailnet name: both names follow from cluster and node alone. */
 export function stewardOfHost(fullyQualifiedName: string): string {
   return `homespan-${fullyQualifiedName.split(".")[0] ?? ""}-steward`;

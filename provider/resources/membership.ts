@@ -9,6 +9,7 @@ import { checkQuorum, removeNode } from "../effects/node-removal.ts";
 import { missingServers } from "../effects/other-servers.ts";
 import { patientKubernetes } from "../effects/patient-kubernetes.ts";
 import { remainingDevices } from "../effects/tailnets.ts";
+import { restoredNode } from "../effects/restored-node.ts";
 import { waitFor } from "../effects/wait.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
 import { isReady, stuckText } from "../logic/stage.ts";
@@ -25,7 +26,7 @@ const LOCK_SECONDS = 240;
 const REGISTER_AGAIN_SECONDS = 4;
 
 export function membership(effects: Effects) {
-  const { nodeLists, nodes, tailnets, clock } = effects;
+  const { nodeLists, nodes, tailnets, clock, restoring } = effects;
   const kubernetes = patientKubernetes(effects.kubernetes, clock);
 
   /** Cluster -> APIs of all servers it is to have, as the program of this run says. */
@@ -48,6 +49,7 @@ export function membership(effects: Effects) {
     deviceId: device?.id ?? "",
     nodeUid: node?.uid ?? "",
     kubeletVersion: node?.kubeletVersion ?? "",
+    restored: restoring()?.id ?? "",
   });
 
   /**
@@ -67,9 +69,12 @@ export function membership(effects: Effects) {
     let askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
     let restarted = false;
     let reach = "";
+    const reported = restoring() === undefined ? undefined : restoredNode(inputs.nodeName);
     const ready = await waitFor(
       async () => {
+        let isPresent: boolean;
         try {
+          isPresent = (await reported?.(api)) ?? true;
           last = await getNode(api, inputs.nodeName);
           reach = "";
         } catch (error) {
@@ -77,6 +82,7 @@ export function membership(effects: Effects) {
           reach = error.message;
           return undefined;
         }
+        if (!isPresent) return undefined;
         if (last?.ready === true) {
           return !confirm || isReady(await nodes.stages(inputs.transport)) ? last : undefined;
         }
@@ -214,8 +220,10 @@ export function membership(effects: Effects) {
     drift: (state, news) => {
       // Every member that stays is looked at before any that does not is removed.
       learn(news);
+      const order = restoring();
       return [
         ...(state.ready ? [] : ["ready"]),
+        ...(order === undefined || order.id === state.restored ? [] : ["restored"]),
         ...Object.keys(news.labels)
           .filter((name) => name in state.labels && state.foundLabels[name] !== news.labels[name])
           .map((name) => pathText(["foundLabels", name])),
@@ -225,7 +233,10 @@ export function membership(effects: Effects) {
       learn(inputs);
       const id = idOf(inputs);
       try {
-        return { id, outputs: await ensure(inputs, { owned: {}, confirm: false }, context) };
+        return {
+          id,
+          outputs: await ensure(inputs, { owned: {}, confirm: restoring() !== undefined }, context),
+        };
       } catch (error) {
         if (error instanceof PartialFailure) throw error;
         // The machine has all it needs to register, whatever ended this wait: without a state nobody would remove what
@@ -260,15 +271,16 @@ export function membership(effects: Effects) {
       }
     },
     update: (state, inputs, context) =>
-      ensure(inputs, { owned: state.labels, confirm: !state.ready }, context),
+      ensure(inputs, { owned: state.labels, confirm: !state.ready || restoring() !== undefined }, context),
     async delete(state, _id, context) {
       try {
-        await remove(state, context);
+        // Where the cluster is restored there is none to leave: the machine that comes takes this node's place.
+        if (restoring() === undefined) await remove(state, context);
       } catch (error) {
         if (!(error instanceof Unreachable)) throw error;
         throw new Error(
-          `${state.nodeName} cannot leave its cluster: ${error.message}. Start one of its servers and run again, or ` +
-            `destroy the whole stack`,
+          `${state.nodeName} cannot leave its cluster: ${error.message}. Start one of its servers and run again; if all ` +
+            `are lost, ./homespan restore brings the cluster back from a snapshot`,
           { cause: error },
         );
       }

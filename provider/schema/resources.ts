@@ -224,6 +224,8 @@ export const nodeConfigOutputs = nodeConfigInputs.extend({
   joinVariant: z.enum(["fresh", "initialised"]),
   /** Path -> sha256 as found on the node. Missing file: "". */
   checksums: z.record(z.string(), z.string()),
+  /** The last order to restore the cluster that the node was given; "" for none. */
+  restored: z.string().default(""),
 });
 
 /** The admin kubeconfig, with the first endpoint that answers. */
@@ -277,4 +279,6 @@ export const membershipOutputs = membershipInputs.extend({
   nodeUid: z.string(),
   /** Version of its kubelet, as found. */
   kubeletVersion: z.string(),
+  /** The last order to restore the cluster after which it was seen Ready; "" for none. */
+  restored: z.string().default(""),
 });

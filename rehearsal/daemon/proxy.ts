@@ -22,10 +22,12 @@ for (const [network, prefix] of [
 }
 inside.addAddress("::1", "ipv6");
 
-/** Where a connection to a host goes: an address, or `undefined` where it must not go. */
+/** Where a connection to a host goes: an address, or `undefined` where it must not go. `*.name` stands for all below it. */
 export function destination(host: string, hosts: Readonly<Record<string, string>>): string | undefined {
   const bare = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
-  const mapped = Object.entries(hosts).find(([name]) => name === bare)?.[1];
+  const mapped = Object.entries(hosts).find(([name]) =>
+    name.startsWith("*.") ? bare.endsWith(name.slice(1)) : name === bare,
+  )?.[1];
   if (mapped !== undefined) return mapped;
   if (bare === "localhost") return "127.0.0.1";
   const family = isIP(bare);

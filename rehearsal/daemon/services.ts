@@ -2,11 +2,20 @@
 import { readFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { join } from "node:path";
 import { apiServer } from "../clouds/tailscale/api-server.ts";
 import { type Account, ACCOUNT_USER, openAccount } from "../clouds/tailscale/account.ts";
 import { tailscaleApi } from "../clouds/tailscale/api.ts";
 import { type Control, HeadscaleControl } from "../clouds/tailscale/control.ts";
-import { CONTROL_HOST, type ControlServer, controlServer } from "../clouds/tailscale/control-server.ts";
+import {
+  CONTROL_HOST,
+  type ControlServer,
+  controlServer,
+  internetOf,
+} from "../clouds/tailscale/control-server.ts";
+import { hostAddress } from "../../components/render/address.ts";
+import { objectFiles, serviceName } from "../objects/files.ts";
+import { ensureObjectServer } from "../objects/object-server.ts";
 import { enforcePolicy } from "../clouds/tailscale/policy-file.ts";
 import { Faults } from "../clouds/shared/faults.ts";
 import type { Effects } from "../../provider/effects/effects.ts";
@@ -32,6 +41,24 @@ export interface ControlPlane {
   readonly control: (container: string) => Control;
   /** A key for the control server's own API. */
   readonly apiKey: (container: string) => Promise<string>;
+  /** The S3 service, in the control server's network; undefined for a rehearsal without one. */
+  readonly objects: (
+    folder: string,
+    world: World,
+    orders: Orders,
+    signal: AbortSignal,
+  ) => Promise<ObjectPlane | undefined>;
+}
+
+export interface ObjectPlane {
+  /** PEM. */
+  readonly caCertificate: string;
+  /** The file it is in. */
+  readonly caFile: string;
+  /** Its names -> its address. */
+  readonly hosts: Readonly<Record<string, string>>;
+  /** The names of all buckets, `*.name` -> its address. */
+  readonly buckets: Readonly<Record<string, string>>;
 }
 
 /** The real Headscale. */
@@ -48,12 +75,30 @@ export function headscaleControlPlane(effects: Effects): ControlPlane {
       if (made.code !== 0) throw new CommandError("headscale apikeys create", made);
       return JSON.parse(made.stdout) as string;
     },
+    async objects(folder, { world, region }, { programs }, signal) {
+      const program = programs?.versitygw?.path;
+      if (program === undefined) return undefined;
+      const { network, subnet } = await internetOf(effects.podman, world);
+      const address = hostAddress(subnet, OBJECTS_NUMBER);
+      const place = { effects, folder, world, region, network, address, program };
+      const caCertificate = await ensureObjectServer(place, signal);
+      const names = [serviceName(region), `s3.${region}.amazonaws.com`];
+      return {
+        caCertificate,
+        caFile: join(objectFiles(folder).tls, "ca.crt"),
+        hosts: Object.fromEntries(names.map((name) => [name, address])),
+        buckets: Object.fromEntries(names.map((name) => [`*.${name}`, address])),
+      };
+    },
   };
 }
 
 function hostOf(control: ControlOrder): string {
   return control.kind === "tailscale" ? CONTROL_HOST : control.host;
 }
+
+/** Number of its address in the control server's network. */
+const OBJECTS_NUMBER = 11;
 
 export interface RunningServices {
   readonly state: DaemonState;
@@ -78,14 +123,17 @@ export async function startServices(
   const control = plane.control(found.container);
   // Somebody's own Headscale has a policy of its own, or none.
   if (orders.control.kind === "tailscale") await enforcePolicy({ account, control });
-  await writeFileWhole(files.caFile, found.caCertificate);
+  const objects = await plane.objects(folder, world, orders, signal);
+  const trusted = isTrusted(orders.control);
+  const bucketCa = objects?.caCertificate ?? "";
+  await writeFileWhole(files.caFile, pemFile(found.caCertificate, trusted ? bucketCa : ""));
   const headscaleKey = await headscaleKeyOf(files.headscaleKey, orders, () => plane.apiKey(found.container));
 
-  const hosts = { [hostOf(orders.control)]: found.address };
+  const hosts = { [hostOf(orders.control)]: found.address, ...objects?.hosts };
   // Machines made from now on know the name, and trust whoever bears it where the internet would.
   await changeWorld(folder, {
-    hosts: { ...world.hosts, ...hosts },
-    caFile: isTrusted(orders.control) ? files.caFile : undefined,
+    hosts: { ...(await readWorld(folder)).hosts, ...hosts },
+    caFile: trusted ? files.caFile : objects?.caFile,
   });
   const artifacts = await making;
   const setMagicDns = async (on: boolean): Promise<void> => {
@@ -101,7 +149,7 @@ export async function startServices(
   const { gateway } = world.network;
   const servers: Record<string, Server> = {
     api: apiServer(api),
-    proxy: connectProxy(() => hosts),
+    proxy: connectProxy(() => ({ ...hosts, ...objects?.buckets })),
     ...(artifacts.length === 0 ? {} : { mirror: mirrorServer(artifacts, [gateway, "127.0.0.1"]) }),
   };
   const connections = connectionsOf(Object.values(servers));
@@ -142,6 +190,14 @@ async function headscaleKeyOf(
   const made = await make();
   await writeFileWhole(file, made);
   return made;
+}
+
+/** One after the other, each on lines of its own. */
+function pemFile(...certificates: readonly string[]): string {
+  return certificates
+    .filter((it) => it !== "")
+    .map((it) => `${it.trimEnd()}\n`)
+    .join("");
 }
 
 async function artifactsOf({ programs, arch, cache }: Orders): Promise<readonly MadeArtifact[]> {

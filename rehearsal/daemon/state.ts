@@ -31,6 +31,8 @@ const ordersSchema = z.strictObject({
       k3s: z.strictObject({ path: z.string(), version: z.string() }),
       tailscale: z.strictObject({ path: z.string(), version: z.string() }),
       tailscaled: z.strictObject({ path: z.string(), version: z.string() }),
+      /** The S3 service; without it buckets hold nothing. */
+      versitygw: z.strictObject({ path: z.string(), version: z.string() }).optional(),
     })
     .optional(),
 });

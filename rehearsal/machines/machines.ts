@@ -87,4 +87,6 @@ export interface Machines {
    * Lightsail detaches disks from stopped instances alone.
    */
   detachDisk(machineName: string, diskName: string): Promise<void>;
+  /** Machines that run, and those to come, know these names of others -> IPv4 address. Repeated for a machine that was started again. */
+  know(names: Readonly<Record<string, string>>): Promise<void>;
 }

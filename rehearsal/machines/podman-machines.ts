@@ -9,7 +9,7 @@ import { removeContainer, removeVolume } from "../../provider/effects/removal.ts
 import { ownObject } from "../../provider/logic/ownership.ts";
 import { withLock } from "../../toolchain/locks.ts";
 import { detectMachine } from "../../toolchain/machine.ts";
-import { readWorld, type World, type WorldEffects, worldEffects } from "../world.ts";
+import { changeWorld, readWorld, type World, type WorldEffects, worldEffects } from "../world.ts";
 import { isInside, machineHosts, nextAddress, passingHosts } from "./addresses.ts";
 import {
   applyCloudRules,
@@ -34,6 +34,7 @@ import type {
   PortRule,
 } from "./machines.ts";
 import { MachineDisks } from "./machine-disks.ts";
+import { tellHosts } from "./machine-hosts.ts";
 import { blueprintUser, renderSeed } from "./seed.ts";
 
 /** {@link Machines} of the world in `folder`. */
@@ -65,6 +66,7 @@ export class PodmanMachines implements Machines {
       if (container !== undefined && entry !== undefined) {
         await applyCloudRules(this.#folder, world, this.#effects);
         if (!container.running) await this.#effects.podman.command(["start", container.name]);
+        await tellHosts(this.#effects.podman, container.name, (await readWorld(this.#folder)).hosts);
         return addressesOf(entry);
       }
       await this.#clear(world, spec.name);
@@ -73,8 +75,30 @@ export class PodmanMachines implements Machines {
       // In force before there is anything to reach.
       await applyCloudRules(this.#folder, world, this.#effects);
       await this.#start(world, spec, made, user);
+      // What became known since it was ordered.
+      await tellHosts(
+        this.#effects.podman,
+        containerName(world.world, spec.name),
+        (await readWorld(this.#folder)).hosts,
+      );
       return addressesOf(made);
     });
+  }
+
+  async know(names: Readonly<Record<string, string>>): Promise<void> {
+    const { hosts } = await readWorld(this.#folder);
+    if (Object.entries(names).some(([name, address]) => hosts[name] !== address)) {
+      await changeWorld(this.#folder, { hosts: { ...hosts, ...names } });
+    }
+    const world = await readWorld(this.#folder);
+    for (const name of Object.keys((await this.#books.read()).machines)) {
+      const container = await this.#container(world, name);
+      if (container?.running !== true) continue;
+      await tellHosts(this.#effects.podman, container.name, names).catch(async (error: unknown) => {
+        // One that is going needs no names.
+        if ((await this.#container(world, name))?.running === true) throw error;
+      });
+    }
   }
 
   async remove(name: string): Promise<void> {

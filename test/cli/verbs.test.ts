@@ -59,6 +59,23 @@ describe("destroy", () => {
     expect(made.removedFolders).toEqual(["/run/homespan/ci"]);
   });
 
+  test("names what is protected, and removes nothing", async () => {
+    const made = withCluster(bed());
+    const held = {
+      urn: urn("aws:lightsail/bucket:Bucket", "snapshots-bucket"),
+      type: "aws:lightsail/bucket:Bucket",
+    };
+    const resources = [...resourcesOfCi, { ...held, protect: true }];
+    made.environment["FAKE_CHECKPOINT"] = made.file("protected.json", {
+      version: 3,
+      checkpoint: { latest: { resources } },
+    });
+    await prepareStack(made.context, ci, []);
+    const error = await failure(destroy(made.context, ci, once));
+    expect(error.message).toContain(`pulumi state unprotect --yes --stack ci '${held.urn}'`);
+    expect(made.calls().some((call) => call.includes("|destroy"))).toBe(false);
+  });
+
   test("asks on a terminal, and does nothing after a no", async () => {
     const made = withCluster(bed({ yes: false, answer: false }));
     await prepareStack(made.context, ci, []);

@@ -11,6 +11,7 @@ import { SshConnections } from "../../provider/effects/ssh.ts";
 import { userLogins } from "../../provider/effects/user-keys.ts";
 import { tailnetsOf } from "../../provider/effects/tailnets.ts";
 import { TailscaleHttpApi } from "../../provider/effects/tailscale-api.ts";
+import type { RestoreOrder } from "../../provider/logic/restore-order.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
 import { CachedVmImages } from "../../provider/effects/vm-images.ts";
 import { runProcess } from "../../provider/effects/process.ts";
@@ -82,6 +83,8 @@ export class Harness extends ProviderClient {
   /** What the clients of Tailscale's and Headscale's APIs find in its environment. */
   readonly environment: Record<string, string> = {};
   readonly ssh = new SshConnections();
+  /** What the run restores the cluster from. */
+  order: RestoreOrder | undefined;
   #random = 0;
 
   async start(): Promise<void> {
@@ -110,6 +113,7 @@ export class Harness extends ProviderClient {
       kubernetes: this.kubernetes,
       nodeLists: new NodeLists(patientKubernetes(this.kubernetes, this.clock), unshared),
       clock: this.clock,
+      restoring: () => this.order,
       random: (bytes) => `${String((this.#random += 1))}f`.padStart(bytes * 2, "0"),
     };
     await this.serve(effects);

@@ -5,11 +5,40 @@ import { renderJoin } from "../../components/render/join.ts";
 import { renderJoinConf } from "../../components/render/join-conf.ts";
 import { renderK3sConfig } from "../../components/render/k3s-config.ts";
 import { k3sImageFor, k3sReleaseOf } from "../../components/render/k3s-image.ts";
+import { renderSnapshots } from "../../components/render/k3s-snapshots.ts";
 import { renderRegistration } from "../../components/render/k3s-registration.ts";
-import { ownedOptions } from "../../components/upstream/k3s-options.ts";
+import { k3sOptions, ownedOptions } from "../../components/upstream/k3s-options.ts";
 import { agent, restricted, server } from "./samples.ts";
 
 const read = (text: string): Record<string, unknown> => parse(text) as Record<string, unknown>;
+
+describe("20-snapshots.yaml", () => {
+  const target = {
+    ...{ endpoint: "s3.eu-central-1.amazonaws.com", bucket: "prod-etcd-1a2b3c4d", region: "eu-central-1" },
+    ...{ folder: "", accessKeyId: "AKIA0EXAMPLE", secretAccessKey: "a/b+c: #d", keep: 5 },
+  };
+
+  test("names the bucket and its key, each an option that k3s has", async () => {
+    const text = renderSnapshots(target);
+    await expect(text).toMatchFileSnapshot("golden/20-snapshots.yaml");
+    expect(read(text)).toEqual({
+      "etcd-s3": true,
+      "etcd-s3-endpoint": "s3.eu-central-1.amazonaws.com",
+      "etcd-s3-bucket": "prod-etcd-1a2b3c4d",
+      "etcd-s3-region": "eu-central-1",
+      "etcd-s3-access-key": "AKIA0EXAMPLE",
+      "etcd-s3-secret-key": "a/b+c: #d",
+      "etcd-s3-retention": 5,
+    });
+    for (const option of Object.keys(read(text))) expect(Object.keys(k3sOptions)).toContain(option);
+  });
+
+  test("has a folder only where one is wanted", () => {
+    expect(read(renderSnapshots({ ...target, folder: "clusters/home" }))["etcd-s3-folder"]).toBe(
+      "clusters/home",
+    );
+  });
+});
 
 describe("config.yaml", () => {
   test("of a server says when etcd is snapshotted, where that was chosen", () => {

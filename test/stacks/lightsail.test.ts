@@ -334,6 +334,14 @@ test("outputs", async () => {
     expiresAt: "2026-11-21T14:00:00.000Z",
     kubeconfig: secrets.kubeconfig,
     sshPrivateKey: machineSecrets.privateKey,
+    snapshotBucket: {
+      endpoint: "s3.eu-central-1.amazonaws.com",
+      bucket: "lightsail-etcd-3b1f",
+      region: "eu-central-1",
+      folder: "",
+      accessKeyId: "AKIA0EXAMPLE",
+      secretAccessKey: machineSecrets.bucketSecret,
+    },
     tailnetPolicy: expect.stringContaining('"tag:lightsail-server": ["autogroup:admin"],') as string,
     nodes: [
       {
@@ -359,4 +367,32 @@ test("the nodes in the outputs are readable: no key is among them", async () => 
   expect(await pulumi.isSecret(result.nodes)).toBe(false);
   expect(await pulumi.isSecret(result.sshPrivateKey)).toBe(true);
   expect(await pulumi.isSecret(result.kubeconfig)).toBe(true);
+  expect(await pulumi.isSecret(pulumi.output(result.snapshotBucket))).toBe(true);
+});
+
+test("snapshots go where the configuration says, with their key in a secret file of the servers alone", async () => {
+  const path = "etc/rancher/k3s/config.yaml.d/20-snapshots.yaml";
+  const own = {
+    snapshots: {
+      bucket: {
+        ...{ kind: "s3", endpoint: "s3.example.com", bucket: "etcd", region: "eu-central-1" },
+        accessKeyId: "AKIA0EXAMPLE",
+      },
+    },
+    s3SecretAccessKey: machineSecrets.bucketSecret,
+  };
+  for (const [changes, made, folder] of [
+    [withAgent, 1, ""],
+    [{ ...withAgent, ...own }, 0, "lightsail"],
+  ] as const) {
+    const { ofType, find, outputs, registrations } = await run(changes);
+    expect(ofType("aws:lightsail/bucket:Bucket")).toHaveLength(made);
+    expect(outputs).toMatchObject({ snapshotBucket: { folder } });
+    expect(find("homespan:index:NodeConfig", "server-1-config").inputs["secretFiles"]).toBe("[secret]");
+    expect(find("homespan:index:NodeConfig", "server-1-config").inputs["files"]).not.toHaveProperty([path]);
+    expect(JSON.stringify(registrations)).not.toContain(machineSecrets.bucketSecret);
+  }
+  const { ofType, outputs } = await run({ snapshots: { bucket: { kind: "none" } } });
+  expect(ofType("aws:lightsail/bucket:Bucket")).toEqual([]);
+  expect(outputs).toMatchObject({ snapshotBucket: null });
 });

@@ -58,7 +58,7 @@ describe.concurrent("10-address.yaml", () => {
     await world.run(308);
     expect(world.stages()["config"]).toMatchObject({
       state: "failed",
-      error: expect.stringContaining("destroy the cluster and make it anew") as unknown,
+      error: expect.stringContaining("restore the cluster from a snapshot") as unknown,
     });
     expect(Math.max(...world.sleeps())).toBeLessThanOrEqual(2);
     expect(world.acts()).not.toContain("start k3s");

@@ -2,6 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { readWorld } from "../../world.ts";
 import type { FoundMachine, Machines } from "../../machines/machines.ts";
+import { ObjectFolders, type ObjectStore } from "../../objects/object-folders.ts";
 import type { Books } from "../shared/books.ts";
 import { Faults } from "../shared/faults.ts";
 import { type AwsBooks, openAwsBooks } from "./books.ts";
@@ -14,6 +15,8 @@ export interface Account {
   readonly books: Books<AwsBooks>;
   readonly faults: Faults;
   readonly machines: Machines;
+  /** What is behind buckets. */
+  readonly objects: ObjectStore;
   /** Written by the plugin's Configure. */
   readonly settings: ProviderSettings;
   /** Public addresses of the rehearsal, `198.18.3.0/24`. */
@@ -28,6 +31,7 @@ export function openAccount(folder: string, machines: Machines): Account {
     books: openAwsBooks(folder),
     faults: new Faults(folder),
     machines,
+    objects: new ObjectFolders(folder, machines),
     settings: { region: "", defaultTags: {} },
     publicRange: async () => (await readWorld(folder)).publicRange,
     now: () => new Date(),

@@ -104,6 +104,17 @@ export async function removeControlServer({
   await rm(file, { force: true });
 }
 
+/** The network it is in, which other services of the internet share. */
+export async function internetOf(
+  podman: Effects["podman"],
+  world: string,
+): Promise<{ readonly network: string; readonly subnet: string }> {
+  const name = objectNames.network(world, SITE);
+  const found = (await podman.list("networks")).find((network) => network.name === name);
+  if (found === undefined) throw new Error(`network ${name} must be there`);
+  return { network: name, subnet: found.subnet };
+}
+
 function configFor(settings: HeadscaleConfig, magicDns: boolean): string {
   const config = renderHeadscaleConfig(settings);
   return magicDns ? config : config.replace("magic_dns: true", "magic_dns: false");

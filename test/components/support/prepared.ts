@@ -13,6 +13,7 @@ export const secrets = {
 export const machineSecrets = {
   privateKey: "-----BEGIN RSA PRIVATE KEY-----\nc2f1\n-----END RSA PRIVATE KEY-----\n",
   loginKey: "tskey-auth-87be",
+  bucketSecret: "bucket-secret-0d6e",
 } as const;
 
 const text = (value: unknown): string => String(value);
@@ -119,6 +120,11 @@ export const prepared: Prepared = {
   "aws:lightsail/instancePublicPorts:InstancePublicPorts": nothing,
   "aws:lightsail/disk:Disk": ({ name }) => ({ arn: `arn:disk/${text(name)}` }),
   "aws:lightsail/disk_attachment:Disk_attachment": nothing,
+  "aws:lightsail/bucket:Bucket": ({ name }) => ({ arn: `arn:bucket/${text(name)}` }),
+  "aws:lightsail/bucketAccessKey:BucketAccessKey": () => ({
+    accessKeyId: "AKIA0EXAMPLE",
+    secretAccessKey: machineSecrets.bucketSecret,
+  }),
   "pulumi:providers:tailscale": nothing,
   "tailscale:index/acl:Acl": nothing,
   "tailscale:index/dnsPreferences:DnsPreferences": nothing,

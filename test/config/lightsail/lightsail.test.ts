@@ -121,7 +121,10 @@ describe("defaults", () => {
         adopt: false,
         policy: "own",
       },
-      snapshots: { schedule: "0 */12 * * *", keep: 5 },
+      snapshots: {
+        ...{ schedule: "0 */12 * * *", keep: 5 },
+        bucket: { kind: "lightsail", bundleId: "small_1_0" },
+      },
       podSecurity: { enforce: "restricted", exemptNamespaces: [] },
       auditLog: { maxAgeDays: 30, maxBackups: 10, maxSizeMiB: 100 },
       disable: ["traefik", "servicelb"],

@@ -28,6 +28,8 @@ async function places(stack: RehearsedStack): Promise<readonly Place[]> {
     .map((path) => join(stack.state, path))
     // The passphrase is what secrets are kept safe with; what is in pulumi-home are links to what everyone has.
     .filter((path) => path !== passphrase && !path.includes("/pulumi-home/") && statSync(path).isFile())
+    // What the rehearsed cloud itself knows of its customers' keys.
+    .filter((path) => !path.endsWith("/aws.json") && !path.includes("/objects/keys/"))
     .map((path) => ({ name: path, text: readFileSync(path, "utf8") }));
   const running = processes().flatMap(({ pid, command }) => [
     { name: `arguments of process ${pid.toString()}`, text: command },

@@ -7,6 +7,7 @@ await runDaemon(process.argv[2] ?? "", {
     ensure: () =>
       Promise.resolve({ container: "none", address: "127.0.0.77", caCertificate: "the authority\n" }),
   }),
+  objects: async () => undefined,
   control: () => new FakeControl(),
   apiKey: () => Promise.resolve("hskey-api-1"),
 });

@@ -92,6 +92,13 @@ export class FakeMachines implements Machines {
     machine.disks = Object.fromEntries(Object.entries(machine.disks).filter(([, disk]) => disk !== diskName));
   }
 
+  /** Names that machines were told. */
+  readonly known: Record<string, string> = {};
+
+  async know(names: Readonly<Record<string, string>>): Promise<void> {
+    Object.assign(this.known, names);
+  }
+
   #machine(name: string): FakeMachine {
     const machine = this.#world.machines[name];
     if (machine === undefined) throw new Error(`no machine ${name}`);

@@ -39,6 +39,12 @@ export async function createBucket(account: Account, order: BucketOrder): Promis
       accessKeys: {},
     };
   });
+  await serve(account);
+}
+
+/** The S3 service is what the books say. */
+function serve({ books, objects }: Account): Promise<void> {
+  return objects.apply(async () => (await books.read()).buckets);
 }
 
 export async function findBucket(
@@ -98,6 +104,10 @@ export async function deleteBucket(
   name: string,
   force: boolean,
 ): Promise<void> {
+  const found = await account.objects.count(name);
+  if (found !== undefined && (await findBucket(account, region, name)) !== undefined) {
+    await countObjects(account, name, found);
+  }
   await account.books.change((books) => {
     const entry = knownIn(books.buckets, region, "Bucket", name);
     if (!force && entry.objects > 0) {
@@ -113,6 +123,7 @@ export async function deleteBucket(
     }
     Reflect.deleteProperty(books.buckets, name);
   });
+  await serve(account);
 }
 
 export async function createAccessKey(
@@ -132,6 +143,7 @@ export async function createAccessKey(
     }
     entry.accessKeys[accessKeyId] = { secretAccessKey, createdAt: timeText(account.now()) };
   });
+  await serve(account);
   return { accessKeyId, secretAccessKey };
 }
 
@@ -145,4 +157,5 @@ export async function deleteAccessKey(
     if (!(accessKeyId in entry.accessKeys)) throw notFound("BucketAccessKey", accessKeyId);
     Reflect.deleteProperty(entry.accessKeys, accessKeyId);
   });
+  await serve(account);
 }

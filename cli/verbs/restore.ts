@@ -1,0 +1,138 @@
+/** Brings a cluster back from a snapshot of etcd: all servers begin anew with it, agents stay. */
+import { capture, clusterOutputs, kubernetesNodes, withKubeconfig } from "../cluster.ts";
+import type { Outputs } from "../cluster.ts";
+import type { Context } from "../context.ts";
+import { Failure, InputError, didYouMean } from "../errors.ts";
+import type { CommandedNodes } from "../node-commands.ts";
+import { withNodeCommands } from "../node-commands.ts";
+import type { Snapshot, Snapshots } from "../snapshots/list.ts";
+import { listSnapshots, runOn } from "../snapshots/list.ts";
+import type { RestoreOrder } from "../snapshots/order.ts";
+import { forgetOrder, newOrder, openOrder, rememberOrder, restoreVariable } from "../snapshots/order.ts";
+import type { Stack } from "../stack.ts";
+import { up } from "./up.ts";
+
+export interface RestoreOptions {
+  /** Its name, or `latest`. @default the restore that was begun, else `latest` */
+  readonly snapshot?: string;
+  readonly timeoutMinutes: number;
+}
+
+/** @throws InputError for a snapshot nobody knows; nothing was changed then. */
+export async function restore(context: Context, stack: Stack, options: RestoreOptions): Promise<void> {
+  const { paths } = context;
+  const outputs = await clusterOutputs(context, stack.name);
+  requireMachines(stack, outputs);
+  const begun = options.snapshot === undefined ? await openOrder(paths, stack.name) : undefined;
+  if (begun !== undefined) context.console.info(`going on with the restore from ${begun.snapshot}`);
+  const order = begun ?? (await begin(context, stack, outputs, options.snapshot ?? "latest"));
+  const environment = { ...context.environment, [restoreVariable]: JSON.stringify(order) };
+  const { timeoutMinutes } = options;
+  const run = { settings: [], base: "last", verb: "restore", timeoutMinutes } as const;
+  await up({ ...context, yes: true, environment }, stack, run);
+  await removeStrangers(context, stack);
+  await forgetOrder(paths, stack.name);
+}
+
+function requireMachines(stack: Stack, { nodes }: Outputs): void {
+  if (nodes.some(({ role, transport }) => role === "server" && transport.kind === "ssh")) return;
+  throw new InputError(
+    `[stack] must be one whose servers are machines, got ${stack.name}: a container's snapshots are on the volume that would be lost; ./homespan recreate ${stack.name}`,
+  );
+}
+
+/** Chooses, asks, and stops the former cluster; from here on it goes forward only. */
+async function begin(
+  context: Context,
+  stack: Stack,
+  outputs: Outputs,
+  wanted: string,
+): Promise<RestoreOrder> {
+  const snapshots = await listSnapshots(context, stack.name, outputs);
+  const snapshot = chosen(snapshots.found, wanted, outputs);
+  const servers = outputs.nodes.filter(({ role }) => role === "server").map(({ name }) => name);
+  const server =
+    snapshot.server ?? servers.find((it) => snapshots.reachable.includes(it)) ?? servers[0] ?? "";
+  await confirm(context, stack, snapshot, { servers, snapshots });
+  await stopServers(context, { stack: stack.name, ...outputs }, snapshots.reachable);
+  const from = snapshot.server === undefined ? "s3" : "local";
+  const order = newOrder({ server, from, snapshot: snapshot.name });
+  await rememberOrder(context.paths, stack.name, order);
+  return order;
+}
+
+/** Of those in the bucket where there is one: what is on a server may be older. */
+function chosen(found: readonly Snapshot[], wanted: string, { snapshotBucket }: Outputs): Snapshot {
+  const remote = found.filter(({ server }) => server === undefined);
+  const candidates = snapshotBucket == null ? found : [...remote, ...found];
+  const snapshot = wanted === "latest" ? candidates[0] : candidates.find(({ name }) => name === wanted);
+  if (snapshot !== undefined) return snapshot;
+  if (found.length === 0) {
+    throw new Failure(
+      "there is no snapshot to restore from: none in a bucket, none on a server that answers",
+    );
+  }
+  const names = found.map(({ name }) => name);
+  throw new InputError(
+    `\`--snapshot\` must be latest or one that \`snapshot list\` shows, got "${wanted}"${didYouMean(wanted, names)}`,
+  );
+}
+
+async function confirm(
+  context: Context,
+  { name: stack }: Stack,
+  { name, time, where }: Snapshot,
+  {
+    servers,
+    snapshots: { reachable },
+  }: { readonly servers: readonly string[]; readonly snapshots: Snapshots },
+): Promise<void> {
+  const lost = servers.filter((server) => !reachable.includes(server));
+  const { console } = context;
+  console.info(`restoring ${stack} from ${name} of ${time} (${where})`);
+  console.info(
+    `everything the cluster was told after that is lost; volumes of pods are left as they are. Servers: ${[
+      ...reachable.map((server) => `${server} begins anew`),
+      ...lost.map((server) => `${server} does not answer and is made again if it is gone`),
+    ].join(", ")}`,
+  );
+  if (context.yes) return;
+  if (!console.interactive) throw new InputError(`restore ${stack} asks first; without a terminal add --yes`);
+  if (!(await console.ask(`Restore ${stack} and lose what came after ${time}?`))) {
+    throw new Failure("nothing was changed");
+  }
+}
+
+/** A server that ran on would let others join the cluster of before. */
+async function stopServers(
+  context: Context,
+  commanded: CommandedNodes,
+  names: readonly string[],
+): Promise<void> {
+  await withNodeCommands(context, commanded, async (commandsOf) => {
+    const nodes = commanded.nodes.filter(({ name }) => names.includes(name));
+    await Promise.all(
+      nodes.map(async (node) => {
+        const answer = await runOn(context, commandsOf(node), ["/usr/lib/homespan/k3s-stop"], 90_000);
+        if (!answer.ok) throw new Failure(`k3s could not be stopped on ${node.name}: ${answer.text}`);
+      }),
+    );
+  });
+}
+
+/** Nodes that the snapshot knows and the stack does not: they left after it was taken. */
+async function removeStrangers(context: Context, stack: Stack): Promise<void> {
+  const outputs = await clusterOutputs(context, stack.name);
+  const { nodes } = await kubernetesNodes(context, outputs);
+  const names = outputs.nodes.map(({ name }) => name);
+  const strangers = nodes.map(({ name }) => name).filter((name) => !names.includes(name));
+  if (strangers.length === 0) return;
+  const secrets = strangers.map((name) => `${name}.node-password.k3s`);
+  await withKubeconfig(context, outputs.kubeconfig, async (file) => {
+    const remove = ["--kubeconfig", file, "delete", "--ignore-not-found", "--wait=false"];
+    const done = await capture(context, "kubectl", [...remove, "node", ...strangers], 30_000);
+    await capture(context, "kubectl", [...remove, "-n", "kube-system", "secret", ...secrets], 30_000);
+    if (!done.ok) throw new Failure(`nodes of before are left, ${strangers.join(", ")}: ${done.text}`);
+  });
+  context.console.info(`removed nodes that the stack has no more: ${strangers.join(", ")}`);
+}
