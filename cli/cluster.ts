@@ -8,6 +8,7 @@ import type { Context } from "./context.ts";
 import { readOutputs, revealOutputs } from "./deployment.ts";
 import { childEnvironment } from "./environment.ts";
 import { Failure, InputError, didYouMean } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { bucketSchema } from "./snapshots/bucket.ts";
 import { writePrivate } from "./state.ts";
@@ -262,45 +263,6 @@ export function readStages(node: string, logs: NodeStages["logs"], text: string)
     return { node, logs, stages: stageFileSchema.parse(JSON.parse(text)).stages };
   } catch {
     return { node, logs, stages: [], problem: { error: `it gives no readable stage file: ${text}` } };
-  }
-}
-
-/**
- * How packets get from one node to each other: `direct 10.0.0.2:41641`, `relay`, `idle`, by tailnet host name; from what
- * `tailscale status --json` printed there.
- */
-export function tailnetPathsIn(answer: Captured): ReadonlyMap<string, string> {
-  if (!answer.ok) return new Map();
-  const parsed = tailnetStatusSchema.safeParse(parseJson(answer.text));
-  if (!parsed.success) return new Map();
-  const { Self, Peer } = parsed.data;
-  const paths = Object.values(Peer ?? {}).map((peer): [string, string] => [peer.HostName, pathOf(peer)]);
-  return new Map([[Self.HostName, "self"], ...paths]);
-}
-
-const peerSchema = z.object({
-  HostName: z.string(),
-  CurAddr: z.string().default(""),
-  Relay: z.string().default(""),
-  Active: z.boolean().default(false),
-  Online: z.boolean().default(true),
-});
-const tailnetStatusSchema = z.object({
-  Self: z.object({ HostName: z.string() }),
-  Peer: z.record(z.string(), peerSchema).nullish(),
-});
-
-function pathOf(peer: z.infer<typeof peerSchema>): string {
-  if (!peer.Online) return "offline";
-  if (peer.CurAddr !== "") return `direct ${peer.CurAddr}`;
-  return peer.Active && peer.Relay !== "" ? `relay ${peer.Relay}` : "idle";
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

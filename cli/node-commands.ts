@@ -2,11 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Captured, NodeStages, Outputs, StageProblem } from "./cluster.ts";
-import { capture, podmanStages, readStages, tailnetPathsIn } from "./cluster.ts";
+import { capture, podmanStages, readStages } from "./cluster.ts";
 import type { Context } from "./context.ts";
 import type { MachineTransport } from "./machine-nodes.ts";
 import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { writePrivate } from "./state.ts";
+import { tailnetPathsIn } from "./tailnet-status.ts";
 
 /** Who is commanded, and how. */
 export interface CommandedNode {

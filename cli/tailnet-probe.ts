@@ -1,5 +1,6 @@
 /** What one node says of its network: the answers to tailnet-probe.sh, read. Pure. */
 import { z } from "zod";
+import { parseJson } from "./json.ts";
 
 /** One reply to a ping. */
 interface Pong {
@@ -152,12 +153,4 @@ function readPongs(text: string): readonly Pong[] {
     via,
     milliseconds: Math.round(Number(number) * (unit === "s" ? 1000 : 1)),
   }));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

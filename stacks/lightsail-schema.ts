@@ -6,8 +6,6 @@ import {
   lightsailRegionNames,
   snapshotTimePattern,
 } from "../components/upstream/lightsail.ts";
-import { lightsailBucketBundleIds } from "../components/upstream/lightsail-prices.ts";
-import { isCronSchedule } from "./cron.ts";
 import { existingKeys, existingNode, existingNodeKeys, type ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
 import {
@@ -26,12 +24,10 @@ import {
   timeToLive,
   wholeNumber,
 } from "./schema-pieces.ts";
+import { snapshotKeys, snapshots } from "./snapshots-schema.ts";
+import { tailnet, tailnetKeys } from "./tailnet-schema.ts";
 
 const { diskGiB } = lightsailQuotas;
-const domain = /^(?=.{1,200}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
-
-const headscaleUrl = /^https:\/\/[a-z0-9][-a-z0-9.]*[a-z0-9](:\d+)?\/?$/;
-const headscaleUrlRule = "be the URL of a Headscale server such as https://headscale.example.com";
 
 const node = {
   /** Its name in the cluster; a node without one is named by its place, `server-1` or `agent-1`. */
@@ -98,109 +94,6 @@ export function isExisting(given: unknown): given is ExistingNodeFields {
   return typeof given === "object" && given !== null && "existing" in given;
 }
 
-const tailscale = {
-  kind: z.literal("tailscale"),
-  /** MagicDNS suffix of the tailnet, as the DNS page of its admin console shows it. */
-  domain: text("be the tailnet's MagicDNS suffix such as tail0a1b2c.ts.net").refine(
-    (it) => domain.test(it) && it.endsWith(".ts.net"),
-    { error: "be the tailnet's MagicDNS suffix such as tail0a1b2c.ts.net" },
-  ),
-  /** Who may give the cluster's tags to a device. */
-  tagOwners: members(),
-  /** Who reaches the API and SSH of the nodes over the tailnet. */
-  admins: members(),
-  ...policyOwnership(),
-};
-const headscale = {
-  kind: z.literal("headscale"),
-  /** As nodes and the machine that runs Pulumi reach it. */
-  url: text(headscaleUrlRule).refine((it) => headscaleUrl.test(it) && URL.canParse(it), {
-    error: headscaleUrlRule,
-  }),
-  /** Its `dns.base_domain`. */
-  domain: text("be Headscale's base domain such as tailnet.example.com").regex(domain, {
-    error: "be Headscale's base domain such as tailnet.example.com",
-  }),
-  /** PEM file with the CA of its certificate, from this project's folder on. @default the public CAs */
-  caFile: text("be the name of a PEM file").min(1, { error: "be the name of a PEM file" }).optional(),
-  /** The Headscale user that owns the cluster's keys and tags; made where there is none. @default the cluster's name */
-  user: name().optional(),
-  /** Who reaches the API and SSH of the nodes over the tailnet. @default nobody but the machine that runs Pulumi */
-  admins: members([]),
-  ...policyOwnership(),
-};
-
-function policyOwnership() {
-  return {
-    /** Take the place of a policy that was not written here. @default false: such a policy is left alone, and `up` fails */
-    adopt: z.boolean({ error: "be true or false" }).default(false),
-    /**
-     * `own`: the tailnet's policy is the cluster's. `elsewhere`: it is kept elsewhere, with what a preview prints merged
-     * into it, and nothing here writes it.
-     */
-    policy: z.enum(["own", "elsewhere"], { error: "be own or elsewhere" }).default("own"),
-  };
-}
-
-function members(initial: string[] = ["autogroup:admin"]): z.ZodDefault<z.ZodArray<z.ZodString>> {
-  const rule = "be a user, group: or autogroup: such as alice@example.com";
-  const member = text(rule).regex(/^((auto)?group:[-a-z0-9]+|[^\s@:]+@[^\s@:]*)$/i, { error: rule });
-  return z.array(member, { error: "be a list of users and groups" }).default(initial);
-}
-
-const lightsailBucket = {
-  kind: z.literal("lightsail"),
-  /** Size, and with it the price. */
-  bundleId: z
-    .enum(lightsailBucketBundleIds, { error: `be ${alternatives(lightsailBucketBundleIds)}` })
-    .default("small_1_0"),
-};
-const bucketName = "be the name of a bucket: 3 to 63 lower-case letters, digits, '.' and '-'";
-const s3Bucket = {
-  kind: z.literal("s3"),
-  /** Host of the service, with a port where it is not 443. */
-  endpoint: text("be a host such as s3.example.com or s3.example.com:9000").regex(
-    /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$/,
-    { error: "be a host such as s3.example.com or s3.example.com:9000" },
-  ),
-  bucket: text(bucketName).regex(/^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$/, { error: bucketName }),
-  region: text("be a region such as eu-central-1").regex(/^[a-z0-9][-a-z0-9]*$/, {
-    error: "be a region such as eu-central-1",
-  }),
-  /** Below which the snapshots are. @default the cluster's name: nodes of two clusters have the same names */
-  folder: text("be a path such as clusters/home, without slashes around it")
-    .regex(/^[-\w.]+(\/[-\w.]+)*$/, { error: "be a path such as clusters/home, without slashes around it" })
-    .optional(),
-  accessKeyId: text("be the id of an access key").regex(/^[\w-]{3,128}$/, {
-    error: "be the id of an access key",
-  }),
-};
-const noBucket = { kind: z.literal("none") };
-
-const snapshots = {
-  /** When etcd is snapshotted; UTC. */
-  schedule: text("be a cron schedule such as 0 */12 * * *")
-    .refine(isCronSchedule, {
-      error: "be a cron schedule of minute, hour, day, month and weekday such as 0 */12 * * *",
-    })
-    .default("0 */12 * * *"),
-  /** How many of each server are kept, on its own /data and in the bucket. */
-  keep: wholeNumber(1, 100, "be a whole number from 1 to 100").default(5),
-  /** Where they are copied to: what is on a server is lost with it. */
-  bucket: z
-    .discriminatedUnion(
-      "kind",
-      [z.strictObject(lightsailBucket), z.strictObject(s3Bucket), z.strictObject(noBucket)],
-      {
-        error: ({ input }) =>
-          typeof input === "object"
-            ? "be lightsail, s3 or none"
-            : "be a mapping with kind, lightsail, s3 or none",
-      },
-    )
-    .prefault({ kind: "lightsail" }),
-};
-
 const port = "be a port from 1 to 65535";
 const extraPort = {
   fromPort: wholeNumber(1, 65535, port),
@@ -247,14 +140,8 @@ export const lightsailFields = {
     })
     .default([]),
   k3sVersion,
-  tailnet: z.discriminatedUnion("kind", [z.strictObject(tailscale), z.strictObject(headscale)], {
-    // Said of a mapping with another kind, and of what is no mapping.
-    error: ({ input }) =>
-      typeof input === "object"
-        ? "be tailscale or headscale"
-        : "be a mapping with kind, tailscale or headscale",
-  }),
-  snapshots: z.strictObject(snapshots, { error: "be a mapping with schedule or keep" }).prefault({}),
+  tailnet,
+  snapshots,
   podSecurity,
   auditLog,
   /** Secret. Of `snapshots.bucket` with kind s3. */
@@ -297,19 +184,14 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
     case "extraPorts":
       return Object.keys(extraPort);
     case "snapshots":
-      return path.length === 1 ? Object.keys(snapshots) : bucketKeys((value as { kind?: unknown }).kind);
+      return snapshotKeys(path, value);
     case "podSecurity":
       return Object.keys(podSecurityFields);
     case "auditLog":
       return Object.keys(auditLogFields);
     case "tailnet":
-      return Object.keys((value as { kind?: unknown }).kind === "headscale" ? headscale : tailscale);
+      return tailnetKeys((value as { kind?: unknown }).kind);
     default:
       return ["server", "agent"];
   }
-}
-
-function bucketKeys(kind: unknown): readonly string[] {
-  if (kind === "s3") return Object.keys(s3Bucket);
-  return Object.keys(kind === "none" ? noBucket : lightsailBucket);
 }

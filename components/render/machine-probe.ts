@@ -1,13 +1,5 @@
 /** What a machine must be like before Homespan joins it: reads what boot/machine/existing/probe printed, and judges it. */
-
-/** One thing that was looked at, in the words of doctor. */
-export interface MachineCheck {
-  readonly name: string;
-  /** `problem` keeps the machine out; `notice` says what its owner should know. */
-  readonly result: "ok" | "notice" | "problem";
-  readonly message: string;
-  readonly fix?: string;
-}
+import { notice, ok, problem, type MachineCheck } from "./machine-check.ts";
 
 /** The facts by their keys, texts as printed; a list is words with spaces between. */
 export type MachineFacts = Readonly<Record<string, string>>;
@@ -285,25 +277,6 @@ function firewall(facts: MachineFacts): MachineCheck[] {
       ];
 }
 
-/** Problems as lines of an error, each with its fix. */
-export function describeMachineProblems(checks: readonly MachineCheck[]): string[] {
-  return checks
-    .filter(({ result }) => result === "problem")
-    .map(({ name, message, fix }) => `${name}: ${message}${fix === undefined ? "" : ` (fix: ${fix})`}`);
-}
-
 function listOf(facts: MachineFacts, key: string): string[] {
   return (facts[key] ?? "").split(" ").filter((word) => word !== "");
-}
-
-function ok(name: string, message: string): MachineCheck {
-  return { name, result: "ok", message };
-}
-
-function notice(name: string, message: string, fix?: string): MachineCheck {
-  return { name, result: "notice", message, ...(fix === undefined ? {} : { fix }) };
-}
-
-function problem(name: string, message: string, fix: string): MachineCheck {
-  return { name, result: "problem", message, fix };
 }

@@ -3,8 +3,8 @@
  * runs Pulumi, and left as it was found.
  */
 import type { z } from "zod";
+import { describeMachineProblems } from "../../components/render/machine-check.ts";
 import {
-  describeMachineProblems,
   isThisNode,
   judgeMachine,
   type MachineFacts,

@@ -1,5 +1,4 @@
 /** Rehearsed machines as containers of this machine's Podman, each with systemd and cloud-init (images/machine). */
-import { createHash, randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Restrictions } from "../../components/render/restrictions.ts";
@@ -10,14 +9,8 @@ import { ownObject } from "../../provider/logic/ownership.ts";
 import { withLock } from "../../toolchain/locks.ts";
 import { detectMachine } from "../../toolchain/machine.ts";
 import { changeWorld, readWorld, type World, type WorldEffects, worldEffects } from "../world.ts";
-import { isInside, machineHosts, nextAddress, passingHosts } from "./addresses.ts";
-import {
-  applyCloudRules,
-  forgetConnections,
-  type MachineBook,
-  machineBooks,
-  type MachineEntry,
-} from "./cloud-network.ts";
+import { isInside } from "./addresses.ts";
+import { applyCloudRules, forgetConnections, machineBooks, type MachineEntry } from "./cloud-network.ts";
 import {
   containerName,
   machineArguments,
@@ -34,8 +27,9 @@ import type {
   PortRule,
 } from "./machines.ts";
 import { MachineDisks } from "./machine-disks.ts";
+import { addressesOf, chooseAddress, enter, entryOf } from "./machine-entries.ts";
 import { tellHosts } from "./machine-hosts.ts";
-import { blueprintUser, renderSeed } from "./seed.ts";
+import { blueprintUser, renderSeed, strangersKey } from "./seed.ts";
 
 /** {@link Machines} of the world in `folder`. */
 export class PodmanMachines implements Machines {
@@ -274,63 +268,4 @@ function restrictionsHere(): Restrictions {
 
 function ownDiskName(world: World, machine: string): string {
   return `${containerName(world.world, machine)}-disk`;
-}
-
-/** A new machine in the books, with all ports closed. */
-function enter(books: MachineBook, world: World, name: string): MachineEntry {
-  const taken = new Set(Object.values(books.machines).map(({ privateAddress }) => privateAddress));
-  const next = nextAddress(world.network.subnet, machineHosts, books.lastPrivate, taken);
-  books.lastPrivate = next.host;
-  const entry: MachineEntry = {
-    instanceId: `i-${randomBytes(8).toString("hex")}`,
-    privateAddress: next.address,
-    publicAddress: passingAddress(books, world),
-    rules: [],
-    disks: [],
-  };
-  books.machines[name] = entry;
-  return entry;
-}
-
-function passingAddress(books: MachineBook, world: World): string {
-  const taken = new Set(Object.values(books.machines).map(({ publicAddress }) => publicAddress));
-  const next = nextAddress(world.publicRange, passingHosts, books.lastPublic, taken);
-  books.lastPublic = next.host;
-  return next.address;
-}
-
-/** The address wanted, or without one a passing address, the machine's present one if it is such. */
-function chooseAddress(books: MachineBook, world: World, name: string, wanted: string | undefined): string {
-  if (wanted === undefined) {
-    const { publicAddress } = entryOf(books, name);
-    const host = Number(publicAddress.split(".")[3]);
-    return host <= passingHosts.last ? publicAddress : passingAddress(books, world);
-  }
-  const holder = Object.entries(books.machines).find(
-    ([other, { publicAddress }]) => other !== name && publicAddress === wanted,
-  );
-  if (holder !== undefined) throw new Error(`address ${wanted} must be free, ${holder[0]} has it`);
-  return wanted;
-}
-
-function entryOf(books: MachineBook, name: string): MachineEntry {
-  const entry = books.machines[name];
-  if (entry === undefined) throw new Error(`there is no machine ${name}`);
-  return entry;
-}
-
-function addressesOf({ privateAddress, publicAddress }: MachineEntry): MachineAddresses {
-  return { privateAddress, publicAddress };
-}
-
-/** A public key whose private half nobody has: the rehearsed cloud has no SSH client in a browser. */
-function strangersKey(instanceId: string): string {
-  const field = (bytes: Buffer): Buffer => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    return Buffer.concat([length, bytes]);
-  };
-  const type = "ssh-ed25519";
-  const point = createHash("sha256").update(instanceId).digest();
-  return `${type} ${Buffer.concat([field(Buffer.from(type)), field(point)]).toString("base64")} lightsail`;
 }

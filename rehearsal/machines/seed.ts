@@ -1,4 +1,5 @@
 /** What cloud-init finds on a new machine, as the cloud would give it. */
+import { createHash } from "node:crypto";
 
 export interface MachineSeed {
   /** Another one makes cloud-init take the machine for a new one. */
@@ -60,4 +61,16 @@ export function blueprintUser(blueprintId: string): "admin" | "ubuntu" {
   throw new RangeError(
     `\`blueprintId\` must be a Debian or an Ubuntu one in a rehearsal, got ${JSON.stringify(blueprintId)}`,
   );
+}
+
+/** A public key whose private half nobody has: the rehearsed cloud has no SSH client in a browser. */
+export function strangersKey(instanceId: string): string {
+  const field = (bytes: Buffer): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const type = "ssh-ed25519";
+  const point = createHash("sha256").update(instanceId).digest();
+  return `${type} ${Buffer.concat([field(Buffer.from(type)), field(point)]).toString("base64")} lightsail`;
 }

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { describeMachineProblems, type MachineCheck } from "../../components/render/machine-check.ts";
 import {
-  describeMachineProblems,
   isThisNode,
   judgeMachine,
-  type MachineCheck,
   parseMachineProbe,
   sshPortsOf,
 } from "../../components/render/machine-probe.ts";
