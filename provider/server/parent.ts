@@ -4,7 +4,10 @@ const POLL_MILLISECONDS = 2000;
 
 /** Ends this process when the one that started it has ended; a plugin that nobody can talk to would stay for ever. */
 export function endWithParent(): void {
-  const parent = process.ppid;
+  // The one that started our shell script: when this runs it may be dead already, and our parent somebody else.
+  const parent = Number(process.env["HOMESPAN_ENGINE"] ?? process.ppid);
+  // It is nobody else's.
+  Reflect.deleteProperty(process.env, "HOMESPAN_ENGINE");
   setInterval(() => {
     if (process.ppid !== parent) process.exit(0);
   }, POLL_MILLISECONDS).unref();

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -43,6 +43,23 @@ it("serves an engine's second start by the first, and another engine by a server
   expect(code).toBe(0);
   const third = await start("127.0.0.1:1001");
   expect(third.port).not.toBe(first.port);
+});
+
+it("ends with an engine that was killed before the plugin ran", async () => {
+  const engine = spawn("sh", ["-c", `"$0" 127.0.0.1:1005 & echo $! >&2; wait`, program], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.push(engine);
+  const [pid] = (await once(engine.stderr, "data")) as [Buffer];
+  const proc = `/proc/${pid.toString().trim()}`;
+  // Node is there, and has not come to its own first line.
+  while (!readFileSync(`${proc}/cmdline`, "utf8").includes("main.ts")) await delay(1);
+  engine.kill("SIGKILL");
+  for (let waited = 0; existsSync(`${proc}/cmdline`) && waited < 60; waited += 1) await delay(100);
+  const stayed = existsSync(`${proc}/cmdline`);
+  if (stayed) process.kill(Number(pid.toString()), "SIGKILL");
+  expect(stayed).toBe(false);
 });
 
 it("ends with the engine that started it, also one that was killed", async () => {

@@ -8,7 +8,7 @@ import type { Changes } from "./cluster.ts";
 import { type Finished, type RunOptions, repository, run } from "./command.ts";
 import { type Disturbed, EndedBefore, disturbed } from "./disturbance.ts";
 import { objectsOf, stateOf } from "./podman.ts";
-import { killTree } from "./processes.ts";
+import { environmentOf, killTree, processes } from "./processes.ts";
 import { note } from "./report.ts";
 import { pause } from "./wait.ts";
 
@@ -257,6 +257,10 @@ export class RehearsedStack {
    */
   async cleanUp(foreign: boolean): Promise<void> {
     const left = foreign ? [] : await objectsOf(this.world).catch(() => ["unknown"]);
+    // The Pulumi of a run that took too long goes on without its wrapper, and would keep the stack from being destroyed.
+    for (const { pid, command } of processes()) {
+      if (/^\S*pulumi /.test(command) && environmentOf(pid).includes(`${this.state}/`)) killTree(pid);
+    }
     if (left.length > 0) await this.rehearse("destroy", [], { mayFail: true });
     rmSync(this.state, { recursive: true, force: true });
     rmSync(this.#private, { recursive: true, force: true });
