@@ -170,19 +170,19 @@ export class SystemTailnetOperators implements TailnetOperators {
 
   async login(directory: string, settings: LoginSettings): Promise<void> {
     const { loginServer, hostName, authKey, again, seconds } = settings;
-    const keyFile = `${directory}/authkey`;
     const args = [
       ...["up", "--reset", `--hostname=${hostName}`, `--timeout=${String(seconds)}s`],
       // Whoever runs Pulumi wants to reach the tailnet, and nothing else to change.
       ...["--accept-dns=false", "--accept-routes=false", "--shields-up"],
       ...(loginServer === "" ? [] : [`--login-server=${loginServer}`]),
-      ...(authKey === undefined ? [] : [`--auth-key=file:${keyFile}`]),
+      ...(authKey === undefined ? [] : ["--auth-key=file:/dev/stdin"]),
       ...(again ? ["--force-reauth"] : []),
     ];
-    // Not on standard input, which is a socket here: Linux does not open /dev/stdin then.
-    if (authKey !== undefined) await writeFile(keyFile, authKey, { mode: 0o600 });
-    const { code, stdout, stderr } = await this.#tailscale(directory, args, seconds + ANSWER_SECONDS).finally(
-      () => rm(keyFile, { force: true }),
+    const { code, stdout, stderr } = await this.#run(
+      "sh",
+      // Node's standard input is a socket, which Linux does not open as /dev/stdin; a pipe it does. No file: who is killed leaves none.
+      ["-c", 'cat | "$@"', "login", "tailscale", `--socket=${socketOf(directory)}`, ...args],
+      { input: authKey ?? "", timeoutSeconds: seconds + ANSWER_SECONDS },
     );
     if (code === 0) return;
     const said = `${stderr}\n${stdout}`.trim().split("\n")[0] ?? "";

@@ -35,6 +35,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+/** Files below the folder in which the text stands. */
+async function filesWith(folder: string, text: string): Promise<string[]> {
+  const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
+  const contents = await Promise.all(files.map(({ name }) => readFile(join(folder, name), "utf8")));
+  return files.flatMap(({ name }, index) => (contents[index]?.includes(text) === true ? [name] : []));
+}
+
 describe("an operator's process", () => {
   it("starts, logs in with a key that no one else sees, and is found", async () => {
     const made = await operators.start(directory, settings, signal);
@@ -47,9 +54,9 @@ describe("an operator's process", () => {
     });
     expect(await readFile(`${directory}/up.log`, "utf8")).toBe(
       "--reset --hostname=ci-operator --timeout=7s --accept-dns=false --accept-routes=false --shields-up " +
-        `--login-server=https://control.example.internal --auth-key=file:${directory}/authkey\n`,
+        `--login-server=https://control.example.internal --auth-key=file:/dev/stdin\n`,
     );
-    expect(existsSync(`${directory}/authkey`)).toBe(false);
+    expect(await filesWith(directory, login.authKey)).toEqual([]);
     await operators.login(directory, { ...login, loginServer: "", authKey: undefined, again: true });
     expect((await readFile(`${directory}/up.log`, "utf8")).trim().split("\n").at(-1)).toBe(
       "--reset --hostname=ci-operator --timeout=7s --accept-dns=false --accept-routes=false --shields-up --force-reauth",
@@ -107,7 +114,6 @@ describe("an operator's process", () => {
     await expect(operators.login(directory, { ...login, authKey: "slow" })).rejects.toThrow(
       "timeout waiting for Tailscale service",
     );
-    expect(existsSync(`${directory}/authkey`)).toBe(false);
   });
 
   it("says why it did not start", async () => {

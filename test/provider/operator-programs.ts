@@ -38,10 +38,8 @@ up)
   echo "$*" >>"$directory/up.log"
   key=good
   case $* in
-  *--auth-key=file:*)
-    file=$directory/authkey
-    key=$(cat "$file")
-    case $(ls -l "$file") in -rw-------*) ;; *) key=open ;; esac
+  *--auth-key=file:/dev/stdin*)
+    key=$(cat /dev/stdin)
     ;;
   esac
   case $key in
@@ -61,5 +59,9 @@ export async function operatorPrograms(folder: string): Promise<Run> {
     await writeFile(join(folder, name), text);
     await chmod(join(folder, name), 0o755);
   }
-  return (program, args, options) => runProcess(join(folder, program), args, options);
+  const own = (word: string): string => (word === "tailscale" ? join(folder, word) : word);
+  return (program, args, options) =>
+    program === "sh"
+      ? runProcess(program, args.map(own), options)
+      : runProcess(join(folder, program), args, options);
 }
