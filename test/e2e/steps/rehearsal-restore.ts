@@ -15,7 +15,10 @@ interface Taken {
 
 const namespace = "drill";
 
-/** Pods on the agent, which lives through it all. */
+/** As a namespace with Pod Security `restricted` wants it. */
+const confined = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
+
+/** Pods wherever there is room: those on the agent live through it all. */
 const deployment = (image: string): string =>
   JSON.stringify({
     apiVersion: "apps/v1",
@@ -28,7 +31,12 @@ const deployment = (image: string): string =>
         metadata: { labels: { app: "survivor" } },
         spec: {
           terminationGracePeriodSeconds: 0,
-          containers: [{ name: "sleep", image, command: ["sleep", "1000000"] }],
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 65534,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          containers: [{ name: "sleep", image, command: ["sleep", "1000000"], securityContext: confined }],
         },
       },
     },
