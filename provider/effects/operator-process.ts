@@ -47,8 +47,11 @@ async function commandLine(pid: number, run: Run): Promise<string> {
 /** True while the process that was started last is there, also when it has yet to become tailscaled. */
 export async function isAlive(directory: string, run: Run): Promise<boolean> {
   const pid = await pidOf(directory);
-  // One that has ended and that nobody has asked about yet has no command line.
-  return pid !== undefined && (await commandLine(pid, run)) !== "";
+  if (pid === undefined) return false;
+  if (process.platform !== "linux") return (await commandLine(pid, run)) !== "";
+  // Its command line is empty for a moment while it becomes tailscaled; Z and X are those that have ended.
+  const status = await readFile(`/proc/${String(pid)}/stat`, "utf8").catch(() => "");
+  return /\) [^ZX]/.test(status);
 }
 
 async function pidOf(directory: string): Promise<number | undefined> {
