@@ -2,19 +2,23 @@
 import { bodyOf } from "./cluster-nodes.ts";
 import type { KubernetesApi } from "./kubernetes.ts";
 
+/** `silent` until its kubelet has reported; `unproven` until k3s keeps a password of it, too; then `back`. */
+export type Presence = "silent" | "unproven" | "back";
+
 /**
- * Says whether the node's kubelet has reported to the restored cluster. To be asked again and again.
+ * Says how far the node is back in the restored cluster. To be asked again and again.
  *
  * The first time it takes away the node password that the snapshot brought back: a machine that is newer than the snapshot has
- * another one and would be rejected; one that has that password brings it again.
+ * another one and would be rejected. A machine brings its own when its k3s starts, and only then: one that ran through it all
+ * stays `unproven`, and whoever comes first could take its name.
  */
-export function restoredNode(name: string): (api: KubernetesApi) => Promise<boolean> {
+export function restoredNode(name: string): (api: KubernetesApi) => Promise<Presence> {
+  const password = `/api/v1/namespaces/kube-system/secrets/${name}.node-password.k3s`;
   let forgotten = false;
   let former: string | undefined;
   return async (api) => {
     if (!forgotten) {
-      const path = `/api/v1/namespaces/kube-system/secrets/${name}.node-password.k3s`;
-      const answer = await api.call("DELETE", path);
+      const answer = await api.call("DELETE", password);
       if (answer.status !== 404) bodyOf(answer, `deleting the node password of ${name}`);
       forgotten = true;
     }
@@ -24,6 +28,10 @@ export function restoredNode(name: string): (api: KubernetesApi) => Promise<bool
     const lease = answer.status === 404 ? {} : bodyOf(answer, `reading the lease of ${name}`);
     const renewed = (lease as { spec?: { renewTime?: string } }).spec?.renewTime ?? "";
     former ??= renewed;
-    return renewed !== former;
+    if (renewed === former) return "silent";
+    const kept = await api.call("GET", password);
+    if (kept.status === 404) return "unproven";
+    bodyOf(kept, `reading the node password of ${name}`);
+    return "back";
   };
 }

@@ -9,7 +9,7 @@ import { checkQuorum, removeNode } from "../effects/node-removal.ts";
 import { missingServers } from "../effects/other-servers.ts";
 import { patientKubernetes } from "../effects/patient-kubernetes.ts";
 import { remainingDevices } from "../effects/tailnets.ts";
-import { restoredNode } from "../effects/restored-node.ts";
+import { type Presence, restoredNode } from "../effects/restored-node.ts";
 import { waitFor } from "../effects/wait.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
 import { isReady, stuckText } from "../logic/stage.ts";
@@ -53,7 +53,8 @@ export function membership(effects: Effects) {
   });
 
   /**
-   * Waits for the Node, in one loop that also gets a node back whose Node object was deleted by hand.
+   * Waits for the Node, in one loop that also gets a node back whose Node object was deleted by hand, or whose password a
+   * restore took away.
    *
    * @param confirm - ask the node itself too: the cluster calls a node Ready for most of a minute after its end.
    */
@@ -69,12 +70,12 @@ export function membership(effects: Effects) {
     let askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
     let restarted = false;
     let reach = "";
+    let presence = "back" as Presence;
     const reported = restoring() === undefined ? undefined : restoredNode(inputs.nodeName);
     const ready = await waitFor(
       async () => {
-        let isPresent: boolean;
         try {
-          isPresent = (await reported?.(api)) ?? true;
+          presence = (await reported?.(api)) ?? "back";
           last = await getNode(api, inputs.nodeName);
           reach = "";
         } catch (error) {
@@ -82,11 +83,11 @@ export function membership(effects: Effects) {
           reach = error.message;
           return undefined;
         }
-        if (!isPresent) return undefined;
-        if (last?.ready === true) {
+        if (presence === "silent") return undefined;
+        if (last?.ready === true && presence === "back") {
           return !confirm || isReady(await nodes.stages(inputs.transport)) ? last : undefined;
         }
-        if (last === undefined && !restarted && clock.now() > askAt) {
+        if ((last === undefined || presence === "unproven") && !restarted && clock.now() > askAt) {
           askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
           restarted = isReady(await nodes.stages(inputs.transport));
           if (restarted) await nodes.restartK3s(inputs.transport);
@@ -97,7 +98,9 @@ export function membership(effects: Effects) {
     );
     if (ready !== undefined) return ready;
     const stuck = stuckText(await nodes.stages(inputs.transport), clock.now());
-    const seen = reach || (last === undefined ? "it has not registered" : `its Node says: ${last.reason}`);
+    const nodeSays =
+      presence === "unproven" ? "k3s keeps no password of it" : `its Node says: ${last?.reason ?? ""}`;
+    const seen = reach || (last === undefined ? "it has not registered" : nodeSays);
     const message = `node ${inputs.nodeName} was not Ready within ${String(seconds)} s: ${stuck}; ${seen}`;
     // A Node that exists has to be removed again, whatever becomes of this run.
     if (last !== undefined) throw new PartialFailure(message, idOf(inputs), partial(inputs, last));

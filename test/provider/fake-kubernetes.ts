@@ -120,7 +120,10 @@ export class FakeKubernetes implements Kubernetes {
       return ok({});
     }
     const secret = /\/secrets\/([^/]+)$/.exec(path)?.[1];
-    if (secret !== undefined) return this.secrets.delete(secret) ? ok({}) : notFound;
+    if (secret !== undefined) {
+      const found = verb === "DELETE" ? this.secrets.delete(secret) : this.secrets.has(secret);
+      return found ? ok({}) : notFound;
+    }
     if (path.includes("/leases")) return this.#lease(verb, path, body);
     return { status: 500, body: { message: `the fake knows no ${verb} ${path}` } };
   }

@@ -86,6 +86,8 @@ describe("the server that began the cluster", () => {
 });
 
 describe("Membership", () => {
+  const restarts = (): number =>
+    h.podman.commands.filter((command) => command === "restart homespan-ci-agent-1-k3s").length;
   const lease = (renewTime: string) => ({
     metadata: { name: "agent-1", namespace: "kube-node-lease" },
     spec: { renewTime },
@@ -115,14 +117,24 @@ describe("Membership", () => {
     h.kubernetes.secrets.add("agent-1.node-password.k3s");
     const sleep = h.clock.sleep.bind(h.clock);
     h.clock.sleep = (milliseconds, signal) => {
-      h.kubernetes.leases.set("agent-1", lease("2026-11-21T10:00:10Z"));
+      h.kubernetes.leases.set("agent-1", lease(new Date(h.clock.now()).toISOString()));
       return sleep(milliseconds, signal);
+    };
+    // A machine that is newer than the snapshot has another password than the one that came back; its k3s brings it.
+    await expect(h.update("Membership", state, inputs)).rejects.toThrow("k3s keeps no password of it");
+    expect([...h.kubernetes.secrets]).toEqual([]);
+    expect(restarts()).toBe(1);
+
+    const command = h.podman.command.bind(h.podman);
+    h.podman.command = (args, options) => {
+      if (args[0] === "restart") h.kubernetes.secrets.add("agent-1.node-password.k3s");
+      return command(args, options);
     };
     const updated = await h.update("Membership", state, inputs);
     expect(updated).toMatchObject({ ready: true, restored: "a1" });
     expect(await h.diff("Membership", updated, inputs)).toEqual({});
-    // A machine that is newer than the snapshot has another password.
-    expect([...h.kubernetes.secrets]).toEqual([]);
+    expect(restarts()).toBe(2);
+    expect([...h.kubernetes.secrets]).toEqual(["agent-1.node-password.k3s"]);
   });
 
   it("leaves without asking a cluster that is no more, and frees its place in the tailnet", async () => {
