@@ -9,6 +9,7 @@ import { examineMachine, requireHealthy } from "../doctor/machine.ts";
 import { childEnvironment } from "../environment.ts";
 import { Failure, InputError, didYouMean } from "../errors.ts";
 import { composeConfig } from "../state.ts";
+import { readReport } from "../vitest-report.ts";
 
 export interface TestOptions {
   /** Only what needs no cluster. */
@@ -25,7 +26,11 @@ interface Counts {
   readonly skipped: number;
 }
 
-type Outcome = Counts & { readonly ok: boolean };
+interface Outcome extends Counts {
+  readonly ok: boolean;
+  /** Which tests failed and why, for the end of the run, where they are looked for. */
+  readonly failures?: readonly string[];
+}
 
 interface Part {
   readonly name: string;
@@ -50,6 +55,7 @@ interface Result {
   readonly ok: boolean;
   readonly milliseconds: number;
   readonly counts: Counts;
+  readonly failures: readonly string[];
 }
 
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -88,8 +94,8 @@ export async function test(context: Context, options: TestOptions): Promise<void
 
 async function timed(name: string, work: () => Promise<Outcome>): Promise<Result> {
   const started = Date.now();
-  const { ok, ...counts } = await work();
-  return { name, ok, milliseconds: Date.now() - started, counts };
+  const { ok, failures = [], ...counts } = await work();
+  return { name, ok, milliseconds: Date.now() - started, counts, failures };
 }
 
 async function runQuietly(
@@ -116,8 +122,8 @@ function report(
 ): void {
   if (console.json) {
     const seconds = milliseconds / 1000;
-    const suites = results.map(({ name, ok, milliseconds, counts }) => ({
-      ...{ name, succeeded: ok, ...counts },
+    const suites = results.map(({ name, ok, milliseconds, counts, failures }) => ({
+      ...{ name, succeeded: ok, ...counts, failures },
       seconds: milliseconds / 1000,
     }));
     const succeeded = results.every(({ ok }) => ok);
@@ -125,6 +131,7 @@ function report(
     return;
   }
   console.out("");
+  for (const failure of results.flatMap(({ failures }) => failures)) console.out(`failed  ${failure}\n`);
   for (const { name, ok, milliseconds } of results) {
     console.out(`${ok ? "ok    " : "FAILED"}  ${name.padEnd(12)} ${duration(milliseconds)}`);
   }
@@ -255,8 +262,9 @@ async function runVitest(
   project: string,
   args: readonly string[],
   report: string,
-): Promise<Counts & { ok: boolean }> {
-  const vitest = join(context.paths.checkout, "node_modules", ".bin", "vitest");
+): Promise<Outcome> {
+  const { checkout } = context.paths;
+  const vitest = join(checkout, "node_modules", ".bin", "vitest");
   const ok = await succeeds(context, vitest, [
     "run",
     "--project",
@@ -269,14 +277,7 @@ async function runVitest(
     ...args,
   ]);
   if (!existsSync(report)) return { ...nothing, ok };
-  const counts = JSON.parse(await readFile(report, "utf8")) as {
-    numPassedTests: number;
-    numFailedTests: number;
-    numPendingTests?: number;
-    numTodoTests?: number;
-  };
-  const skipped = (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0);
-  return { passed: counts.numPassedTests, failed: counts.numFailedTests, skipped, ok };
+  return { ...(await readReport(report, checkout)), ok };
 }
 
 async function requireLongSuite(checkout: string, name: string): Promise<void> {
