@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { createWriteStream, existsSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { findCommand } from "./machine.ts";
@@ -22,6 +23,9 @@ export interface BuildContext {
 
 /** Go's default install folder, where it is when nobody put it on PATH. */
 const GO_DEFAULT = "/usr/local/go/bin";
+
+/** The largest packages among the pins take less to compile (k8s.io/api, Pulumi's generated SDKs). */
+const LEAST_SHARE_MIB = 3072;
 
 /**
  * The `go` client: on PATH, else in Go's default install folder.
@@ -49,11 +53,12 @@ export async function buildFromModules(
       context.onProgress(build.output);
       await go(
         context,
-        ["build", "-trimpath", ...tagFlags(set), "-ldflags", await linkerFlags(set, context)].concat([
-          "-o",
-          join(target, build.output),
-          build.package,
-        ]),
+        [
+          // The linker leaves debugging data out (-s -w), so the compiler need not make it.
+          ...["build", "-trimpath", "-gcflags=all=-dwarf=false", ...tagFlags(set)],
+          ...["-ldflags", await linkerFlags(set, context)],
+          ...["-o", join(target, build.output), build.package],
+        ],
         folder,
         set.cgo === true,
       );
@@ -157,6 +162,19 @@ async function makeWritable(path: string): Promise<void> {
   }
 }
 
+/**
+ * A compiler that never collects its garbage takes a fifth less processor time, where each of those that run at the same time
+ * can have the memory. https://pkg.go.dev/runtime#hdr-Environment_Variables
+ */
+export function compilerMemory(
+  environment: Readonly<Record<string, string | undefined>>,
+  { bytes = totalmem(), cores = availableParallelism() } = {},
+): Readonly<Record<string, string>> {
+  const share = Math.floor(bytes / 2 ** 20 / cores / 2);
+  if (environment["GOGC"] !== undefined || share < LEAST_SHARE_MIB) return {};
+  return { GOGC: "off", GOMEMLIMIT: `${share}MiB` };
+}
+
 function tagFlags(set: BuildSet): string[] {
   return set.tags === undefined ? [] : ["-tags", set.tags.join(",")];
 }
@@ -178,6 +196,7 @@ async function go(context: BuildContext, args: readonly string[], cwd: string, c
     // Go says each module it downloads and each error; a build of hours would be stopped by the caller.
     env: {
       ...environment,
+      ...compilerMemory(environment),
       GOMODCACHE: join(cache, "go", "mod"),
       GOCACHE: join(cache, "go", "build"),
       GOFLAGS: "-mod=mod -buildvcs=false",

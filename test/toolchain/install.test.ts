@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { clean } from "../../toolchain/index.ts";
 import { findInstalled, installTool, toolFolder } from "../../toolchain/install.ts";
+import { compilerMemory } from "../../toolchain/modules.ts";
 import type { SourceSetting } from "../../toolchain/reach.ts";
 import { ensureTools, neededPins } from "../../toolchain/tools.ts";
 import type { ToolContext } from "../../toolchain/tools.ts";
@@ -50,11 +51,18 @@ describe("installing a tool", () => {
       "get example.com/tool@v1.9.0",
       "env GOVERSION",
       expect.stringMatching(
-        /^build -trimpath -ldflags -s -w -X example\.com\/tool\.Go=go1\.99\.0 -o \S+\/tool example\.com\/tool$/,
+        /^build -trimpath -gcflags=all=-dwarf=false -ldflags -s -w -X example\.com\/tool\.Go=go1\.99\.0 -o \S+\/tool example\.com\/tool$/,
       ),
     ]);
     expect(installed).toMatchObject({ version: "1.9", source: "modules", size: 6 });
     expect(statSync(join(installed.folder, "tool")).mode & 0o111).toBe(0o111);
+  });
+
+  it("lets the compiler keep its garbage where there is memory for it and nobody said otherwise", () => {
+    const GiB = 2 ** 30;
+    expect(compilerMemory({}, { bytes: 24 * GiB, cores: 2 })).toEqual({ GOGC: "off", GOMEMLIMIT: "6144MiB" });
+    expect(compilerMemory({}, { bytes: 8 * GiB, cores: 4 })).toEqual({});
+    expect(compilerMemory({ GOGC: "100" }, { bytes: 24 * GiB, cores: 2 })).toEqual({});
   });
 
   it("is found again without building, and only under the same recipe", async () => {
