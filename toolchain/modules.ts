@@ -54,8 +54,7 @@ export async function buildFromModules(
       await go(
         context,
         [
-          // The linker leaves debugging data out (-s -w), so the compiler need not make it.
-          ...["build", "-trimpath", "-gcflags=all=-dwarf=false", ...tagFlags(set)],
+          ...["build", "-trimpath", ...compilerFlags(set), ...tagFlags(set)],
           ...["-ldflags", await linkerFlags(set, context)],
           ...["-o", join(target, build.output), build.package],
         ],
@@ -160,6 +159,12 @@ async function makeWritable(path: string): Promise<void> {
     if (entry.isDirectory()) await makeWritable(join(path, entry.name));
     else if (entry.isFile()) await chmod(join(path, entry.name), 0o644);
   }
+}
+
+/** The linker leaves debugging data out (-s -w), so the compiler need not make it. Of two patterns the last that fits decides. */
+function compilerFlags({ unoptimized }: BuildSet): string[] {
+  const rest = unoptimized === undefined ? [] : [`-gcflags=${unoptimized}=-dwarf=false -N -l`];
+  return ["-gcflags=all=-dwarf=false", ...rest];
 }
 
 /**

@@ -73,6 +73,8 @@ export interface BuildSet {
   /** @default false (CGO_ENABLED=0) */
   readonly cgo?: true;
   readonly tags?: readonly string[];
+  /** Packages, as a pattern of Go's, that are compiled without optimization: generated ones that take minutes and hardly ever run. */
+  readonly unoptimized?: string;
   /** Appended to `-s -w`; `{goversion}` becomes the version of the Go in use. */
   readonly ldflags?: string;
 }

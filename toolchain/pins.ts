@@ -120,6 +120,8 @@ const kubernetes: ToolPin = {
           },
         },
         builds: [{ package: "./cmd/pulumi-resource-kubernetes", output: "pulumi-resource-kubernetes" }],
+        // Two components that this project does not use bring all of the generated SDK.
+        unoptimized: "github.com/pulumi/pulumi-kubernetes/sdk/v4/...",
         ldflags: "-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=v4.18.1",
       },
     ],

@@ -8,6 +8,7 @@ import { rehearsalLoss } from "../steps/rehearsal-loss.ts";
 import { rehearsalPaths } from "../steps/rehearsal-paths.ts";
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { rehearsalRepetition } from "../steps/rehearsal-repetition.ts";
+import { rehearsalRestore } from "../steps/rehearsal-restore.ts";
 import { rehearsalSecrecy } from "../steps/rehearsal-secrecy.ts";
 import { footprint } from "../support/footprint.ts";
 import { objectsOf } from "../support/podman.ts";
@@ -60,6 +61,9 @@ export function rehearsalSuite(): void {
     });
     describe("hurt", () => {
       rehearsalLoss(stack);
+    });
+    describe("lost as a whole", () => {
+      rehearsalRestore(stack);
     });
     describe("destroyed", () => {
       rehearsalRemoval(stack, () => before);
