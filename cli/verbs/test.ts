@@ -183,7 +183,7 @@ function machine(context: Context): Part {
       const config = await composeConfig(context.paths, stack, []);
       try {
         requireHealthy(context, await examineMachine(context, stack.name, config));
-        await context.machine.prepare(context, ["core", "test"]);
+        await context.machine.prepare(context, ["core", "test", "rehearsal"]);
       } catch (error) {
         context.console.warn(error instanceof Error ? error.message : String(error));
         return { ...nothing, ok: false };

@@ -12,7 +12,7 @@ import { renderHeadscaleConfig } from "../../components/render/headscale-config.
 import { images } from "../../components/upstream/images.ts";
 import { systemEffects } from "../../provider/effects/effects.ts";
 import { SystemTailnetOperators } from "../../provider/effects/operator.ts";
-import { runProcess } from "../../provider/effects/process.ts";
+import { type Run, runProcess } from "../../provider/effects/process.ts";
 import { systemClock } from "../../provider/effects/wait.ts";
 import type { Properties } from "../../provider/server/values.ts";
 import { cacheFolder } from "../../toolchain/folders.ts";
@@ -25,7 +25,10 @@ const peer = `homespan-${clusterName}-peer`;
 const domain = `${clusterName}.tailnet.internal`;
 const controlHostName = `control.homespan-${clusterName}.internal`;
 const headscale = { kind: "headscale", container };
-const bin = join(cacheFolder(), "bin");
+const path = `${join(cacheFolder(), "bin")}:${process.env["PATH"] ?? ""}`;
+/** With the tools of the cache, also where this test is run without the wrapper. */
+const runTools: Run = (program, args, options) =>
+  runProcess("env", [`PATH=${path}`, program, ...args], options);
 const podman = (args: readonly string[], input = ""): string =>
   execFileSync("podman", args, { encoding: "utf8", input }).trim();
 /** What the provider knows is as old as a second. */
@@ -38,14 +41,12 @@ let serverAddress: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "op-"));
-  const path = `${bin}:${process.env["PATH"] ?? ""}`;
   await provider.serve({
     ...systemEffects(),
-    operators: new SystemTailnetOperators(
-      (program, args, options) => runProcess(join(bin, program), args, options),
-      systemClock,
-      { stateFolder: () => folder, environment: { PATH: path, HOME: folder } },
-    ),
+    operators: new SystemTailnetOperators(runTools, systemClock, {
+      stateFolder: () => folder,
+      environment: { PATH: path, HOME: folder },
+    }),
   });
   network = (await provider.create("SiteNetwork", { clusterName, site: "wan" })).state;
   serverAddress = hostAddress(String(network["subnet"]), 10);
@@ -114,11 +115,7 @@ function ask(state: Properties): Promise<string> {
 }
 
 async function pidOf(): Promise<number> {
-  const operators = new SystemTailnetOperators(
-    (program, args, options) => runProcess(join(bin, program), args, options),
-    systemClock,
-    { stateFolder: () => folder },
-  );
+  const operators = new SystemTailnetOperators(runTools, systemClock, { stateFolder: () => folder });
   return (await operators.find(operators.directory(clusterName)))?.pid ?? 0;
 }
 
