@@ -199,7 +199,7 @@ const coredns: ToolPin = {
       },
     ],
     platforms: LINUX,
-    expectedSeconds: 400,
+    expectedSeconds: 185,
     cacheGiB: 1.5,
   },
 };

@@ -39,7 +39,7 @@ export const kubeBench: ToolPin = {
       },
     ],
     platforms: LINUX,
-    expectedSeconds: 300,
+    expectedSeconds: 140,
     cacheGiB: 1.5,
   },
 };

@@ -126,7 +126,7 @@ const kubernetes: ToolPin = {
       },
     ],
     platforms: ALL,
-    expectedSeconds: 1318,
+    expectedSeconds: 410,
     cacheGiB: 4,
   },
 };

@@ -261,8 +261,20 @@ export class RehearsedStack {
     for (const { pid, command } of processes()) {
       if (/^\S*pulumi /.test(command) && environmentOf(pid).includes(`${this.state}/`)) killTree(pid);
     }
-    if (left.length > 0) await this.rehearse("destroy", [], { mayFail: true });
+    if (left.length > 0) await this.#end();
     rmSync(this.state, { recursive: true, force: true });
     rmSync(this.#private, { recursive: true, force: true });
+  }
+
+  /** A stack that cannot be destroyed goes with its clouds: what it left running would be in the way of every later test. */
+  async #end(): Promise<void> {
+    const done = await this.rehearse("destroy", [], { mayFail: true });
+    if (done.code === 0) return;
+    process.stdout.write(`${done.output.split("\n").slice(-20).join("\n")}\n`);
+    for (const { pid, command } of processes()) {
+      if (command.includes(`${this.folder}/state/`)) killTree(pid);
+    }
+    rmSync(join(this.folder, "state"), { recursive: true, force: true });
+    await this.rehearse("destroy", [], { mayFail: true });
   }
 }
