@@ -15,7 +15,7 @@ export function toolEnvironment(paths: Paths, caller: Environment): Record<strin
     HOMESPAN_STATE: paths.state,
     HOMESPAN_CONFIG: paths.config,
     PULUMI_HOME: pulumiHome(paths, caller),
-    PULUMI_BACKEND_URL: `file://${paths.backend}`,
+    PULUMI_BACKEND_URL: backendUrl(paths.backend),
     ...(ownPassphrase ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: paths.passphrase }),
     PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -23,6 +23,15 @@ export function toolEnvironment(paths: Paths, caller: Environment): Record<strin
     ...(existsSync(images) ? { HOMESPAN_CLUSTER_IMAGES: images } : {}),
     PATH: frontOfPath([paths.bin, dirname(process.execPath)], caller["PATH"]),
   };
+}
+
+/**
+ * Pulumi's state in a folder, without files of metadata beside it. Those are emptied before they are written, and whoever is killed in
+ * between leaves a state that cannot be read any more ("failed to load checkpoint: EOF"); the state itself is replaced as a whole.
+ * https://pkg.go.dev/gocloud.dev/blob/fileblob
+ */
+export function backendUrl(folder: string): string {
+  return `file://${folder}?metadata=skip`;
 }
 
 /** A rehearsal's stand-in plugins bear the names of real ones, so they are in a home of their own. */

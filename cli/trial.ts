@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { indent } from "./console.ts";
 import type { Context } from "./context.ts";
 import { stackExists } from "./deployment.ts";
+import { backendUrl } from "./environment.ts";
 import { Failure, InputError } from "./errors.ts";
 import { groupsFor } from "./needs.ts";
 import { recover, withStack } from "./operation.ts";
@@ -60,7 +61,7 @@ export async function withTrial<T>(
     const { PULUMI_CONFIG_PASSPHRASE_FILE: _file, ...others } = environment;
     const own = {
       ...others,
-      PULUMI_BACKEND_URL: `file://${backend}`,
+      PULUMI_BACKEND_URL: backendUrl(backend),
       PULUMI_CONFIG_PASSPHRASE: randomUUID(),
     };
     await pulumi(context, ["stack", "init", stack, "--no-select"], { cwd: folder, environment: own });
