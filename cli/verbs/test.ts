@@ -153,7 +153,8 @@ async function steps(context: Context, options: TestOptions, reports: string): P
   // Run all the time, `--quick` looks again only at files that changed; the whole run trusts no earlier one,
   // since a type that changes in one file can be an error of the linter in another.
   const kept = (...flags: readonly string[]): readonly string[] => (options.quick === true ? flags : []);
-  const memory = (tool: string): string => join(context.paths.cache, "checks", tool);
+  // Beside the packages, of which every verdict is one as well: each checkout has its own.
+  const memory = (tool: string): string => join(checkout, "node_modules", ".cache", "homespan", tool);
   const eslintMemory = kept("--cache", "--cache-strategy=content", `--cache-location=${memory("eslint")}`);
   const prettierMemory = kept("--cache", `--cache-location=${memory("prettier")}`);
   const tscMemory = kept("--incremental", "--tsBuildInfoFile", memory("tsc"));
