@@ -5,81 +5,91 @@ import { setTimeout as delay } from "node:timers/promises";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { describe, it } from "vitest";
 
 const program = join(import.meta.dirname, "../../provider/pulumi-resource-homespan");
-let folder: string;
-let running: ChildProcess[];
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "provider-start-"));
-  running = [];
-});
-afterEach(() => {
-  for (const child of running) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
-});
+/** The processes of one test, and their folder for temporary files. */
+class Place {
+  readonly folder = mkdtempSync(join(tmpdir(), "provider-start-"));
+  readonly #running: ChildProcess[] = [];
 
-async function start(engine: string, environment: Record<string, string> = { TMPDIR: folder }) {
-  const { TMPDIR: _none, ...own } = process.env;
-  const child = spawn(program, [engine], {
-    env: { ...own, ...environment },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  running.push(child);
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return { child, port: line.toString().trim() };
+  async start(engine: string, environment: Record<string, string> = { TMPDIR: this.folder }) {
+    const { TMPDIR: _none, ...own } = process.env;
+    const child = spawn(program, [engine], {
+      env: { ...own, ...environment },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#running.push(child);
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    return { child, port: line.toString().trim() };
+  }
+
+  /** A shell stands for the engine: it starts the plugin, tells its process id on standard error, and waits. */
+  engine(address: string) {
+    const engine = spawn("sh", ["-c", `"$0" ${address} & echo $! >&2; wait`, program], {
+      env: { ...process.env, TMPDIR: this.folder },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#running.push(engine);
+    return engine;
+  }
+
+  [Symbol.dispose](): void {
+    for (const child of this.#running) child.kill("SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }
 
-it("serves an engine's second start by the first, and another engine by a server of its own", async () => {
-  const first = await start("127.0.0.1:1001");
-  expect(first.port).toMatch(/^\d+$/);
-  const second = await start("127.0.0.1:1001");
-  expect(second.port).toBe(first.port);
-  const other = await start("127.0.0.1:1002");
-  expect(other.port).not.toBe(first.port);
-  // Nothing waits for a server that has ended.
-  first.child.kill("SIGKILL");
-  const [code] = (await once(second.child, "exit")) as [number | null];
-  expect(code).toBe(0);
-  const third = await start("127.0.0.1:1001");
-  expect(third.port).not.toBe(first.port);
-});
-
-it("ends with an engine that was killed before the plugin ran", async () => {
-  const engine = spawn("sh", ["-c", `"$0" 127.0.0.1:1005 & echo $! >&2; wait`, program], {
-    env: { ...process.env, TMPDIR: folder },
-    stdio: ["ignore", "pipe", "pipe"],
+// At the same time, as most of it is waiting.
+describe.concurrent("the executable", () => {
+  it("serves an engine's second start by the first, and another engine by a server of its own", async ({
+    expect,
+  }) => {
+    using place = new Place();
+    const first = await place.start("127.0.0.1:1001");
+    expect(first.port).toMatch(/^\d+$/);
+    const second = await place.start("127.0.0.1:1001");
+    expect(second.port).toBe(first.port);
+    const other = await place.start("127.0.0.1:1002");
+    expect(other.port).not.toBe(first.port);
+    // Nothing waits for a server that has ended.
+    first.child.kill("SIGKILL");
+    const [code] = (await once(second.child, "exit")) as [number | null];
+    expect(code).toBe(0);
+    const third = await place.start("127.0.0.1:1001");
+    expect(third.port).not.toBe(first.port);
   });
-  running.push(engine);
-  const [pid] = (await once(engine.stderr, "data")) as [Buffer];
-  const proc = `/proc/${pid.toString().trim()}`;
-  // Node is there, and has not come to its own first line.
-  while (!readFileSync(`${proc}/cmdline`, "utf8").includes("main.ts")) await delay(1);
-  engine.kill("SIGKILL");
-  for (let waited = 0; existsSync(`${proc}/cmdline`) && waited < 60; waited += 1) await delay(100);
-  const stayed = existsSync(`${proc}/cmdline`);
-  if (stayed) process.kill(Number(pid.toString()), "SIGKILL");
-  expect(stayed).toBe(false);
-});
 
-it("ends with the engine that started it, also one that was killed", async () => {
-  // The shell stands for the engine: it starts the plugin and waits.
-  const engine = spawn("sh", ["-c", `"$0" 127.0.0.1:1004 & echo $! >&2; wait`, program], {
-    env: { ...process.env, TMPDIR: folder },
-    stdio: ["ignore", "pipe", "pipe"],
+  it("ends with an engine that was killed before the plugin ran", async ({ expect }) => {
+    using place = new Place();
+    const engine = place.engine("127.0.0.1:1005");
+    const [pid] = (await once(engine.stderr, "data")) as [Buffer];
+    const proc = `/proc/${pid.toString().trim()}`;
+    // Node is there, and has not come to its own first line.
+    while (!readFileSync(`${proc}/cmdline`, "utf8").includes("main.ts")) await delay(1);
+    engine.kill("SIGKILL");
+    for (let waited = 0; existsSync(`${proc}/cmdline`) && waited < 60; waited += 1) await delay(100);
+    const stayed = existsSync(`${proc}/cmdline`);
+    if (stayed) process.kill(Number(pid.toString()), "SIGKILL");
+    expect(stayed).toBe(false);
   });
-  running.push(engine);
-  const [pid] = (await once(engine.stderr, "data")) as [Buffer];
-  await once(engine.stdout, "data");
-  engine.kill("SIGKILL");
-  const runs = (): boolean => existsSync(`/proc/${pid.toString().trim()}/cmdline`);
-  for (let waited = 0; runs() && waited < 60; waited += 1) await delay(100);
-  expect(runs()).toBe(false);
-});
 
-it("shares nothing where the folder for temporary files is everyone's", async () => {
-  const first = await start("127.0.0.1:1003", {});
-  writeFileSync(join(folder, "homespan-provider-127.0.0.1:1003"), `1 ${String(first.child.pid)}\n`);
-  expect((await start("127.0.0.1:1003", {})).port).not.toBe(first.port);
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("homespan-provider-127"))).toEqual([]);
+  it("ends with the engine that started it, also one that was killed", async ({ expect }) => {
+    using place = new Place();
+    const engine = place.engine("127.0.0.1:1004");
+    const [pid] = (await once(engine.stderr, "data")) as [Buffer];
+    await once(engine.stdout, "data");
+    engine.kill("SIGKILL");
+    const runs = (): boolean => existsSync(`/proc/${pid.toString().trim()}/cmdline`);
+    for (let waited = 0; runs() && waited < 60; waited += 1) await delay(100);
+    expect(runs()).toBe(false);
+  });
+
+  it("shares nothing where the folder for temporary files is everyone's", async ({ expect }) => {
+    using place = new Place();
+    const first = await place.start("127.0.0.1:1003", {});
+    writeFileSync(join(place.folder, "homespan-provider-127.0.0.1:1003"), `1 ${String(first.child.pid)}\n`);
+    expect((await place.start("127.0.0.1:1003", {})).port).not.toBe(first.port);
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith("homespan-provider-127"))).toEqual([]);
+  });
 });

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,16 +13,21 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { baseImages, images } from "../../components/upstream/images.ts";
 import { baseOf } from "../../toolchain/images-base.ts";
 import { clusterImagesFolder, prepareImages, prepareRehearsalImages } from "../../toolchain/images.ts";
 import { stewardRevision } from "../../toolchain/steward-revision.ts";
-import type { ImageContext } from "../../toolchain/types.ts";
+import type { ImageContext, ImageRow } from "../../toolchain/types.ts";
 
 let folder: string;
 let store: string;
 let context: ImageContext;
+/** A machine on which no image was made yet, and one on which all were, without a registry: each test has a copy of one. */
+const templates = mkdtempSync(join(tmpdir(), "homespan-images-"));
+const bare = join(templates, "bare");
+const made = join(templates, "made");
+let rows: readonly ImageRow[];
 
 const executable = (path: string, text: string): void => {
   writeFileSync(path, text);
@@ -33,22 +39,20 @@ const contextOf = (name: string): readonly string[] =>
     .trim()
     .split("\n");
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "homespan-images-"));
-  store = join(folder, "store");
-  const cache = join(folder, "cache");
-  const bin = join(folder, "bin");
-  const tools = join(folder, "tools");
-  for (const path of [store, join(cache, "images"), bin, join(tools, "cni")])
+function makeBare(): void {
+  const cache = join(bare, "cache");
+  const bin = join(bare, "bin");
+  const tools = join(bare, "tools");
+  for (const path of [join(bare, "store"), join(cache, "images"), bin, join(tools, "cni")])
     mkdirSync(path, { recursive: true });
-  writeFileSync(join(store, "calls"), "");
+  writeFileSync(join(bare, "store", "calls"), "");
   copyFileSync(join(import.meta.dirname, "fake-podman.sh"), join(bin, "podman"));
   executable(join(bin, "cc"), `#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho program >"$2"\n`);
-  vi.stubEnv("PATH", `${bin}:${process.env["PATH"] ?? ""}`);
-  vi.stubEnv("FAKE_STORE", store);
+  // What this machine's apt is set to is nobody's business here.
+  executable(join(bin, "apt-config"), "#!/bin/sh\n");
 
   // The base is there already: debootstrap is not what is tested.
-  const root = join(folder, "root");
+  const root = join(bare, "root");
   mkdirSync(join(root, "etc/ssl/certs"), { recursive: true });
   mkdirSync(join(root, "usr/bin"), { recursive: true });
   writeFileSync(join(root, "etc/ssl/certs/ca-certificates.crt"), "certificates");
@@ -67,36 +71,59 @@ beforeEach(() => {
   ]) {
     executable(join(tools, tool), `#!/bin/sh\necho "${tool} 1.0"\n`);
   }
+}
+
+/** Goes to work on a copy of a template. */
+function copyOf(template: string, copy = mkdtempSync(join(tmpdir(), "homespan-images-"))): void {
+  cpSync(template, copy, { recursive: true, preserveTimestamps: true });
+  folder = copy;
+  store = join(folder, "store");
+  vi.stubEnv("PATH", `${join(folder, "bin")}:${process.env["PATH"] ?? ""}`);
+  vi.stubEnv("FAKE_STORE", store);
+  const tools = join(folder, "tools");
   context = {
-    cache,
+    cache: join(folder, "cache"),
     online: false,
     toolPath: (name) => join(tools, name),
     machine: { platform: "linux", arch: "amd64", root: true, cgroup: "v2", sysResource: true, tun: true },
     reporter: { start: () => ({ detail: vi.fn(), done: vi.fn(), fail: vi.fn() }), note: vi.fn() },
   };
-});
+}
+
+beforeAll(async () => {
+  makeBare();
+  copyOf(bare, made);
+  rows = await prepareImages(context);
+  vi.unstubAllEnvs();
+}, 60_000);
 
 afterEach(() => {
   vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
 });
 
-describe("without a registry", () => {
-  it("builds every image under its name and archives those for pods", async () => {
-    const rows = await prepareImages(context);
+afterAll(() => {
+  rmSync(templates, { recursive: true });
+});
 
+describe("without a registry, all images", () => {
+  beforeEach(() => {
+    copyOf(made);
+  });
+
+  it("are built under their names, and those for pods are archived", () => {
     expect(rows.map(({ name, source }) => [name, source])).toEqual(
       Object.values(images).map((name) => [name, "built"]),
     );
     expect(rows.filter(({ path }) => path !== null).map(({ path }) => path)).toEqual(
-      ["pause", "coredns", "busybox"].map((key) => join(clusterImagesFolder(context.cache), `${key}.tar`)),
+      ["pause", "coredns", "busybox"].map((key) =>
+        join(clusterImagesFolder(join(made, "cache")), `${key}.tar`),
+      ),
     );
     for (const { path } of rows) if (path !== null) expect(existsSync(path)).toBe(true);
   });
 
-  it("gives each build what its Containerfile copies", async () => {
-    await prepareImages(context);
-
+  it("are given what their Containerfiles copy", () => {
     expect(contextOf(images.k3s)).toEqual([
       "bin/containerd-shim-runc-v2",
       "bin/k3s",
@@ -110,15 +137,12 @@ describe("without a registry", () => {
     expect(contextOf(images.steward)).toContain("boot/sequence.sh");
   });
 
-  it("says on the image what is inside", async () => {
-    await prepareImages(context);
-
+  it("say what is inside", () => {
     const build = calls().find((call) => call.endsWith("context") && call.includes(images.coredns));
     expect(build).toContain("--label=homespan.source=coredns: coredns 1.0");
   });
 
-  it("asks Podman once and does nothing when everything is there", async () => {
-    await prepareImages(context);
+  it("cost one question to Podman when they are there", async () => {
     writeFileSync(join(store, "calls"), "");
 
     await prepareImages(context);
@@ -126,8 +150,7 @@ describe("without a registry", () => {
     expect(calls()).toEqual(["images --format json"]);
   });
 
-  it("builds only what a changed program is part of, and archives it again", async () => {
-    await prepareImages(context);
+  it("are left alone but those that a changed program is part of, which are archived again too", async () => {
     executable(context.toolPath("coredns"), "#!/bin/sh\necho coredns 2.0\n");
     writeFileSync(join(store, "calls"), "");
 
@@ -139,8 +162,7 @@ describe("without a registry", () => {
     expect(calls().some((call) => call.startsWith("rmi image-"))).toBe(true);
   });
 
-  it("builds again what the store has lost", async () => {
-    await prepareImages(context);
+  it("are built again where the store has lost them", async () => {
     execFileSync("sh", ["-c", 'rm $(grep -l "^docker.io/rancher/k3s" "$FAKE_STORE"/image-*)']);
     writeFileSync(join(store, "calls"), "");
 
@@ -149,8 +171,7 @@ describe("without a registry", () => {
     expect(calls().filter((call) => call.startsWith("build"))).toHaveLength(1);
   });
 
-  it("archives again what was deleted from the cache", async () => {
-    await prepareImages(context);
+  it("are archived again where that was deleted from the cache", async () => {
     const archive = join(clusterImagesFolder(context.cache), "pause.tar");
     rmSync(archive);
 
@@ -158,8 +179,14 @@ describe("without a registry", () => {
 
     expect(existsSync(archive)).toBe(true);
   });
+});
 
-  it("lets two runs at once build each image once", async () => {
+describe("a first run", () => {
+  beforeEach(() => {
+    copyOf(bare);
+  });
+
+  it("builds each image once, also where another runs at the same time", async () => {
     await Promise.all([prepareImages(context), prepareImages(context)]);
 
     expect(calls().filter((call) => call.startsWith("build"))).toHaveLength(Object.keys(images).length);
@@ -178,6 +205,10 @@ describe("without a registry", () => {
 });
 
 describe("with a registry", () => {
+  beforeEach(() => {
+    copyOf(bare);
+  });
+
   it("pulls the upstream names, builds the steward on Debian's image and archives nothing", async () => {
     symlinkSync("/nonexistent", clusterImagesFolder(context.cache));
     await prepareImages({ ...context, online: true });
@@ -212,9 +243,11 @@ describe("with a registry", () => {
 
 describe("the machine of a rehearsal", () => {
   const machine = "localhost/homespan/machine:debian_12";
+  beforeEach(() => {
+    copyOf(made);
+  });
 
   it("is built only when it is asked for, on the base of the others, and once", async () => {
-    await prepareImages(context);
     expect(calls().some((call) => call.includes(machine))).toBe(false);
 
     const rows = await prepareRehearsalImages(context);
