@@ -28,6 +28,16 @@ const fixes: readonly (readonly [said: RegExp, fix: (stack: string) => string])[
     () => "give a valid TAILSCALE_API_KEY: https://login.tailscale.com/admin/settings/keys",
   ],
   [
+    /overwrite a non-default policy/,
+    (stack) =>
+      `set \`tailnet.policy: elsewhere\` and merge what ./homespan preview ${stack} prints then; or let the cluster's take its place, for the whole tailnet: \`tailnet.adopt: true\``,
+  ],
+  [
+    /requested tags \[.*\] are invalid or not permitted/,
+    (stack) =>
+      `with \`tailnet.policy: elsewhere\` merge into the tailnet's policy what ./homespan preview ${stack} prints; an OAuth client must own these tags`,
+  ],
+  [
     /error waiting for request operation|timeout awaiting response headers/,
     () => "run up again: the answer was lost, and it finds out what was made",
   ],

@@ -247,6 +247,8 @@ test.each([
   ["You have reached the quota of 20 vCPUs in eu-central-1", "higher quota"],
   ["No valid credential sources found", "doctor prod"],
   ["server-2 was not ready by SSH within 600 s: connection refused", "recreate prod --node NODE"],
+  ["Overwrite Protected: You are trying to overwrite a non-default policy.", "`tailnet.adopt: true`"],
+  ["requested tags [tag:l-server] are invalid or not permitted", "preview prod prints"],
   ["CreateInstance Lightsail Instance (x): error waiting for request operation", "run up again"],
 ])("%s has a fix", (message, words) => {
   expect(fixFor(message, "prod")).toContain(words);
