@@ -9,6 +9,7 @@ const BRIDGE = "1.1.4";
 const BRIDGE_MODULE = "3.128.0";
 const IGNITION = "2.24.0";
 const BUTANE = "0.24.0";
+const LIMA = "2.2.0";
 
 const bridge: ToolPin = {
   name: "pulumi-resource-terraform-provider",
@@ -154,4 +155,45 @@ const butane: ToolPin = {
   },
 };
 
-export const homelabPins: readonly ToolPin[] = [bridge, libvirt, ignitionValidate, ignition, butane];
+/** Names of Lima's releases. */
+const LIMA_PLATFORMS: Readonly<Record<string, string>> = {
+  "linux/amd64": "Linux-x86_64",
+  "linux/arm64": "Linux-aarch64",
+  "darwin/amd64": "Darwin-x86_64",
+  "darwin/arm64": "Darwin-arm64",
+};
+
+/** Judges what is rendered for Lima. Where virtual machines run, Lima is installed as a whole: a Mac's own affair (docs/lima.md). */
+const limactl: ToolPin = {
+  name: "limactl",
+  group: "test",
+  purpose: "checks the virtual machines of a Mac",
+  use: "host",
+  links: { limactl: "limactl" },
+  download: {
+    version: LIMA,
+    archive: "tar.gz",
+    files: { "bin/limactl": "limactl" },
+    platforms: perPlatform(ALL, (os, arch) => ({
+      url: `${GITHUB}/lima-vm/lima/releases/download/v${LIMA}/lima-${LIMA}-${LIMA_PLATFORMS[`${os}/${arch}`] ?? ""}.tar.gz`,
+      sums: `${GITHUB}/lima-vm/lima/releases/download/v${LIMA}/SHA256SUMS`,
+    })),
+  },
+  modules: {
+    version: LIMA,
+    sets: [
+      {
+        workspace: "lima",
+        base: { kind: "copy", module: "github.com/lima-vm/lima/v2", version: `v${LIMA}` },
+        builds: [{ package: "./cmd/limactl", output: "limactl" }],
+        ldflags: `-X github.com/lima-vm/lima/v2/pkg/version.Version=v${LIMA}`,
+      },
+    ],
+    // On macOS it needs cgo and the SDK for vz.
+    platforms: LINUX,
+    expectedSeconds: 90,
+    cacheGiB: 0.75,
+  },
+};
+
+export const homelabPins: readonly ToolPin[] = [bridge, libvirt, ignitionValidate, ignition, butane, limactl];

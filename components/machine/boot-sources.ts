@@ -8,10 +8,13 @@ function text(source: string): string {
   return readFileSync(new URL(`../../${source}`, import.meta.url), "utf8");
 }
 
+/** Path in this project -> content. */
+export function sourceTexts(sources: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(sources.map((source) => [source, text(source)]));
+}
+
 /** What `renderUserData` needs the content of. */
-export const userDataTexts: Readonly<Record<string, string>> = Object.fromEntries(
-  userDataSources.map((source) => [source, text(source)]),
-);
+export const userDataTexts: Readonly<Record<string, string>> = sourceTexts(userDataSources);
 
 /** Which boot files this version of Homespan has, in one word. */
 export const ownBootRevision: string = bootRevision(

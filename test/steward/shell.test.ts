@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const project = join(import.meta.dirname, "../..");
 const files = [
   ...["boot/*.sh", "images/steward/*.sh", "images/steward/entrypoint", "images/steward/{scripts,children}/*"],
-  ...["test/steward/fakes/*", "test/boot/*.sh"],
+  ...["boot/machine/lima/*", "test/steward/fakes/*", "test/boot/*.sh"],
 ].flatMap((pattern) => globSync(pattern, { cwd: project }));
 
 test("every shell file is read by dash", async () => {
