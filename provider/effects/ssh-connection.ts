@@ -1,5 +1,6 @@
 /** One SSH connection to one machine, and the commands that run through it at the same time. */
 import { type Socket, connect } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Client, ClientChannel } from "ssh2";
 import { hostKeyAlgorithms, hostKeyText, sameHostKey } from "../logic/ssh-host-key.ts";
 import type { SshTransport } from "../schema/common.ts";
@@ -15,18 +16,21 @@ export type SshLogin = SshTransport & {
   readonly agent?: string;
 };
 
+/** What a connection goes through: a socket of this machine's, or one that another machine opened. */
+type Way = Duplex & Partial<Pick<Socket, "ref" | "unref">>;
+
 export class SshConnection {
   /** The key the machine showed. */
   readonly hostKey: string;
   readonly #transport: SshTransport;
   readonly #client: Client;
-  readonly #socket: Socket;
+  readonly #socket: Way;
   /** Ends of the commands that run. */
   readonly #running = new Set<(error: SshFailure) => void>();
   readonly #waiting: (() => void)[] = [];
   #lost: string | undefined;
 
-  constructor(transport: SshTransport, client: Client, socket: Socket, hostKey: string) {
+  constructor(transport: SshTransport, client: Client, socket: Way, hostKey: string) {
     this.hostKey = hostKey;
     this.#transport = transport;
     this.#client = client;
@@ -48,12 +52,22 @@ export class SshConnection {
 
   /** While it is idle, it must not keep this process from ending. */
   keepProcess(keep: boolean): void {
-    if (keep) this.#socket.ref();
-    else this.#socket.unref();
+    if (keep) this.#socket.ref?.();
+    else this.#socket.unref?.();
   }
 
   close(): void {
     this.#client.end();
+  }
+
+  /** A socket that this machine opens, to an address as it sees it. */
+  forward(address: string, port: number): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      this.#client.forwardOut("127.0.0.1", 0, address, port, (error, channel) => {
+        if (error === undefined) resolve(channel);
+        else reject(error);
+      });
+    });
   }
 
   /**
@@ -123,6 +137,7 @@ function finish(
 /**
  * Connects and logs in.
  *
+ * @param way - what the connection goes through.
  * @param keepaliveMilliseconds - a machine that vanishes is noticed after four times this.
  * @throws {@link SshFailure}
  */
@@ -130,6 +145,7 @@ export async function openConnection(
   transport: SshLogin,
   seconds: number,
   keepaliveMilliseconds: number,
+  way?: Duplex,
 ): Promise<SshConnection> {
   const { default: ssh2 } = await import("ssh2");
   if (transport.agent === undefined && ssh2.utils.parseKey(transport.privateKey) instanceof Error) {
@@ -138,7 +154,7 @@ export async function openConnection(
     );
   }
   const client = new ssh2.Client();
-  const socket = connect({ host: transport.address, port: transport.port, noDelay: true });
+  const socket: Way = way ?? connect({ host: transport.address, port: transport.port, noDelay: true });
   let shown = "";
   try {
     await new Promise<void>((resolve, reject) => {

@@ -29,9 +29,15 @@ export class NotStarted extends SshFailure {
   }
 }
 
-/** `admin@203.0.113.10:22`. */
-export function placeOf({ user, address, port }: Pick<SshTransport, "user" | "address" | "port">): string {
-  return `${user}@${address.includes(":") ? `[${address}]` : address}:${String(port)}`;
+/** `admin@203.0.113.10:22`, and what is on the way there. */
+export function placeOf({
+  user,
+  address,
+  port,
+  via,
+}: Pick<SshTransport, "user" | "address" | "port" | "via">): string {
+  const place = `${user}@${address.includes(":") ? `[${address}]` : address}:${String(port)}`;
+  return via === undefined ? place : `${place} (by way of ${placeOf(via)})`;
 }
 
 /** The failure for a host key that is not the known one. Nothing was sent to that machine, not even who asked. */
@@ -52,11 +58,16 @@ interface RawError {
   readonly code?: unknown;
   /** Where in ssh2 it came from. */
   readonly level?: string;
+  /** Why a machine on the way did not open the connection. */
+  readonly reason?: unknown;
 }
+
+/** RFC 4254, section 5.1: SSH_OPEN_CONNECT_FAILED. */
+const OPEN_CONNECT_FAILED = 2;
 
 /** What a failed attempt to connect means. */
 export function connectFailure(transport: SshTransport, error: unknown, seconds: number): SshFailure {
-  const { message = "", code, level } = error as RawError;
+  const { message = "", code, level, reason } = error as RawError;
   const failure = (reason: SshReason, text: string) => new SshFailure(transport, reason, text);
   if (level === "client-authentication") {
     return failure("denied", "the machine does not accept this user with this key");
@@ -64,6 +75,7 @@ export function connectFailure(transport: SshTransport, error: unknown, seconds:
   if (level === "client-timeout" || code === "ETIMEDOUT") {
     return failure("silent", `no answer within ${String(seconds)} s`);
   }
+  if (reason === OPEN_CONNECT_FAILED) return failure("refused", "connection refused");
   switch (code) {
     case "ECONNREFUSED":
       return failure("refused", "connection refused");

@@ -4,7 +4,7 @@ import type { SshTransport } from "../schema/common.ts";
 import { type ArchivedFile, writeArchive } from "./archive.ts";
 import { type NodeAccess, libraryOf, parseSums } from "./node-files.ts";
 import { CommandError, type Finished } from "./process.ts";
-import { SshFailure, type SshReason } from "./ssh-failure.ts";
+import { SshFailure, type SshReason, placeOf } from "./ssh-failure.ts";
 import type { Ssh } from "./ssh.ts";
 import { type Clock, systemClock, waitFor } from "./wait.ts";
 
@@ -21,7 +21,7 @@ const RESTART_SECONDS = 150;
 export class SshNodeAccess implements NodeAccess<SshTransport> {
   readonly #ssh: Ssh;
   readonly #clock: Clock;
-  /** Address and port -> until when nobody waits for it again. */
+  /** Place -> until when nobody waits for it again. */
   readonly #silent = new Map<string, number>();
 
   constructor(ssh: Ssh, clock: Clock = systemClock) {
@@ -125,7 +125,7 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
 
   /** What the command prints; `undefined` when it fails, or the machine cannot be asked. */
   async #question(transport: SshTransport, argv: readonly string[]): Promise<string | undefined> {
-    const place = `${transport.address} ${String(transport.port)}`;
+    const place = placeOf(transport);
     if (this.#clock.now() < (this.#silent.get(place) ?? 0)) return undefined;
     const answer = await this.#ask(transport, argv);
     if (answer instanceof SshFailure) {

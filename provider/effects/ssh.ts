@@ -1,11 +1,13 @@
-/** Commands on other machines by SSH, as root through sudo, with one connection per machine. */
+/** Commands on other machines by SSH, usually as root through sudo, with one connection per machine. */
 import { createHash } from "node:crypto";
-import { rootCommand } from "../logic/shell-words.ts";
+import { rootCommand, shellWords } from "../logic/shell-words.ts";
 import type { Finished, RunOptions } from "./process.ts";
 import { type SshConnection, type SshLogin, openConnection } from "./ssh-connection.ts";
-import { NotStarted } from "./ssh-failure.ts";
+import { NotStarted, connectFailure } from "./ssh-failure.ts";
 
 export interface SshOptions extends RunOptions {
+  /** Runs as the user who logs in. @default false: as root */
+  readonly asUser?: boolean;
   /** How long a connection may take to be ready. @default 10 */
   readonly connectSeconds?: number;
 }
@@ -13,7 +15,7 @@ export interface SshOptions extends RunOptions {
 /** Nothing is tried again here but a command that an idle connection turned out not to take. */
 export interface Ssh {
   /**
-   * Runs a program as root and waits for its end; never throws for an exit code: 126 and 127 say that the program
+   * Runs a program, as root if nothing else is asked for, and waits for its end; never throws for an exit code: 126 and 127 say that the program
    * cannot be run or is not there. Secrets go through `input` alone.
    *
    * @throws SshFailure when the machine cannot be reached, shows another host key, or is lost meanwhile.
@@ -53,7 +55,7 @@ export class SshConnections implements Ssh {
   }
 
   async run(transport: SshLogin, argv: readonly string[], options: SshOptions = {}): Promise<Finished> {
-    const line = rootCommand(argv, transport.user);
+    const line = options.asUser === true ? shellWords(argv) : rootCommand(argv, transport.user);
     const { input = "", timeoutSeconds = COMMAND_SECONDS } = options;
     const work = (connection: SshConnection) => connection.run(line, input, timeoutSeconds);
     const used = this.#shared.has(keyOf(transport));
@@ -107,7 +109,12 @@ export class SshConnections implements Ssh {
   }
 
   #open(key: string, transport: SshLogin, connectSeconds: number): Shared {
-    const opening = openConnection(transport, connectSeconds, this.#timing.keepaliveMilliseconds);
+    const { keepaliveMilliseconds } = this.#timing;
+    const { via } = transport;
+    const opening =
+      via === undefined
+        ? openConnection(transport, connectSeconds, keepaliveMilliseconds)
+        : this.#through({ kind: "ssh", ...via }, transport, connectSeconds);
     const shared: Shared = { opening, users: 0 };
     this.#shared.set(key, shared);
     const forget = (): void => {
@@ -117,6 +124,32 @@ export class SshConnections implements Ssh {
       connection.whenClosed(forget);
     }, forget);
     return shared;
+  }
+
+  /** The hop's connection is in use for as long as the one that goes through it. */
+  async #through(hop: SshLogin, transport: SshLogin, connectSeconds: number): Promise<SshConnection> {
+    const key = keyOf(hop);
+    const shared = this.#shared.get(key) ?? this.#open(key, hop, connectSeconds);
+    shared.users += 1;
+    clearTimeout(shared.idle);
+    const leave = (): void => {
+      shared.users -= 1;
+      if (shared.users === 0) this.#rest(key, shared);
+    };
+    try {
+      const outer = await shared.opening;
+      outer.keepProcess(true);
+      const way = await outer.forward(transport.address, transport.port).catch((error: unknown) => {
+        throw connectFailure(transport, error, connectSeconds);
+      });
+      const { keepaliveMilliseconds } = this.#timing;
+      const inner = await openConnection(transport, connectSeconds, keepaliveMilliseconds, way);
+      inner.whenClosed(leave);
+      return inner;
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 
   #rest(key: string, shared: Shared): void {
@@ -135,7 +168,8 @@ export class SshConnections implements Ssh {
 }
 
 /** Same machine, same user, same trust. The private key is in it by its digest alone. */
-function keyOf({ user, address, port, privateKey, hostKey = "", agent = "" }: SshLogin): string {
+function keyOf({ user, address, port, privateKey, hostKey = "", agent = "", via }: SshLogin): string {
   const key = createHash("sha256").update(privateKey).digest("hex");
-  return [user, address, String(port), hostKey, agent, key].join(" ");
+  const way = via === undefined ? [] : [keyOf({ kind: "ssh", ...via })];
+  return [user, address, String(port), hostKey, agent, key, ...way].join(" ");
 }

@@ -56,11 +56,12 @@ function comesYet(error: unknown): error is Error {
 }
 
 function transportOf(inputs: Settings, hostKey: string | undefined): SshTransport {
-  const { address, port, user, privateKey, library } = inputs;
+  const { address, port, user, privateKey, library, via } = inputs;
   return {
     ...{ kind: "ssh", address, port, user, privateKey },
     ...(hostKey === undefined ? {} : { hostKey }),
     ...(library === undefined ? {} : { library }),
+    ...(via === undefined ? {} : { via }),
   };
 }
 

@@ -15,6 +15,24 @@ export const nameSchema = z
 /** An absolute path of plain words: it becomes part of commands. */
 export const librarySchema = z.string().regex(/^(\/[A-Za-z0-9._-]+)+$/, "must be an absolute path");
 
+/** Where SSH answers, and how one is let in. */
+const sshPlace = {
+  address: z.string().min(1),
+  port: z.number().int().min(1).max(65535),
+  user: z.string().min(1),
+  /** PEM. */
+  privateKey: z.string().min(1),
+  /**
+   * `ssh-ed25519 AAAA...`: the one key the machine must show. Without it any is taken: only for questions asked before
+   * the first contact, whose answer gives nothing away and decides nothing but whether the cluster has been there before.
+   */
+  hostKey: z.string().optional(),
+};
+
+/** A machine on the way to another one: its SSH leads on to addresses that are reached from there alone. */
+export const sshHopSchema = z.strictObject(sshPlace);
+export type SshHop = z.infer<typeof sshHopSchema>;
+
 /**
  * How the provider reaches a node to write files and run the boot scripts.
  *
@@ -25,18 +43,11 @@ export const transportSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("podman"), container: z.string().min(1) }),
   z.strictObject({
     kind: z.literal("ssh"),
-    address: z.string().min(1),
-    port: z.number().int().min(1).max(65535),
-    user: z.string().min(1),
-    /** PEM. */
-    privateKey: z.string().min(1),
-    /**
-     * `ssh-ed25519 AAAA...`: the one key the machine must show. Without it any is taken: only for questions asked before
-     * the first contact, whose answer gives nothing away and decides nothing but whether the cluster has been there before.
-     */
-    hostKey: z.string().optional(),
+    ...sshPlace,
     /** Directory of its boot files, where that is not the usual one. */
     library: librarySchema.optional(),
+    /** Where the address is seen from, when that is not the machine that runs Pulumi. */
+    via: sshHopSchema.optional(),
   }),
 ]);
 export type Transport = z.infer<typeof transportSchema>;

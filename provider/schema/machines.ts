@@ -1,6 +1,6 @@
 /** Inputs and outputs of the resources for machines that are reached by SSH, and over a tailnet. */
 import { z } from "zod";
-import { librarySchema, nameSchema, tailnetRefSchema, transportSchema } from "./common.ts";
+import { librarySchema, nameSchema, sshHopSchema, tailnetRefSchema, transportSchema } from "./common.ts";
 
 /** The key pair with which Pulumi reaches the machines of one cluster. */
 export const sshKeyInputs = z.strictObject({ clusterName: nameSchema });
@@ -62,6 +62,8 @@ export const machineBootInputs = z.strictObject({
   user: z.string().min(1),
   /** Directory of the boot files on a machine that has them elsewhere than /usr/lib/homespan, as its /usr is read-only. */
   library: librarySchema.optional(),
+  /** Secret, as it holds a key. Where the address is seen from, when that is not the machine that runs Pulumi. */
+  via: sshHopSchema.optional(),
   /** Secret. PEM. */
   privateKey: z.string(),
   /** The host key, where it is known before the first contact. */

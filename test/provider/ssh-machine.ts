@@ -1,7 +1,7 @@
 /** A machine behind a real SSH server on the loopback interface: its commands work on a map of files. */
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
+import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
 import ssh2, { type Connection, type ServerChannel } from "ssh2";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { readArchive } from "../../provider/effects/archive.ts";
@@ -139,6 +139,23 @@ export class SshMachine {
         this.keys.some((key) => context.key.data.equals(publicHalf(key)));
       if (own) context.accept();
       else context.reject(["publickey"]);
+    });
+    // On the way to another machine.
+    connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
+      const onward = connect({ host: destIP, port: destPort, noDelay: true });
+      onward.once("error", reject);
+      onward.once("connect", () => {
+        onward.off("error", reject);
+        const channel = accept();
+        this.#sockets.add(onward);
+        for (const end of [onward, channel]) end.on("error", () => undefined);
+        channel.on("close", () => onward.destroy());
+        onward.on("close", () => {
+          this.#sockets.delete(onward);
+          channel.end();
+        });
+        onward.pipe(channel).pipe(onward);
+      });
     });
     connection.on("session", (accept) => {
       accept().on("exec", (acceptExec, _reject, { command }) => {
