@@ -11,6 +11,8 @@ import { type Libvirt, VirshLibvirt } from "./libvirt.ts";
 import { nodeAccess } from "./node-access.ts";
 import type { NodeAccess } from "./node-files.ts";
 import { SystemTailnetOperators, type TailnetOperators } from "./operator.ts";
+import { type Lima, Limactl } from "./lima/limactl.ts";
+import { SystemMacs } from "./macs.ts";
 import { patientKubernetes } from "./patient-kubernetes.ts";
 import { type PodmanServices, SystemPodmanServices } from "./podman-service.ts";
 import { type Podman, PodmanProgram } from "./podman.ts";
@@ -31,6 +33,7 @@ export interface Effects {
   readonly ssh: Ssh;
   readonly userLogins: UserLogins;
   readonly libvirt: Libvirt;
+  readonly lima: Lima;
   readonly images: VmImages;
   readonly headscale: Headscale & HeadscaleUsers;
   readonly tailnets: Tailnets;
@@ -59,6 +62,7 @@ export function systemEffects(): Effects {
     ssh,
     userLogins: userLogins(),
     libvirt: new VirshLibvirt(runProcess),
+    lima: new Limactl(new SystemMacs(runProcess, ssh)),
     images: new CachedVmImages(runProcess, join(cacheFolder(), "vm-images")),
     headscale,
     tailnets: tailnetsOf(headscale, new TailscaleHttpApi(systemClock)),

@@ -9,6 +9,10 @@ import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleUser } from "./headscale-user.ts";
 import { headscaleServer } from "./headscale-server.ts";
 import { kubeconfig } from "./kubeconfig.ts";
+import { limaDisk } from "./lima-disk.ts";
+import { limaMac } from "./lima-mac.ts";
+import { limaTurns } from "./lima-turns.ts";
+import { limaVm } from "./lima-vm.ts";
 import { machineBoot } from "./machine-boot.ts";
 import { membership } from "./membership.ts";
 import { nodeConfig } from "./node-config.ts";
@@ -37,6 +41,9 @@ export function allResources(effects: Effects): readonly Resource[] {
     headscaleServer(effects),
     headscaleUser(effects),
     kubeconfig(effects),
+    limaDisk(effects),
+    limaMac(effects),
+    limaVm(effects, limaTurns()),
     machineBoot(effects, turns),
     membership(effects),
     nodeConfig(effects, turns),

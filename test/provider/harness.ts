@@ -15,6 +15,8 @@ import type { RestoreOrder } from "../../provider/logic/restore-order.ts";
 import type { Clock } from "../../provider/effects/wait.ts";
 import { CachedVmImages } from "../../provider/effects/vm-images.ts";
 import { runProcess } from "../../provider/effects/process.ts";
+import { Limactl } from "../../provider/effects/lima/limactl.ts";
+import { FakeLima } from "./fake-lima.ts";
 import { FakeLibvirt } from "./fake-libvirt.ts";
 import { ProviderClient, secret } from "./client.ts";
 import { FakeHeadscale } from "./fake-headscale.ts";
@@ -73,6 +75,7 @@ export class Harness extends ProviderClient {
   readonly podman = new FakePodman();
   readonly kubernetes = new FakeKubernetes();
   readonly libvirt = new FakeLibvirt();
+  readonly lima = new FakeLima(this.kubernetes);
   /** Where images for virtual machines are kept. */
   imageFolder = "/nowhere";
   readonly firewall = new FakeFirewall();
@@ -106,6 +109,7 @@ export class Harness extends ProviderClient {
       ssh: this.ssh,
       userLogins: userLogins(this.environment),
       libvirt: this.libvirt,
+      lima: new Limactl(this.lima),
       images: new CachedVmImages(runProcess, this.imageFolder),
       headscale,
       tailnets: tailnetsOf(headscale, tailscale),

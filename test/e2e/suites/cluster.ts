@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { creation } from "../steps/creation.ts";
 import { edits } from "../steps/edits.ts";
 import { faults } from "../steps/faults.ts";
+import { pause } from "../steps/pause.ts";
 import { recreation } from "../steps/recreation.ts";
 import { removal } from "../steps/removal.ts";
 import { repetition } from "../steps/repetition.ts";
@@ -37,6 +38,9 @@ export function clusterSuite(rounds: number): void {
     });
     describe("edited", () => {
       edits(cluster);
+    });
+    describe("with a node that restarts", () => {
+      pause(cluster);
     });
     describe("scaled", () => {
       scaling(cluster);

@@ -1,0 +1,61 @@
+#!/bin/sh
+# What a machine is like that is to run virtual machines with Lima, one KEY=value per line. Changes nothing.
+# Arguments: "vmnet" when a network of socket_vmnet's is wanted, "boot" or "login" when virtual machines are to start by themselves.
+set -u
+one_line() {
+  tr '\n' ' ' | sed 's/ *$//'
+}
+
+sudo_allows() {
+  for program in "$@"; do
+    sudo -n -l "$program" >/dev/null 2>&1 </dev/null || return 1
+  done
+}
+
+echo PROBE=1
+echo "OS=$(uname -s)"
+echo "ARCHITECTURE=$(uname -m)"
+echo "USER_ID=$(id -u)"
+echo "USER_NAME=$(id -un)"
+if [ "$(uname -s)" = Darwin ]; then
+  echo "OS_VERSION=$(sw_vers -productVersion)"
+  echo "MEMORY_BYTES=$(sysctl -n hw.memsize)"
+  echo "CPUS=$(sysctl -n hw.ncpu)"
+  # A program for Intel on an Apple processor says x86_64 of the machine too.
+  echo "TRANSLATED=$(sysctl -n sysctl.proc_translated 2>/dev/null)"
+else
+  echo "OS_VERSION=$(uname -r)"
+  echo "MEMORY_BYTES=$(awk '/^MemTotal:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)"
+  echo "CPUS=$(getconf _NPROCESSORS_ONLN)"
+  kvm=no
+  [ ! -w /dev/kvm ] || kvm=yes
+  echo "KVM=$kvm"
+  echo "LINGER=$(loginctl show-user "$(id -un)" --property=Linger --value 2>/dev/null)"
+fi
+lima_home=${LIMA_HOME:-$HOME/.lima}
+echo "LIMA_HOME=$lima_home"
+space=$lima_home
+[ -d "$space" ] || space=$HOME
+echo "FREE_KIB=$(df -Pk "$space" | awk 'NR == 2 { print $4 }')"
+echo "LIMA=$(limactl --version 2>/dev/null | sed -n 's/^limactl version //p')"
+machine=$(uname -m)
+[ "$machine" != arm64 ] || machine=aarch64
+echo "QEMU=$(command -v "qemu-system-$machine" 2>/dev/null)"
+for wanted in "$@"; do
+  case $wanted in
+    vmnet)
+      if said=$(limactl sudoers --check 2>&1 </dev/null); then
+        echo VMNET=ok
+      else
+        echo "VMNET=$(printf '%s\n' "$said" | sed -n 's/.*level=fatal msg="\(.*\)"$/\1/p' | one_line)"
+      fi
+      ;;
+    boot)
+      allowed=no
+      # What `limactl autostart enable --condition=boot` and `disable` run.
+      ! sudo_allows launchctl install rm || allowed=yes
+      echo "SUDO_BOOT=$allowed"
+      ;;
+  esac
+done
+exit 0

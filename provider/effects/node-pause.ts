@@ -1,0 +1,113 @@
+/** A node that leaves for a moment, as its machine restarts: its pods go first, and it comes back by itself. */
+import { bodyOf, getNode, patchNode } from "./cluster-nodes.ts";
+import { type OnNode, hasKubelet, kubeletApi } from "./kubelet-api.ts";
+import { type KubernetesApi, Unreachable } from "./kubernetes.ts";
+import { drain } from "./node-removal.ts";
+import { patientKubernetes, whenAnswered } from "./patient-kubernetes.ts";
+import { type Clock, waitFor } from "./wait.ts";
+
+/** What the machine was as a node, before. */
+export interface Paused {
+  readonly nodeName: string;
+  /** Another one after the restart. */
+  readonly bootId: string;
+  /** Somebody had cordoned it before: it stays so. */
+  readonly wasCordoned: boolean;
+}
+
+export interface PauseOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly seconds: number;
+}
+
+interface RawNode {
+  readonly status?: { readonly nodeInfo?: { readonly bootID?: string } };
+}
+
+/** Patient with servers that cannot answer for a moment. */
+async function apiOf(run: OnNode, clock: Clock): Promise<KubernetesApi> {
+  const kubernetes = { connect: () => Promise.resolve(kubeletApi(run)), ping: () => Promise.resolve(true) };
+  return patientKubernetes(kubernetes, clock).connect({ kubeconfig: "", endpoints: [] });
+}
+
+async function bootIdOf(api: KubernetesApi, nodeName: string): Promise<string> {
+  const answer = await api.call("GET", `/api/v1/nodes/${nodeName}`);
+  const raw = bodyOf(answer, `reading node ${nodeName}`) as RawNode;
+  return raw.status?.nodeInfo?.bootID ?? "";
+}
+
+/**
+ * Cordons the node and asks its pods to leave.
+ *
+ * @returns undefined for a machine that is no node (yet), or whose node is not Ready: nobody has to leave it.
+ * @throws when no server of the cluster answers; the node is as it was then.
+ */
+export async function pauseNode(
+  run: OnNode,
+  nodeName: string,
+  options: PauseOptions,
+): Promise<Paused | undefined> {
+  const { clock, signal, seconds } = options;
+  if (!(await hasKubelet(run))) return undefined;
+  try {
+    const api = await apiOf(run, clock);
+    const node = await getNode(api, nodeName);
+    if (node?.ready !== true) return undefined;
+    const paused = { nodeName, bootId: await bootIdOf(api, nodeName), wasCordoned: node.unschedulable };
+    if (!node.unschedulable) await patchNode(api, nodeName, { spec: { unschedulable: true } });
+    try {
+      await drain(api, nodeName, { clock, signal, drainSeconds: seconds, gone: false });
+    } catch (error) {
+      await resumeNode(run, paused, clock).catch(() => undefined);
+      throw error;
+    }
+    return paused;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    throw new Error(
+      `${nodeName} was left as it is: it cannot be drained, as no server of its cluster answers it (${error.message}). ` +
+        `Start a server and run again; a machine that is stopped by hand is started again without`,
+      { cause: error },
+    );
+  }
+}
+
+/** Lets pods come again. */
+export async function resumeNode(
+  run: OnNode,
+  { nodeName, wasCordoned }: Paused,
+  clock: Clock,
+): Promise<void> {
+  if (wasCordoned) return;
+  await patchNode(await apiOf(run, clock), nodeName, { spec: { unschedulable: null } });
+}
+
+/**
+ * Waits until the node is Ready since its machine started anew: the cluster calls it so for most of a minute after its end.
+ *
+ * @returns why it is not, when the time is over.
+ */
+export async function waitForNode(
+  run: OnNode,
+  { nodeName, bootId }: Paused,
+  { clock, signal, seconds }: PauseOptions,
+): Promise<string | undefined> {
+  let last = "its machine does not answer";
+  const attempt = async (): Promise<true | undefined> => {
+    if (!(await hasKubelet(run))) return undefined;
+    const api = kubeletApi(run);
+    const node = await getNode(api, nodeName);
+    last = node === undefined ? "it has not registered" : node.reason;
+    if (node?.ready !== true) return undefined;
+    if ((await bootIdOf(api, nodeName)) !== bootId) return true;
+    last = "its kubelet has not reported since the start";
+    return undefined;
+  };
+  const back = await waitFor(() => whenAnswered(attempt), {
+    ...{ seconds, signal, clock },
+    firstMilliseconds: 1000,
+    maximumMilliseconds: 3000,
+  });
+  return back === true ? undefined : last;
+}

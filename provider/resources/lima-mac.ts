@@ -1,0 +1,158 @@
+/** A Mac that runs virtual machines: looked at before any is made, and let the cluster's key in at the first contact. */
+import type { z } from "zod";
+import { describeMachineProblems } from "../../components/render/machine-check.ts";
+import { judgeLimaMac, limaDriverFor } from "../../components/render/lima-mac.ts";
+import type { Effects } from "../effects/effects.ts";
+import { MacAway, macText } from "../effects/macs.ts";
+import type { SshLogin } from "../effects/ssh-connection.ts";
+import { SshFailure, type SshReason, placeOf } from "../effects/ssh-failure.ts";
+import { userKeyVariable } from "../effects/user-keys.ts";
+import { waitFor } from "../effects/wait.ts";
+import { type Mac, limaMacInputs, limaMacOutputs } from "../schema/lima.ts";
+import { type CallContext, resource } from "../server/resource.ts";
+
+type Settings = z.output<typeof limaMacInputs>;
+type State = z.output<typeof limaMacOutputs>;
+
+interface Contact {
+  /** By a key that it takes already. */
+  readonly first: Mac;
+  /** By the cluster's key, from now on. */
+  readonly connection: Mac;
+}
+
+/** What passes by itself with a Mac that wakes up, or a network that stumbles. */
+const PASSING: readonly SshReason[] = ["refused", "silent", "lost"];
+
+export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
+  /** The first login that the Mac takes, with the host key it showed. */
+  const contact = async (
+    inputs: Settings,
+    known: string | undefined,
+    { signal, timeoutSeconds }: CallContext,
+  ): Promise<Contact> => {
+    const { place, privateKey, publicKey } = inputs;
+    if (place.kind === "local") return { first: place, connection: place };
+    const { address, port, user } = place;
+    const hostKey = place.hostKey ?? known;
+    const own: SshLogin = {
+      ...{ kind: "ssh", address, port, user, privateKey },
+      ...(hostKey === undefined ? {} : { hostKey }),
+    };
+    const logins = [own, ...(await userLogins(own))];
+    const seconds = timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds;
+    let last: MacAway | undefined;
+    const attempt = async (): Promise<{ readonly login: SshLogin; readonly shown: string } | undefined> => {
+      for (const login of logins) {
+        try {
+          return { login, shown: await ssh.hostKey(login) };
+        } catch (error) {
+          last = away(own, error);
+          if (last.failure.reason === "denied") continue;
+          if (!PASSING.includes(last.failure.reason)) throw last;
+          return undefined;
+        }
+      }
+      throw new Error(
+        `the Mac ${placeOf(own)} must take the cluster's key or one of yours, and takes neither. Name yours in ${userKeyVariable} ` +
+          `(a file without a passphrase), or give it to an ssh-agent (ssh-add), and run again; or put this line into ` +
+          `~/.ssh/authorized_keys of ${user} there:\n${publicKey}`,
+      );
+    };
+    const options = { seconds, signal, clock, firstMilliseconds: 1000, maximumMilliseconds: 3000 };
+    const answered = await waitFor(attempt, options);
+    if (answered === undefined) {
+      throw new Error(`within ${seconds} s ${last?.message ?? `the Mac ${placeOf(own)} did not answer`}`);
+    }
+    const { login, shown } = answered;
+    const connection: Mac = { kind: "ssh", address, port, user, privateKey, hostKey: shown };
+    return { first: login === own ? connection : { ...login, hostKey: shown }, connection };
+  };
+
+  /** Looks, and lets the cluster's key in where nothing is wrong. */
+  const enter = async (inputs: Settings, known: string | undefined, context: CallContext) => {
+    const { first, connection } = await contact(inputs, known, context);
+    const facts = await look(inputs, first, context);
+    if (first !== connection) await lima.authorize(first, inputs.publicKey);
+    return { connection, facts };
+  };
+
+  /** All that is wrong, before anything is made. */
+  const look = async (inputs: Settings, mac: Mac, context: CallContext) => {
+    const { network, startAt, machines, driver } = inputs;
+    const vmnet = network.kind === "vmnet" ? network.name : undefined;
+    const facts = await lima.facts(mac, [
+      ...(vmnet === undefined ? [] : ["vmnet"]),
+      ...(startAt === "off" ? [] : [startAt]),
+    ]);
+    const own = new Set(machines.map(({ name }) => name));
+    // Without Lima there are none, and that is said below.
+    const present = (facts["LIMA"] ?? "") === "" ? [] : await lima.instances(mac);
+    const others = present
+      .filter(({ name }) => !own.has(name))
+      .map((it) => ({ ...it, running: it.status === "Running" }));
+    const checks = judgeLimaMac(facts, { driver, vmnet, startAt, machines, others });
+    const problems = describeMachineProblems(checks);
+    if (problems.length > 0) {
+      throw new Error(
+        `virtual machines cannot run on ${macText(mac)} yet; nothing was made there:\n` +
+          problems.map((line) => `  - ${line}`).join("\n"),
+      );
+    }
+    for (const { message, fix } of checks.filter(({ result }) => result === "notice")) {
+      await context.warn?.(`${macText(mac)}: ${message}${fix === undefined ? "" : ` (${fix})`}`);
+    }
+    return facts;
+  };
+
+  return resource({
+    type: "homespan:index:LimaMac",
+    inputs: limaMacInputs,
+    outputs: limaMacOutputs,
+    secretOutputs: ["privateKey", "connection"],
+    replaceOn: ["clusterName"],
+    createOnly: ["waitSeconds"],
+    drift: (state) => (state.reachable ? [] : ["reachable"]),
+    async create(inputs, context) {
+      const { connection, facts } = await enter(inputs, undefined, context);
+      const vmType = inputs.driver ?? limaDriverFor(facts);
+      return { id: macText(connection), outputs: { ...inputs, connection, vmType, reachable: true } };
+    },
+    async read(state): Promise<State> {
+      if (state.connection.kind === "local") return { ...state, reachable: true };
+      try {
+        await ssh.hostKey(state.connection, { connectSeconds: 5 });
+        return { ...state, reachable: true };
+      } catch (error) {
+        away(state.connection, error);
+        return { ...state, reachable: false };
+      }
+    },
+    async update(state, inputs, context) {
+      const same = JSON.stringify(state.place) === JSON.stringify(inputs.place);
+      const { connection: former } = state;
+      const known = same && former.kind === "ssh" ? former.hostKey : undefined;
+      const { connection, facts } = await enter(inputs, known, context);
+      const sticky = state.driver === inputs.driver && same;
+      const vmType = inputs.driver ?? (sticky ? state.vmType : limaDriverFor(facts));
+      return { ...inputs, connection, vmType, reachable: true };
+    },
+    async delete({ connection, publicKey }, _id, { warn }) {
+      if (connection.kind === "local") return;
+      try {
+        await lima.forbid(connection, publicKey);
+      } catch (error) {
+        if (!(error instanceof MacAway)) throw error;
+        await warn?.(
+          `${error.message}. The cluster's key stays in ~/.ssh/authorized_keys of ${connection.user} there`,
+        );
+      }
+    },
+  });
+}
+
+/** @throws what is no failure of SSH */
+function away(mac: SshLogin, error: unknown): MacAway {
+  if (error instanceof SshFailure) return new MacAway(mac, error);
+  throw error;
+}
