@@ -80,9 +80,26 @@ export const prepared: Prepared = {
     sshPorts: [2022],
     reachable: true,
   }),
-  "homespan:index:MachineBoot": ({ address, port, user, privateKey }) => ({
+  "homespan:index:LimaMac": ({ place, privateKey }) => ({
+    connection:
+      (place as { kind: string }).kind === "local"
+        ? place
+        : { ...(place as object), privateKey, hostKey: "ssh-ed25519 BBBB" },
+    vmType: "vz",
+    reachable: true,
+  }),
+  "homespan:index:LimaDisk": ({ nodeName }) => ({ identity: `disk-of-${text(nodeName)}` }),
+  "homespan:index:LimaVm": ({ nodeName }) => ({
+    machineId: `vm-of-${text(nodeName)}`,
+    running: true,
+    reachable: true,
+  }),
+  "homespan:index:MachineBoot": ({ address, port, user, privateKey, via }) => ({
     hostKey: "ssh-ed25519 AAAA",
-    transport: { kind: "ssh", address, port, user, privateKey, hostKey: "ssh-ed25519 AAAA" },
+    transport: {
+      ...{ kind: "ssh", address, port, user, privateKey, hostKey: "ssh-ed25519 AAAA" },
+      ...(via === undefined ? {} : { via }),
+    },
     checksums: {},
     foundRevision: "",
     reachable: true,
