@@ -6,9 +6,9 @@ import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts"
 import { userDataSources } from "../../components/render/user-data.ts";
 import { Machine, project, sourceText } from "./machine.ts";
 
-const shell = ["boot/machine/*.sh", "boot/machine/*", "boot/machine/existing/*", "test/boot/fakes/*"]
+const shell = ["boot/machine/*.sh", "boot/machine/*", "boot/machine/{existing,lima}/*", "test/boot/fakes/*"]
   .flatMap((pattern) => globSync(pattern, { cwd: project }))
-  .filter((path) => !/units|existing$|\.md$/.test(path));
+  .filter((path) => !/units|existing$|lima$|\.md$/.test(path));
 
 test("every shell file of a machine is read by dash", async () => {
   expect(shell.length).toBeGreaterThan(10);
@@ -54,7 +54,9 @@ test("a unit runs what is delivered, and every boot file is delivered once", () 
   expect(new Set(bootFiles.map(({ path }) => path)).size).toBe(bootFiles.length);
   const own = globSync(["boot/*.sh", "boot/machine/*", "boot/machine/units/*"], { cwd: project });
   const carried = [...sources, ...userDataSources];
-  const left = own.filter((path) => !carried.includes(path) && !/README\.md$|units$|existing$/.test(path));
+  const left = own.filter(
+    (path) => !carried.includes(path) && !/README\.md$|(units|existing|lima)$/.test(path),
+  );
   expect(left).toEqual([]);
 });
 
