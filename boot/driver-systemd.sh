@@ -111,7 +111,8 @@ driver_tailscale() {
 driver_tailscale_started() {
   driver_invocation=$(systemctl show --property=InvocationID --value tailscaled.service) || return 1
   artifact_read K3S || return 1
-  DRIVER_STARTED=$driver_invocation.$ARTIFACT_SUM
+  DRIVER_STARTED=$driver_invocation
+  DRIVER_PROGRAM=.$ARTIFACT_SUM
 }
 
 # k3s is downloaded while the tailnet comes up.

@@ -1,12 +1,12 @@
 # shellcheck shell=sh disable=SC2034 # variables are read by the other boot files
 # The boot sequence: tailnet -> address -> artifacts -> config -> k3s -> ready. One source for every carrier.
-# Sourced after wait.sh, stage.sh and config.sh by a carrier that sets BOOT_DATA, NODE, TAILNET_HOSTNAME and LOGIN_SERVER and provides
+# Sourced after wait.sh, stage.sh, config.sh and routes.sh by a carrier that sets BOOT_DATA, NODE, TAILNET_HOSTNAME and LOGIN_SERVER and provides
 #
 #   driver_start_tailscale     starts tailscaled unless it runs
 #   driver_stop_tailscale      ends this run of tailscaled; the next one may have begun
 #   driver_tailscale_answers   true when tailscaled's socket is there; cheap
 #   driver_tailscale ARG...    the tailscale command; standard input is passed on
-#   driver_tailscale_started   DRIVER_STARTED identifies this run of tailscaled (a start time)
+#   driver_tailscale_started   DRIVER_STARTED identifies this run of tailscaled (a start time), DRIVER_PROGRAM the k3s there is, if that may change
 #   driver_prepare             optional early work that may go on in the background, also before there is a key; must not fail
 #   driver_check_artifacts     k3s is present in the pinned version
 #   driver_restore             carries out an order to restore the cluster from a snapshot, if there is one
@@ -176,7 +176,9 @@ boot_login() {
   boot_key=$BOOT_DATA/secrets/authkey
   boot_has_key || return 1
   boot_output=$BOOT_DATA/steward/login.out
-  set -- up --auth-key=file:/dev/stdin --hostname="$TAILNET_HOSTNAME" --accept-dns --accept-routes=false --timeout="${BOOT_BOUND_LOGIN}s"
+  routes_flags
+  # shellcheck disable=SC2086 # several flags
+  set -- up --auth-key=file:/dev/stdin --hostname="$TAILNET_HOSTNAME" --accept-dns $ROUTES_FLAGS --timeout="${BOOT_BOUND_LOGIN}s"
   [ -z "${LOGIN_SERVER:-}" ] || set -- "$@" --login-server="$LOGIN_SERVER"
   # In the background, so that a trap is not held up by a login that hangs.
   driver_tailscale "$@" <"$boot_key" >"$boot_output" 2>&1 &
@@ -228,16 +230,17 @@ boot_k3s() {
     driver_alive k3s && BOOT_ERROR="kubelet does not answer after $BOOT_BOUND_K3S s"
     return 1
   }
-  driver_start_bootstrapper
+  driver_start_bootstrapper && routes_settle
 }
 
 # What k3s was started with: the configuration files and the run of tailscaled (a k3s older than tailscaled has lost flannel.1:
-# https://github.com/k3s-io/k3s/issues/14142). BOOT_CURRENT is one word.
+# https://github.com/k3s-io/k3s/issues/14142; without VXLAN there is nothing to lose). BOOT_CURRENT is one word.
 boot_current_state() {
-  DRIVER_STARTED=
+  DRIVER_STARTED='' DRIVER_PROGRAM=''
   driver_tailscale_started || true
+  routes_wanted && DRIVER_STARTED=
   config_checksum
-  BOOT_CURRENT="$CONFIG_CHECKSUM@$DRIVER_STARTED"
+  BOOT_CURRENT="$CONFIG_CHECKSUM@$DRIVER_STARTED$DRIVER_PROGRAM"
 }
 
 boot_kubelet_answers() {

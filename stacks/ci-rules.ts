@@ -4,6 +4,7 @@ import type { CiFields } from "./ci-schema.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
 import { freeOptions } from "./option-rules.ts";
+import { onePodCidr } from "./pod-network.ts";
 import type { Rule } from "./schema-check.ts";
 
 export const ciRules: readonly Rule<CiFields>[] = [
@@ -13,6 +14,7 @@ export const ciRules: readonly Rule<CiFields>[] = [
   { needs: ["nodes"], check: eachNode(freeLabels) },
   { needs: ["nodes"], check: eachNode(freeKubeletArguments) },
   { needs: ["extraConfig"], check: ({ extraConfig }) => freeOptions(extraConfig) },
+  { needs: ["podNetwork", "extraConfig"], check: onePodCidr },
 ];
 
 function datastoreForServers({ servers, datastore }: CiFields): Problem[] {

@@ -9,6 +9,7 @@ import {
   kubeletArgs,
   labels,
   name,
+  podNetwork,
   taints,
   timeToLive,
   wholeNumber,
@@ -46,6 +47,7 @@ export const ciFields = {
   apiPort: wholeNumber(1, 65535, "be a port from 1 to 65535").default(6443),
   /** What is particular to single nodes, by name. */
   nodes: z.record(z.string(), node, { error: "be a mapping of node names" }).default({}),
+  podNetwork,
   extraConfig,
 } as const;
 
@@ -56,6 +58,7 @@ export const textKeys: readonly string[] = [
   "k3sVersion",
   "datastore",
   "timeToLive",
+  "podNetwork",
 ];
 
 export type CiFields = { readonly [Key in keyof typeof ciFields]: z.output<(typeof ciFields)[Key]> };

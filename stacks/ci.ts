@@ -13,6 +13,7 @@ import { images } from "../components/upstream/images.ts";
 import type { CiConfig } from "./ci-config.ts";
 import { endOfLife } from "./duration.ts";
 import { firstObjects } from "./first-objects.ts";
+import { podRoutesOf } from "./pod-network.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface CiMachine {
@@ -72,6 +73,7 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     agents: joins("agent"),
     datastore: config.datastore,
     disable: config.disable,
+    podRoutes: podRoutesOf(config),
   });
   const kubeconfig = firstObjects(clusterName, cluster);
 
@@ -103,6 +105,7 @@ function makeHosts(config: CiConfig, machine: CiMachine): CiNode[] {
     network: wan,
     image: images.headscale,
     metricsServer: !config.disable.includes("metrics-server"),
+    podRoutes: podRoutesOf(config),
   });
 
   const common = {

@@ -9,6 +9,7 @@ import { headscaleKeyVariable, leastHeadscale } from "../components/upstream/hea
 import type { HeadscaleFinding, HeadscaleInspection } from "../provider/effects/headscale-inspection.ts";
 import type { Problem } from "./grammar.ts";
 import type { LightsailConfig, LightsailTailnetConfig } from "./lightsail-config.ts";
+import { podRoutesOf } from "./pod-network.ts";
 
 /** Everything a tailnet's access is made of that is not configuration. */
 export interface TailnetAccess {
@@ -110,13 +111,18 @@ function problemOf(finding: HeadscaleFinding, { url, caFile }: HeadscaleConfig):
 }
 
 function policyProblems(
-  { clusterName, disable }: LightsailConfig,
+  config: LightsailConfig,
   { adopt, policy, user, admins }: HeadscaleConfig,
   found: HeadscaleInspection,
 ): Problem[] {
   if (policy === "elsewhere") return [];
-  const metricsServer = !disable.includes("metrics-server");
-  const text = renderHeadscalePolicy({ clusterName, user, admins, metricsServer, tests: "resolvable" });
+  const { clusterName, disable } = config;
+  const text = renderHeadscalePolicy({
+    ...{ clusterName, user, admins },
+    metricsServer: !disable.includes("metrics-server"),
+    podRoutes: podRoutesOf(config),
+    tests: "resolvable",
+  });
   const field = "tailnet.policy";
   if (found.policyInFile) {
     return [

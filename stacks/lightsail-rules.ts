@@ -19,6 +19,7 @@ import type { LightsailFields } from "./lightsail-schema.ts";
 import { tailnetRules } from "./lightsail-tailnet-rules.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
 import { freeArguments, freeOptions } from "./option-rules.ts";
+import { onePodCidr } from "./pod-network.ts";
 import type { Rule } from "./schema-check.ts";
 
 type Check = (fields: LightsailFields) => Problem[];
@@ -36,6 +37,7 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["extraConfig", "snapshots"], check: freeExtraConfig },
   ...snapshotRules,
   { needs: ["extraConfig"], check: ({ extraConfig }) => freeArguments(extraConfig) },
+  { needs: ["podNetwork", "extraConfig"], check: onePodCidr },
   { needs: ["clusterName", "servers", "agents"], check: distinctCloudNames },
   { needs: ["clusterName", "servers", "agents"], check: diskNamesBeginWithLetter },
   { needs: ["servers", "agents"], check: everyNode(notTheOperator) },

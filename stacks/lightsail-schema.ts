@@ -17,6 +17,7 @@ import {
   kubeletArgs,
   labels,
   name,
+  podNetwork,
   podSecurity,
   podSecurityFields,
   taints,
@@ -151,6 +152,7 @@ export const lightsailFields = {
   /** @default nothing with `ingress`, else traefik and servicelb */
   disable: disable.optional(),
   timeToLive,
+  podNetwork,
   extraConfig,
 } as const;
 
@@ -164,6 +166,7 @@ export const lightsailTextKeys: readonly string[] = [
   "k3sVersion",
   "s3SecretAccessKey",
   "timeToLive",
+  "podNetwork",
 ];
 
 export type LightsailFields = {

@@ -1,6 +1,7 @@
 /** Rules of the lightsail stack about its tailnet. */
 import { fieldPath, type Problem } from "./grammar.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
+import { podCidrOption } from "./pod-network.ts";
 import type { Rule } from "./schema-check.ts";
 
 export const tailnetRules: readonly Rule<LightsailFields>[] = [
@@ -8,6 +9,7 @@ export const tailnetRules: readonly Rule<LightsailFields>[] = [
   { needs: ["tailnet"], check: definedGroups },
   { needs: ["tailnet"], check: noRolesAtHeadscale },
   { needs: ["tailnet"], check: domainBesideServer },
+  { needs: ["tailnet", "podNetwork", "extraConfig"], check: podsOfOneCluster },
 ];
 
 function oneWayWithThePolicy({ tailnet }: LightsailFields): Problem[] {
@@ -37,6 +39,16 @@ function noRolesAtHeadscale({ tailnet }: LightsailFields): Problem[] {
       ? [{ field: fieldPath(["tailnet", "admins", index]), rule, got }]
       : [],
   );
+}
+
+/** Of two clusters with the same network of pods, one tailnet would send all packets to one. */
+function podsOfOneCluster({ tailnet, podNetwork, extraConfig }: LightsailFields): Problem[] {
+  if (podNetwork !== "routes" || tailnet.policy !== "elsewhere") return [];
+  const rule =
+    "be set with `podNetwork: routes` and `policy: elsewhere`, to a network that no other route of the tailnet touches";
+  return podCidrOption(extraConfig) === undefined
+    ? [{ field: fieldPath(["extraConfig", "server", "cluster-cidr"]), rule }]
+    : [];
 }
 
 /** Headscale does not start with such a domain: nobody would reach it any more (isSafeServerURL in hscontrol/types). */

@@ -4,6 +4,7 @@ import { GivenHeadscaleTailnet } from "../components/headscale/given-headscale-t
 import type { LastingTailnet } from "../components/shared/tailnet.ts";
 import { TailscaleTailnet } from "../components/tailscale/tailscale-tailnet.ts";
 import type { LightsailConfig } from "./lightsail-config.ts";
+import { podRoutesOf } from "./pod-network.ts";
 
 /**
  * The tailnet the configuration names.
@@ -27,6 +28,7 @@ function tailnetOfKind(config: LightsailConfig, caCertificate: string): LastingT
     admins: tailnet.admins,
     policy: tailnet.adopt ? ("adopt" as const) : tailnet.policy,
     metricsServer: !disable.includes("metrics-server"),
+    podRoutes: podRoutesOf(config),
   };
   switch (tailnet.kind) {
     case "tailscale":

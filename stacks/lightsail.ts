@@ -26,6 +26,7 @@ import type {
 import { snapshotStore, snapshotTarget } from "./lightsail-snapshots.ts";
 import { lightsailTailnet } from "./lightsail-tailnet.ts";
 import { formatWarning } from "./lightsail-warnings.ts";
+import { podRoutesOf } from "./pod-network.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface LightsailMachine {
@@ -116,6 +117,7 @@ export function lightsailStack(
     disable: config.disable,
     snapshots: config.snapshots,
     hardening: hardeningOf(config),
+    podRoutes: podRoutesOf(config),
     snapshotTarget: snapshotTarget(store, config.snapshots.keep),
     proxyUrl: operator.proxyUrl,
   });
@@ -192,6 +194,7 @@ function takeHosts(
     const host = new ExistingHost(nodeName, {
       ...existing,
       ...{ clusterName, nodeName, tailnet, publicKey, privateKey, artifacts },
+      podRoutes: podRoutesOf(config),
     });
     return { node, host };
   });

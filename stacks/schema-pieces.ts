@@ -1,5 +1,6 @@
 /** Fields that several stacks' configurations share; every message completes "`field` must". */
 import { z } from "zod";
+import { podNetworks } from "../components/render/pod-network.ts";
 import { podSecurityLevels } from "../components/upstream/hardening.ts";
 import { packagedComponents, type PackagedComponent } from "../components/upstream/k3s.ts";
 import { nameSchema } from "../provider/schema/common.ts";
@@ -75,6 +76,9 @@ const options = z
 export const extraConfig = z
   .strictObject({ server: options, agent: options }, { error: "be a mapping with server or agent" })
   .default({ server: {}, agent: {} });
+
+/** How packets get from a pod to one on another node. A change restarts k3s on every node. */
+export const podNetwork = z.enum(podNetworks, { error: `be ${alternatives(podNetworks)}` }).default("vxlan");
 
 /** Release of k3s. */
 export const k3sVersion = text("be text")

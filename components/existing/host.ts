@@ -7,6 +7,7 @@ import { machinePaths } from "../render/host-paths.ts";
 import { renderArtifacts, renderNodeConf, type Artifact } from "../render/machine-files.ts";
 import { renderFirewall, type Firewall } from "../render/machine-firewall.ts";
 import { fullyQualifiedName, nodeTag, tailnetHostName } from "../render/names.ts";
+import type { PodRoutes } from "../render/pod-network.ts";
 import { unrestricted } from "../render/restrictions.ts";
 import { renderUserData } from "../render/user-data.ts";
 import type { Host } from "../shared/host.ts";
@@ -40,6 +41,12 @@ export interface ExistingHostArgs {
    * @default cluster
    */
   readonly firewall?: Firewall["outside"];
+  /**
+   * Pods without VXLAN, each node a route to its own.
+   *
+   * @default VXLAN
+   */
+  readonly podRoutes?: PodRoutes | undefined;
   readonly tailnet: Tailnet;
   /** The cluster's key, let in at the first contact. */
   readonly publicKey: pulumi.Input<string>;
@@ -126,6 +133,7 @@ export class ExistingHost extends pulumi.ComponentResource implements Host {
       "artifacts.conf": renderArtifacts(args.artifacts),
       "firewall.nft": renderFirewall({
         outside: firewall,
+        podRoutes: args.podRoutes,
         // The port that leads to a machine may be another one than its own.
         sshPorts: sshPorts.length > 0 ? sshPorts : [this.port],
         ingress: false,

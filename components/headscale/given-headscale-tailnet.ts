@@ -3,6 +3,7 @@ import type { HeadscaleServerRef, TailnetRef } from "../../provider/schema/commo
 import { TailnetDevice } from "../machine/tailnet-device.ts";
 import { renderHeadscalePolicy } from "../render/headscale-policy.ts";
 import { operatorHostName, operatorTag } from "../render/names.ts";
+import type { PodRoutes } from "../render/pod-network.ts";
 import type { LastingTailnet, LoginKey, LoginKeyArgs, LoginKeyOptions } from "../shared/tailnet.ts";
 import { HeadscaleKey } from "./headscale-key.ts";
 import { HeadscalePolicy } from "./headscale-policy.ts";
@@ -36,6 +37,12 @@ export interface GivenHeadscaleTailnetArgs {
    * @default false
    */
   readonly metricsServer?: boolean;
+  /**
+   * Pods without VXLAN, each node a route to its own.
+   *
+   * @default VXLAN
+   */
+  readonly podRoutes?: PodRoutes | undefined;
 }
 
 const hour = 3600;
@@ -73,6 +80,7 @@ export class GivenHeadscaleTailnet extends pulumi.ComponentResource implements L
     this.policyText = renderHeadscalePolicy({
       ...{ clusterName, user, admins: args.admins },
       metricsServer: args.metricsServer ?? false,
+      podRoutes: args.podRoutes,
       tests: "resolvable",
     });
 

@@ -4,6 +4,7 @@ import { hostAddress } from "../render/address.ts";
 import { loginServer, renderHeadscaleConfig } from "../render/headscale-config.ts";
 import { renderHeadscalePolicy } from "../render/headscale-policy.ts";
 import { controlHostName, tailnetDomain } from "../render/names.ts";
+import type { PodRoutes } from "../render/pod-network.ts";
 import type { LoginKeyArgs, LoginKeyOptions, Tailnet } from "../shared/tailnet.ts";
 import { HeadscaleKey } from "./headscale-key.ts";
 import { HeadscalePolicy } from "./headscale-policy.ts";
@@ -22,6 +23,12 @@ export interface HeadscaleTailnetArgs {
    * @default false
    */
   readonly metricsServer?: boolean;
+  /**
+   * Pods without VXLAN, each node a route to its own.
+   *
+   * @default VXLAN
+   */
+  readonly podRoutes?: PodRoutes | undefined;
   /**
    * Number of the control server's address in its subnet: fixed, so that nodes find it again after it was re-created.
    *
@@ -77,6 +84,7 @@ export class HeadscaleTailnet extends pulumi.ComponentResource implements Tailne
           clusterName: args.clusterName,
           user,
           metricsServer: args.metricsServer ?? false,
+          podRoutes: args.podRoutes,
           tests: "resolvable",
         }),
       },

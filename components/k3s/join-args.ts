@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Hardening } from "../render/hardening.ts";
+import type { PodRoutes } from "../render/pod-network.ts";
 import type { ConfigValue } from "../render/yaml.ts";
 import type { Host } from "../shared/host.ts";
 import type { ClusterAnchor } from "./cluster-anchor.ts";
@@ -44,6 +45,12 @@ export interface JoinArgs {
    * @default k3s's own defaults
    */
   readonly hardening?: Hardening | undefined;
+  /**
+   * Pods without VXLAN, each node a route to its own; the same for all nodes of a cluster. A change restarts k3s.
+   *
+   * @default VXLAN
+   */
+  readonly podRoutes?: PodRoutes | undefined;
 }
 
 /** What a join needs once the cluster answers, to become a member. */

@@ -25,12 +25,13 @@ export function nodeConfig(
   parent: pulumi.ComponentResource,
 ): NodeConfig {
   const { host, identity } = args;
+  const podNetwork = args.podRoutes === undefined ? "vxlan" : "routes";
   const render = (reached: Pick<JoinConf, "externalAddress"> = {}): JoinFiles =>
     renderJoin({
       k3s: role.k3s,
       registration: { labels: nodeLabels(args), taints: args.taints ?? [] },
-      fresh: { ...role.fresh, ...reached },
-      initialised: { ...role.initialised, ...reached },
+      fresh: { ...role.fresh, ...reached, podNetwork },
+      initialised: { ...role.initialised, ...reached, podNetwork },
     });
   const { files, joinFile } = render();
   return new NodeConfig(
@@ -45,7 +46,12 @@ export function nodeConfig(
       joinFile: host.externalAddress?.apply((it) => render({ externalAddress: it }).joinFile) ?? joinFile,
       initialised: identity.initialised,
     },
-    { parent, deletedWith: host.machine },
+    {
+      parent,
+      deletedWith: host.machine,
+      // Tailscale approves a route when it is announced, by the policy of that time.
+      ...(podNetwork === "routes" ? { dependsOn: [host.tailnet.policy] } : {}),
+    },
   );
 }
 

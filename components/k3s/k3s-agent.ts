@@ -46,6 +46,7 @@ function roleConfig(args: JoinArgs): RoleConfig {
       kubeletArgs: args.kubeletArgs ?? [],
       extraConfig: args.extraConfig ?? {},
       hardening: args.hardening,
+      podRoutes: args.podRoutes,
     },
     fresh: conf,
     initialised: conf,

@@ -3,6 +3,7 @@ import type { Transport } from "../../provider/schema/common.ts";
 import type { Hardening } from "../render/hardening.ts";
 import type { Snapshots } from "../render/k3s-config.ts";
 import type { SnapshotTarget } from "../render/k3s-snapshots.ts";
+import type { PodRoutes } from "../render/pod-network.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
 import { ClusterAnchor } from "./cluster-anchor.ts";
@@ -42,6 +43,12 @@ export interface K3sClusterArgs {
    */
   readonly hardening?: Hardening;
   /**
+   * Pods without VXLAN, each node a route to its own; the tailnet's policy has to approve it.
+   *
+   * @default VXLAN
+   */
+  readonly podRoutes?: PodRoutes | undefined;
+  /**
    * The bucket that takes a copy of each snapshot. Secret.
    *
    * @default none
@@ -67,14 +74,14 @@ export class K3sCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: K3sClusterArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:k3s:K3sCluster", name, {}, options);
-    const { clusterName, identity, hardening } = args;
+    const { clusterName, identity, hardening, podRoutes } = args;
     const serverHosts = args.servers.map((server) => server.host);
     const peersOf = (host: Host): string[] =>
       serverHosts.filter((server) => server !== host).map((server) => server.fullyQualifiedName);
 
     this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
     const join = (node: ClusterNode): JoinArgs => {
-      return { ...node, clusterName, identity, hardening, servers: peersOf(node.host) };
+      return { ...node, clusterName, identity, hardening, podRoutes, servers: peersOf(node.host) };
     };
     const servers = args.servers.map((node, index) => {
       const { datastore, snapshots, snapshotTarget, disable = [] } = args;

@@ -75,6 +75,7 @@ function roleConfig(args: K3sServerArgs): RoleConfig {
       kubeletArgs: args.kubeletArgs ?? [],
       extraConfig: args.extraConfig ?? {},
       hardening: args.hardening,
+      podRoutes: args.podRoutes,
       disable: args.disable ?? [],
       tlsSans,
       snapshots: args.snapshots,

@@ -1,9 +1,9 @@
-import { k3sPorts } from "../upstream/k3s.ts";
 import { nodeTag, operatorTag } from "./names.ts";
 import {
   adminGrants,
   at,
   bearsMark,
+  closedPodNetwork,
   closedPorts,
   list,
   nodeGrants,
@@ -11,6 +11,7 @@ import {
   policyMark,
   renderGrant,
   renderTest,
+  routeApprovers,
   stranger,
   type PolicyFacts,
   type PolicyTest,
@@ -52,12 +53,13 @@ export function renderHeadscalePolicy(policy: HeadscalePolicy): string {
     `  "tagOwners": {`,
     ...tags.map((tag) => `    ${JSON.stringify(tag)}: ${list([`${policy.user}@`])},`),
     "  },",
+    ...routeApprovers(policy),
     `  "grants": [`,
     ...[...nodeGrants(policy), ...access].flatMap(renderGrant),
     "  ],",
     `  "tests": [`,
     "    // an address that is no node of this cluster reaches nothing",
-    ...strangers.map(renderTest),
+    ...strangerTests(policy).map(renderTest),
     ...(policy.tests === "populated" ? nodeTests(policy).map(renderTest) : []),
     "  ],",
     "}",
@@ -80,7 +82,9 @@ export function isFree(policy: string, clusterName: string): boolean {
   return policy.trim() === "" || policy === openPolicy || bearsMark(policy, clusterName);
 }
 
-const strangers: readonly PolicyTest[] = [
-  { src: stranger, proto: "tcp", verdict: "deny", to: at(firstNode, closedPorts) },
-  { src: stranger, proto: "udp", verdict: "deny", to: at(firstNode, [k3sPorts.flannelVxlan]) },
-];
+function strangerTests(policy: PolicyFacts): PolicyTest[] {
+  return [
+    { src: stranger, proto: "tcp", verdict: "deny", to: at(firstNode, closedPorts) },
+    closedPodNetwork(policy, stranger, [firstNode]),
+  ];
+}

@@ -1,4 +1,5 @@
 import type { Role } from "./names.ts";
+import type { PodNetwork } from "./pod-network.ts";
 
 /**
  * How a node enters its cluster.
@@ -22,6 +23,12 @@ export interface JoinConf {
    * @default its address in the tailnet
    */
   readonly externalAddress?: string;
+  /**
+   * Whether the boot sequence makes the node a route to its pods.
+   *
+   * @default vxlan: it does not
+   */
+  readonly podNetwork?: PodNetwork;
 }
 
 /** `join.conf`: one KEY=value per line, parsed and never sourced. */
@@ -32,6 +39,7 @@ export function renderJoinConf(conf: JoinConf): string {
     `SERVERS=${conf.servers.join(" ")}`,
     `SAN=${[...new Set(conf.tlsSans)].join(" ")}`,
     ...(conf.externalAddress === undefined ? [] : [`EXTERNAL_IP=${conf.externalAddress}`]),
+    ...(conf.podNetwork === "routes" ? ["POD_NETWORK=routes"] : []),
   ];
   return lines.join("\n") + "\n";
 }

@@ -5,6 +5,7 @@ import { pathBelowData } from "./host-paths.ts";
 import { renderJoinConf, type JoinConf } from "./join-conf.ts";
 import { renderK3sConfig, type K3sConfig } from "./k3s-config.ts";
 import { renderRegistration, type Registration } from "./k3s-registration.ts";
+import { renderFlannel } from "./pod-network.ts";
 
 export interface Join {
   readonly k3s: K3sConfig;
@@ -23,11 +24,12 @@ export interface JoinFiles {
 
 /** Everything a join writes to its host, tokens excepted. */
 export function renderJoin(join: Join): JoinFiles {
-  const { paths, restrictions, role, hardening } = join.k3s;
+  const { paths, restrictions, role, hardening, podRoutes } = join.k3s;
   const absolute: Record<string, string> = {
     [k3sPaths.config]: renderK3sConfig(join.k3s),
     [k3sPaths.registration]: renderRegistration(join.registration),
     ...renderContainerd(restrictions),
+    ...(podRoutes === undefined ? {} : { [k3sPaths.flannel]: renderFlannel(podRoutes) }),
     ...(hardening === undefined || role !== "server" ? {} : renderHardening(hardening)),
   };
   return {

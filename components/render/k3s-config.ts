@@ -1,7 +1,9 @@
 import { hardenedKubeletArguments } from "../upstream/hardening.ts";
+import { k3sPaths } from "../upstream/k3s.ts";
 import { tailscaleInterface } from "../upstream/tailscale.ts";
 import { type Hardening, hardenedArguments } from "./hardening.ts";
 import type { HostPaths } from "./host-paths.ts";
+import type { PodRoutes } from "./pod-network.ts";
 import type { Restrictions } from "./restrictions.ts";
 import { renderYaml, type ConfigValue } from "./yaml.ts";
 
@@ -15,6 +17,8 @@ interface K3sCommon {
   readonly extraConfig: Readonly<Record<string, ConfigValue>>;
   /** The same for all nodes of a cluster. Absent: k3s's own defaults. */
   readonly hardening?: Hardening | undefined;
+  /** Pods without VXLAN; the same for all nodes of a cluster. Absent: VXLAN. */
+  readonly podRoutes?: PodRoutes | undefined;
 }
 
 /** A server: its certificate names and what it does not deploy. */
@@ -76,6 +80,7 @@ function commonOptions(config: K3sConfig): Record<string, ConfigValue> {
   return {
     "node-name": config.nodeName,
     "flannel-iface": tailscaleInterface,
+    ...(config.podRoutes === undefined ? {} : { "flannel-conf": k3sPaths.flannel }),
     "resolv-conf": config.paths.resolvConfSeen,
     ...(kubeletArgs.length > 0 ? { "kubelet-arg": kubeletArgs } : {}),
     ...(config.hardening === undefined ? {} : { "protect-kernel-defaults": true }),

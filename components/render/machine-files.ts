@@ -16,7 +16,7 @@ export interface BootFile {
 /** Where all boot files lie. */
 export const machineDirectory = "/usr/lib/homespan";
 
-const shared = ["boot/wait.sh", "boot/stage.sh", "boot/config.sh", "boot/sequence.sh"];
+const shared = ["boot/wait.sh", "boot/stage.sh", "boot/config.sh", "boot/routes.sh", "boot/sequence.sh"];
 const sourced = [
   "boot/driver-systemd.sh",
   ...["artifacts", "data", "kernel", "restore"].map((name) => `boot/machine/${name}.sh`),

@@ -1,5 +1,6 @@
 import { k3sPorts } from "../upstream/k3s.ts";
 import { tailscaleInterface } from "../upstream/tailscale.ts";
+import type { PodRoutes } from "./pod-network.ts";
 
 /** What a machine lets in beside the tailnet. */
 export interface Firewall {
@@ -18,6 +19,12 @@ export interface Firewall {
    * @default none
    */
   readonly openPorts?: readonly OpenPorts[];
+  /**
+   * Pods without VXLAN, for `cluster`: from outside nothing is forwarded into their network, on whichever node they are.
+   *
+   * @default VXLAN, whose device is closed by its name
+   */
+  readonly podRoutes?: PodRoutes | undefined;
 }
 
 /** A range of ports and who may connect. */
@@ -67,6 +74,7 @@ export function renderFirewall(firewall: Firewall): string {
     "    # A NodePort has its destination rewritten before it comes here: to a pod, or to another node.",
     '    oifname { "cni0", "flannel.1" } drop',
     `    oifname "${tailscaleInterface}" ct status dnat drop`,
+    ...(firewall.podRoutes === undefined ? [] : [`    ip daddr ${firewall.podRoutes.podCidr} drop`]),
     ...(firewall.outside === "closed" ? ["    drop"] : []),
     "  }",
     "}",

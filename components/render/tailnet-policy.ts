@@ -1,11 +1,15 @@
 /** What every tailnet's policy says of one cluster, whoever runs the tailnet. */
 import { k3sPorts } from "../upstream/k3s.ts";
+import { hostAddress } from "./address.ts";
 import { nodeTag, operatorTag } from "./names.ts";
+import type { PodRoutes } from "./pod-network.ts";
 
 export interface PolicyFacts {
   readonly clusterName: string;
   /** False when no pod scrapes kubelets from an agent. */
   readonly metricsServer: boolean;
+  /** Pods without VXLAN. Absent: VXLAN. */
+  readonly podRoutes?: PodRoutes | undefined;
 }
 
 export interface Grant {
@@ -58,7 +62,7 @@ export const at = (target: string, ports: readonly number[]): string[] =>
   ports.map((port) => `${target}:${String(port)}`);
 
 /** Nodes reach nodes on exactly the ports k3s needs. */
-export function nodeGrants({ clusterName, metricsServer }: PolicyFacts): Grant[] {
+export function nodeGrants({ clusterName, metricsServer, podRoutes }: PolicyFacts): Grant[] {
   const server = nodeTag(clusterName, "server");
   const everyNode = [server, nodeTag(clusterName, "agent")];
   return [
@@ -75,6 +79,12 @@ export function nodeGrants({ clusterName, metricsServer }: PolicyFacts): Grant[]
       dst: everyNode,
       ip: [tcp(k3sPorts.kubelet)],
     },
+    ...(podRoutes === undefined ? vxlanGrants(everyNode) : routesGrants(everyNode, podRoutes)),
+  ];
+}
+
+function vxlanGrants(everyNode: readonly string[]): Grant[] {
+  return [
     {
       comment: "pod network (VXLAN), and ping for path and MTU discovery",
       src: everyNode,
@@ -82,6 +92,51 @@ export function nodeGrants({ clusterName, metricsServer }: PolicyFacts): Grant[]
       ip: [`udp:${String(k3sPorts.flannelVxlan)}`, "icmp:*"],
     },
   ];
+}
+
+/** What a pod sends to a node comes from its own node's address (flannel masquerades it), so that needs no grant here. */
+function routesGrants(everyNode: readonly string[], { podCidr }: PodRoutes): Grant[] {
+  return [
+    { comment: "ping for path and MTU discovery", src: everyNode, dst: everyNode, ip: ["icmp:*"] },
+    {
+      comment: "pod network: pods and nodes reach pods, whatever these listen on",
+      src: [...everyNode, podCidr],
+      dst: [podCidr],
+      ip: ["*"],
+    },
+  ];
+}
+
+/** Lines that let nodes, and nobody else, be routes to pods; none with VXLAN. */
+export function routeApprovers({ clusterName, podRoutes }: PolicyFacts): string[] {
+  if (podRoutes === undefined) return [];
+  const nodes = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
+  return [
+    "  // each node is the route to its own pods",
+    `  "autoApprovers": { "routes": { ${JSON.stringify(podRoutes.podCidr)}: ${list(nodes)} } },`,
+  ];
+}
+
+/** Where the pods' network answers nobody but nodes and pods: the VXLAN port of these targets, or a pod's address. */
+export function closedPodNetwork(
+  { podRoutes }: PolicyFacts,
+  src: string,
+  targets: readonly string[],
+): PolicyTest {
+  return podRoutes === undefined
+    ? {
+        ...{ src, proto: "udp", verdict: "deny" },
+        to: targets.flatMap((target) => at(target, [k3sPorts.flannelVxlan])),
+      }
+    : { src, proto: "tcp", verdict: "deny", to: at(somePod(podRoutes), [httpPort]) };
+}
+
+/** Of a port that nothing of the cluster itself has. */
+const httpPort = 80;
+
+/** An address that a pod may have. */
+function somePod({ podCidr }: PodRoutes): string {
+  return hostAddress(podCidr, 2);
 }
 
 /** The API for administrators and the machine that runs Pulumi, and SSH. */
@@ -100,18 +155,20 @@ export function adminGrants({ clusterName, admins }: AccessFacts): Grant[] {
 }
 
 /** What servers and agents must reach, and must not. */
-export function nodeTests({ clusterName }: PolicyFacts): PolicyTest[] {
+export function nodeTests({ clusterName, podRoutes }: PolicyFacts): PolicyTest[] {
   const [server, agent] = [nodeTag(clusterName, "server"), nodeTag(clusterName, "agent")];
   const { apiServer, etcdClient, etcdPeer, kubelet, flannelVxlan } = k3sPorts;
   return [
     { src: agent, proto: "tcp", verdict: "accept", to: at(server, [apiServer]) },
     { src: agent, proto: "tcp", verdict: "deny", to: at(server, [22, etcdClient, etcdPeer]) },
-    {
-      src: agent,
-      proto: "udp",
-      verdict: "accept",
-      to: [...at(server, [flannelVxlan]), ...at(agent, [flannelVxlan])],
-    },
+    podRoutes === undefined
+      ? {
+          src: agent,
+          proto: "udp",
+          verdict: "accept",
+          to: [...at(server, [flannelVxlan]), ...at(agent, [flannelVxlan])],
+        }
+      : { src: agent, proto: "tcp", verdict: "accept", to: at(somePod(podRoutes), [httpPort]) },
     {
       src: server,
       proto: "tcp",

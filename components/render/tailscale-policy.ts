@@ -3,6 +3,7 @@ import { nodeTag, operatorTag } from "./names.ts";
 import {
   adminGrants,
   at,
+  closedPodNetwork,
   closedPorts,
   list,
   nodeGrants,
@@ -10,6 +11,7 @@ import {
   policyMark,
   renderGrant,
   renderTest,
+  routeApprovers,
   stranger,
   type AccessFacts,
   type PolicyFacts,
@@ -38,6 +40,7 @@ export function renderTailscalePolicy(policy: TailscalePolicy): string {
     `  "tagOwners": {`,
     ...tags.map((tag) => `    ${JSON.stringify(tag)}: ${list(policy.tagOwners)},`),
     "  },",
+    ...routeApprovers(policy),
     `  "grants": [`,
     ...[...nodeGrants(policy), ...adminGrants(policy)].flatMap(renderGrant),
     "  ],",
@@ -75,8 +78,5 @@ function strangerTests(policy: TailscalePolicy): PolicyTest[] {
   const src = strangerName(policy);
   const nodes = [nodeTag(policy.clusterName, "server"), nodeTag(policy.clusterName, "agent")];
   const to = (ports: readonly number[]): string[] => nodes.flatMap((node) => at(node, ports));
-  return [
-    { src, proto: "tcp", verdict: "deny", to: to(closedPorts) },
-    { src, proto: "udp", verdict: "deny", to: to([k3sPorts.flannelVxlan]) },
-  ];
+  return [{ src, proto: "tcp", verdict: "deny", to: to(closedPorts) }, closedPodNetwork(policy, src, nodes)];
 }

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { TailnetRef } from "../../provider/schema/common.ts";
 import { TailnetDevice } from "../machine/tailnet-device.ts";
 import { operatorHostName, operatorTag } from "../render/names.ts";
+import type { PodRoutes } from "../render/pod-network.ts";
 import { renderTailscalePolicy } from "../render/tailscale-policy.ts";
 import { TailnetPolicyOrigin } from "../machine/tailnet-policy-origin.ts";
 import type { LastingTailnet, LoginKey, LoginKeyArgs, LoginKeyOptions } from "../shared/tailnet.ts";
@@ -34,6 +35,12 @@ export interface TailscaleTailnetArgs {
    * @default false
    */
   readonly metricsServer?: boolean;
+  /**
+   * Pods without VXLAN, each node a route to its own.
+   *
+   * @default VXLAN
+   */
+  readonly podRoutes?: PodRoutes | undefined;
 }
 
 const hour = 3600;

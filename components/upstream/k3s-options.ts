@@ -25,7 +25,7 @@ const reasons = {
   alike: "servers are all alike",
   clear: "it would be stored in the clear; put it into a Secret that `etcd-s3-config-secret` names",
   datastore: "use `datastore`",
-  dataPath: "the data path is VXLAN over the tailnet",
+  dataPath: "the data path is over the tailnet; `podNetwork` picks it",
   kubeconfig: "only root reads the kubeconfig on the node, at its default place",
   listener: "the API answers at port 6443 of every address of the node",
   log: "the log of the k3s child is where `doctor` and Podman look for it",

@@ -16,6 +16,10 @@ export const k3sPaths = {
   registration: "/etc/rancher/k3s/config.yaml.d/05-registration.yaml",
   /** Where etcd's snapshots are copied to, with the key for it. */
   snapshots: "/etc/rancher/k3s/config.yaml.d/20-snapshots.yaml",
+  /** flannel's configuration, where it is not the one k3s writes. */
+  flannel: "/etc/rancher/k3s/flannel.json",
+  /** Ours: where flannel names the network of this node's pods, with `podNetwork: routes`. */
+  podSubnet: "/var/lib/rancher/k3s/agent/pod-subnet",
   /** https://docs.k3s.io/advanced#configuring-containerd */
   containerdDirectory: "/var/lib/rancher/k3s/agent/etc/containerd",
   /** https://docs.k3s.io/installation/airgap#manually-deploy-images-method */

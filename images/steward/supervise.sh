@@ -145,10 +145,11 @@ supervise_again() {
   supervise_not_before=$supervise_not_before_kept
 }
 
-# All the files a child is made or started from.
+# All the files a child is made or started from, and what flannel says of the pods' network.
 supervise_inputs() {
   SUPERVISE_INPUTS=$(sha256sum "$BOOT_DATA/join.conf" "$BOOT_DATA"/steward/children/*.args \
-    "$BOOT_DATA/etc/rancher/k3s/config.yaml" "$BOOT_DATA/etc/rancher/k3s/config.yaml.d/10-address.yaml" 2>/dev/null)
+    "$BOOT_DATA/etc/rancher/k3s/config.yaml" "$BOOT_DATA/etc/rancher/k3s/config.yaml.d/10-address.yaml" \
+    "$BOOT_DATA/rancher/k3s/agent/pod-subnet" 2>/dev/null)
 }
 
 supervise_remember() {

@@ -3,7 +3,7 @@
 set -eu
 here=$(dirname "$0")/../../boot
 # shellcheck source=/dev/null
-for file in wait.sh stage.sh config.sh sequence.sh; do
+for file in wait.sh stage.sh config.sh routes.sh sequence.sh; do
   . "$here/$file"
 done
 for line in "$@"; do

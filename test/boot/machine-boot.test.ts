@@ -56,6 +56,27 @@ describe.concurrent("the boot sequence with systemd", () => {
     expect(node.read("usr/local/bin/k3s")).toContain("another");
   });
 
+  test("with routes to pods says them to tailscale, and lets k3s run when tailscaled is started again", async ({
+    expect,
+  }) => {
+    using node = (await machine()).joinFiles();
+    node.put("data/join.conf", `${node.read("data/join.conf")}POD_NETWORK=routes\n`);
+    node.put("data/rancher/k3s/agent/pod-subnet", "10.42.3.0/24\n");
+    await node.boot();
+    const told =
+      "tailscale set --accept-routes --snat-subnet-routes=false --netfilter-mode=nodivert --advertise-routes=10.42.3.0/24";
+    expect(node.log()).toContain(told);
+    node.put("fake/units/tailscaled.service", "active 7\n");
+    await node.boot();
+    expect(node.acts()).not.toContain("restart k3s");
+    expect(node.log()).toContain(told);
+    // Another k3s is still another one.
+    node.put("fake/mirror/k3s", "#!/bin/sh\necho another k3s\n");
+    node.put("data/artifacts.conf", renderArtifacts([node.artifact("K3S", node.read("fake/mirror/k3s"))]));
+    await node.boot();
+    expect(node.acts()).toContain("restart k3s");
+  });
+
   test("goes through them where /usr and / are read-only: library and data directory are elsewhere", async ({
     expect,
   }) => {

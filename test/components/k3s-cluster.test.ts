@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { ClusterIdentity } from "../../components/k3s/cluster-identity.ts";
 import { K3sCluster, type K3sClusterArgs } from "../../components/k3s/k3s-cluster.ts";
 import { prepared } from "./support/prepared.ts";
+import type { PodRoutes } from "../../components/render/pod-network.ts";
 import { record, type Recording } from "./support/recorder.ts";
 import { sampleHost, sampleTailnet } from "./support/samples.ts";
 
@@ -9,9 +10,10 @@ interface Shape {
   readonly servers: number;
   readonly datastore: K3sClusterArgs["datastore"];
   readonly published?: boolean;
+  readonly podRoutes?: PodRoutes;
 }
 
-const run = ({ servers, datastore, published = true }: Shape): Promise<Recording> =>
+const run = ({ servers, datastore, published = true, podRoutes }: Shape): Promise<Recording> =>
   record(prepared, () => {
     const tailnet = sampleTailnet();
     const port = (index: number): number | undefined => (published ? 6443 + index : undefined);
@@ -24,6 +26,7 @@ const run = ({ servers, datastore, published = true }: Shape): Promise<Recording
       agents: [{ host: sampleHost(tailnet, "agent-1", "agent"), labels: { "example.com/rack": "a" } }],
       datastore,
       disable: ["traefik"],
+      podRoutes,
     });
   });
 
@@ -108,6 +111,25 @@ test("a membership knows every endpoint, its device and its labels", async () =>
     hostName: "ci-agent-1",
     tag: "tag:ci-agent",
   });
+});
+
+test("with routes to pods every node gets flannel's configuration, once the policy approves its route", async () => {
+  const routes = await run({ servers: 1, datastore: "sqlite", podRoutes: { podCidr: "10.44.0.0/16" } });
+  const vxlan = await run({ servers: 1, datastore: "sqlite" });
+  const configs = (recording: Recording): ReturnType<Recording["ofType"]> =>
+    recording.ofType("homespan:index:NodeConfig");
+  const policy = routes.find("homespan:index:HeadscaleServer", "control").urn;
+  expect(configs(routes)).toHaveLength(2);
+  for (const { inputs, name: config, dependencies } of configs(routes)) {
+    expect(dependencies, config).toContain(policy);
+    const files = inputs["files"] as Record<string, string>;
+    expect(files["etc/rancher/k3s/flannel.json"], config).toContain('"Network": "10.44.0.0/16"');
+    expect((inputs["joinFile"] as JoinFile).initialised, config).toContain("POD_NETWORK=routes\n");
+  }
+  for (const { inputs, dependencies } of configs(vxlan)) {
+    expect(dependencies).not.toContain(policy);
+    expect(inputs["files"]).not.toHaveProperty(["etc/rancher/k3s/flannel.json"]);
+  }
 });
 
 test("a server that publishes no API is a mistake of the program", async () => {

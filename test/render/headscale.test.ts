@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import { loginServer, renderHeadscaleConfig } from "../../components/render/headscale-config.ts";
 import { renderHeadscalePolicy } from "../../components/render/headscale-policy.ts";
 import { controlHostName, tailnetDomain } from "../../components/render/names.ts";
+import type { PodRoutes } from "../../components/render/pod-network.ts";
 import { findCommand } from "../../toolchain/machine.ts";
 
 const config = renderHeadscaleConfig({
@@ -14,8 +15,8 @@ const config = renderHeadscaleConfig({
   address: "10.90.0.10",
   domain: "ci.tailnet.internal",
 });
-const policyOf = (tests: "resolvable" | "populated"): string =>
-  renderHeadscalePolicy({ clusterName: "ci", user: "homespan", metricsServer: false, tests });
+const policyOf = (tests: "resolvable" | "populated", podRoutes?: PodRoutes): string =>
+  renderHeadscalePolicy({ clusterName: "ci", user: "homespan", metricsServer: false, podRoutes, tests });
 
 /** The policy's comments are whole lines, and a comma may follow the last member. */
 const plainJson = (hujson: string): string =>
@@ -88,17 +89,19 @@ test("the policy for an empty tailnet tests no tag, the one for a populated tail
 });
 
 const headscale = findCommand("headscale");
-test.skipIf(headscale === undefined)("the real headscale accepts both", () => {
+test.skipIf(headscale === undefined)("the real headscale accepts the configuration and the policies", () => {
   const folder = mkdtempSync(join(tmpdir(), "homespan-headscale-"));
   try {
     writeFileSync(join(folder, "config.yaml"), config.replaceAll("/var/lib/headscale", folder));
-    writeFileSync(join(folder, "policy.hujson"), policyOf("resolvable"));
     const run = (...args: string[]): string =>
       execFileSync(headscale ?? "", ["--config", join(folder, "config.yaml"), ...args], { encoding: "utf8" });
     const direct = ["--force", "--bypass-grpc-and-access-database-directly"];
-    expect(run("policy", "check", ...direct, "--file", join(folder, "policy.hujson"))).toContain(
-      "Policy is valid",
-    );
+    for (const text of [policyOf("resolvable"), policyOf("resolvable", { podCidr: "10.42.0.0/16" })]) {
+      writeFileSync(join(folder, "policy.hujson"), text);
+      expect(run("policy", "check", ...direct, "--file", join(folder, "policy.hujson"))).toContain(
+        "Policy is valid",
+      );
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

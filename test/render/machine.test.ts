@@ -58,6 +58,10 @@ describe("the firewall", () => {
       'oifname { "cni0", "flannel.1" } drop',
       'oifname "tailscale0" ct status dnat drop',
     ]);
+    // Without VXLAN the pods of other nodes are behind the tailnet's own device.
+    expect(verdicts({ ...firewall, podRoutes: { podCidr: "10.44.0.0/16" } }, "forward").at(-1)).toBe(
+      "ip daddr 10.44.0.0/16 drop",
+    );
   });
 
   test("whatever the choice, loopback, tailnet and pods are let in first, by interface", () => {

@@ -128,6 +128,7 @@ describe("defaults", () => {
       podSecurity: { enforce: "restricted", exemptNamespaces: [] },
       auditLog: { maxAgeDays: 30, maxBackups: 10, maxSizeMiB: 100 },
       disable: ["traefik", "servicelb"],
+      podNetwork: "vxlan",
       extraConfig: { server: {}, agent: {} },
     });
   });

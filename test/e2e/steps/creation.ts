@@ -1,5 +1,6 @@
 /** `up` from nothing, and what a user finds afterwards. */
 import { expect, test } from "vitest";
+import type { PodNetwork } from "../../../components/render/pod-network.ts";
 import type { Cluster } from "../support/cluster.ts";
 import { exec, underlayAddress } from "../support/podman.ts";
 import { nodesOf, podsOf, readyNodes } from "../support/kube.ts";
@@ -12,7 +13,7 @@ import { eventually } from "../support/wait.ts";
 const nodes = ["agent-1", "agent-2", "server-1"];
 const kubeletPort = 10250;
 
-export function creation(cluster: Cluster): void {
+export function creation(cluster: Cluster, podNetwork: PodNetwork = "vxlan"): void {
   test("comes up from nothing with every node Ready", async () => {
     await cluster.up("1 server and 2 agents from nothing");
     expect(await readyNodes(cluster)).toEqual(nodes);
@@ -55,9 +56,10 @@ export function creation(cluster: Cluster): void {
       const internal = node.status.addresses.find(({ type }) => type === "InternalIP");
       expect(internal?.address, node.metadata.name).toMatch(/^100\./);
     }
+    const [device, fitting] = podNetwork === "vxlan" ? ["flannel.1", "1230"] : ["cni0", "1280"];
     for (const node of nodes) {
-      const mtu = await exec(cluster.container(node, "k3s"), ["cat", "/sys/class/net/flannel.1/mtu"]);
-      expect(mtu.trim(), node).toBe("1230");
+      const mtu = await exec(cluster.container(node, "k3s"), ["cat", `/sys/class/net/${device}/mtu`]);
+      expect(mtu.trim(), node).toBe(fitting);
     }
     expect(await deviceNames(cluster)).toEqual(nodes.map((node) => `${cluster.name}-${node}`));
   });

@@ -17,7 +17,8 @@ export async function applyProbe(cluster: Cluster): Promise<void> {
   await cluster.kubectl(["apply", "-f", "-"], { input: manifest });
 }
 
-async function probes(cluster: Cluster, nodes: readonly string[]): Promise<readonly Probe[]> {
+/** Throws while one of them is not Ready. */
+export async function probes(cluster: Cluster, nodes: readonly string[]): Promise<readonly Probe[]> {
   const pods = await podsOf(cluster, namespace);
   return nodes.map((node) => {
     const pod = pods.find((candidate) => candidate.spec.nodeName === node && holds(candidate, "Ready"));

@@ -126,6 +126,17 @@ describe("a policy file", () => {
     expect(failures(rules, [{ src: "one", accept: ["tag:b:22"] }])).not.toEqual([]);
   });
 
+  it("of Homespan's own with routes to pods passes its tests too, and Headscale gets its approvers", () => {
+    const text = renderTailscalePolicy({
+      ...{ clusterName: "x", metricsServer: false, podRoutes: { podCidr: "10.42.0.0/16" } },
+      ...{ tagOwners: ["autogroup:admin"], admins: ["alice@example.com"] },
+    });
+    const policy = parsePolicy(text);
+    expect(failedTests(policy, policy.tests ?? [], [], ACCOUNT_USER)).toEqual([]);
+    const handed = JSON.parse(forHeadscale(policy, [], ACCOUNT_USER)) as { autoApprovers: unknown };
+    expect(handed.autoApprovers).toEqual({ routes: { "10.42.0.0/16": ["tag:x-server", "tag:x-agent"] } });
+  });
+
   it("of Homespan's own passes its tests in an empty tailnet", () => {
     const text = renderTailscalePolicy({
       clusterName: "x",
