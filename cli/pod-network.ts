@@ -5,10 +5,15 @@ import type { Captured } from "./cluster.ts";
 import { capture, withKubeconfig } from "./cluster.ts";
 import type { Context } from "./context.ts";
 import { Failure } from "./errors.ts";
-import type { Throughput } from "./tailnet-paths.ts";
+import type { FlannelNode, Throughput } from "./tailnet-paths.ts";
 
-/** An annotation: where other nodes' flannel sends packets for the pods of a node. */
-const flannelAnnotation = "flannel.alpha.coreos.com/public-ip";
+/** Annotations of a Node: where other nodes' flannel sends packets for its pods, and how. */
+const flannelAnnotations = {
+  publicIp: "flannel.alpha.coreos.com/public-ip",
+  backend: "flannel.alpha.coreos.com/backend-type",
+} as const;
+/** flannel's backend that leaves the way to others (components/render/pod-network.ts). */
+const routesBackend = "extension";
 /** Where a stack's first workload runs: a pod on each node, with a busybox. */
 const smoke = { namespace: "homespan-smoke", label: "app.kubernetes.io/name=smoke" } as const;
 const port = 5201;
@@ -55,13 +60,19 @@ export class PodNetwork {
     this.#kubectl = kubectl;
   }
 
-  /** Where flannel reaches each node, by the node's name; or why the API did not say. */
-  async flannelAddresses(): Promise<ReadonlyMap<string, string> | string> {
+  /** What flannel says of each node, by the node's name; or why the API did not say. */
+  async flannelNodes(): Promise<ReadonlyMap<string, FlannelNode> | string> {
     const answer = await this.#kubectl(["get", "nodes", "-o", "json", "--request-timeout=5s"], limitSeconds);
     if (!answer.ok) return answer.text;
     const { items } = nodesSchema.parse(JSON.parse(answer.text));
     return new Map(
-      items.map(({ metadata }) => [metadata.name, metadata.annotations[flannelAnnotation] ?? ""]),
+      items.map(({ metadata: { name, annotations } }) => [
+        name,
+        {
+          flannelAddress: annotations[flannelAnnotations.publicIp] ?? "",
+          podRoutes: annotations[flannelAnnotations.backend] === routesBackend,
+        },
+      ]),
     );
   }
 

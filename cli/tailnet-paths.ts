@@ -2,16 +2,22 @@
 import { table } from "./console.ts";
 import type { NatReport, PeerProbe, Probe } from "./tailnet-probe.ts";
 
+/** What flannel says of a node, in annotations of its Node. */
+export interface FlannelNode {
+  /** Where other nodes' flannel sends packets for its pods; empty when that is not known. */
+  readonly flannelAddress: string;
+  /** No VXLAN: the node is the tailnet's route to its own pods. */
+  readonly podRoutes: boolean;
+}
+
 /** A node and what it said. */
-export interface ProbedNode {
+export interface ProbedNode extends FlannelNode {
   readonly name: string;
   readonly site: string;
   /** Its name in the tailnet. */
   readonly hostName: string;
   /** Its answer, or in one line why there is none. */
   readonly answer: Probe | string;
-  /** Where other nodes' flannel sends packets for its pods: an annotation of its Node; empty when that is not known. */
-  readonly flannelAddress: string;
 }
 
 export interface NodePaths {
@@ -42,6 +48,8 @@ export interface NodePath {
   readonly roundTripMilliseconds?: number;
   /** The network device they leave on. */
   readonly device?: string;
+  /** Where the tailnet has routes to pods: the network of those of `to`, empty when `from` has no route to it. */
+  readonly podRoute?: string;
   /** Why nothing comes back. */
   readonly problem?: string;
 }
@@ -109,7 +117,10 @@ function nodePath(from: ProbedNode, to: ProbedNode): NodePath {
   const pair = { from: from.name, to: to.name, sameSite: from.site === to.site };
   const peer = typeof from.answer === "string" ? undefined : from.answer.peers.get(to.hostName);
   if (peer === undefined) return { ...pair, path: "unknown" };
-  const device = given({ device: peer.device });
+  const device = {
+    ...given({ device: peer.device }),
+    ...(to.podRoutes ? { podRoute: peer.routes.join(" ") } : {}),
+  };
   if (peer.problem !== undefined) return { ...pair, path: "none", ...device, problem: peer.problem };
   return { ...pair, ...wayOf(peer), ...device };
 }
@@ -185,7 +196,12 @@ export function pairWarnings({ directions, roundTripMilliseconds: time = 0 }: No
   const pair = both ? `between ${from} and ${to}` : `from ${from} to ${to}`;
   if (path === "unknown") return [];
   if (path === "none") return [`nothing gets through ${pair}: ${problem}`];
-  const warnings: string[] = [];
+  const warnings = directions
+    .filter(({ podRoute }) => podRoute === "")
+    .map(
+      (one) =>
+        `${one.from} has no route to the pods of ${one.to}: the tailnet's policy does not approve it, or the control server does not hear of ${one.to}`,
+    );
   if (sameSite && path === "relay") {
     warnings.push(`packets ${pair} go through relay ${endpoint}, though both are on the same site`);
   }

@@ -28,6 +28,8 @@ export interface PeerProbe {
   /** The peer that relays, if one does: a node of the tailnet instead of one of Tailscale's relays. */
   readonly peerRelay: string;
   readonly pongs: readonly Pong[];
+  /** Networks behind the peer that packets are sent to it for: IPv4, as the control server approved them. */
+  readonly routes: readonly string[];
   /** The network device on which packets to the peer's 100.x address leave. */
   readonly device: string;
   /** Why nothing came back. */
@@ -48,6 +50,7 @@ const peerSchema = z.object({
   HostName: z.string(),
   CurAddr: z.string().default(""),
   PeerRelay: z.string().default(""),
+  AllowedIPs: z.array(z.string()).nullish(),
 });
 const statusSchema = z.object({
   BackendState: z.string().default("Running"),
@@ -90,6 +93,7 @@ export function readProbe(text: string, peers: readonly string[]): Probe {
           directAddress: found?.CurAddr ?? "",
           peerRelay: found?.PeerRelay ?? "",
           pongs,
+          routes: (found?.AllowedIPs ?? []).filter((it) => !it.includes(":") && !it.endsWith("/32")),
           device: / dev (\S+)/.exec(sections.get(`route ${name}`)?.text ?? "")?.[1] ?? "",
         };
         return [name, problem === undefined ? peer : { ...peer, problem }];

@@ -12,7 +12,7 @@ import { withPodNetwork } from "../pod-network.ts";
 import type { Stack } from "../stack.ts";
 import { pathsMap } from "../tailnet-map.ts";
 import { pathsReport, pathsText } from "../tailnet-paths.ts";
-import type { PathsReport, ProbedNode } from "../tailnet-paths.ts";
+import type { FlannelNode, PathsReport, ProbedNode } from "../tailnet-paths.ts";
 import { readProbe } from "../tailnet-probe.ts";
 import type { Probe } from "../tailnet-probe.ts";
 
@@ -22,6 +22,8 @@ export interface PathsOptions {
   /** Measure from pod to pod too. */
   readonly throughput?: boolean;
 }
+
+const unknownToFlannel: FlannelNode = { flannelAddress: "", podRoutes: false };
 
 type Node = Outputs["nodes"][number];
 
@@ -58,13 +60,13 @@ async function measure(
       withNodeCommands(context, { stack, ...outputs }, (commandsOf) =>
         Promise.all(outputs.nodes.map((node) => probe(node, outputs.nodes, commandsOf(node)))),
       ),
-      network.flannelAddresses(),
+      network.flannelNodes(),
     ]);
     if (typeof flannel === "string") context.console.warn(`the API did not answer: ${flannel}`);
     const nodes = outputs.nodes.map(({ name, site, hostName }, index): ProbedNode => ({
       ...{ name, site, hostName },
       answer: answers[index] ?? "it was not asked",
-      flannelAddress: typeof flannel === "string" ? "" : (flannel.get(name) ?? ""),
+      ...((typeof flannel === "string" ? undefined : flannel.get(name)) ?? unknownToFlannel),
     }));
     if (options.throughput !== true) return pathsReport(nodes);
     const names = nodes.map(({ name }) => name);

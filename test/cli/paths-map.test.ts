@@ -27,6 +27,7 @@ function reportOf(
       directAddress: relayed || silent ? "" : address,
       peerRelay: "",
       pongs: silent ? [] : [{ via, milliseconds: relayed ? 41 : from.site === to.site ? 0 : 20 }],
+      routes: [],
       device: "tailscale0",
       ...(silent ? { problem: "no reply" } : {}),
     };
@@ -34,7 +35,7 @@ function reportOf(
   const probed = nodes.map((node, index): ProbedNode => ({
     ...node,
     hostName: node.name,
-    flannelAddress: `100.64.0.${index + 1}`,
+    ...{ flannelAddress: `100.64.0.${index + 1}`, podRoutes: false },
     answer:
       node.name === otherwise.silent
         ? "it does not answer by SSH: Connection refused"

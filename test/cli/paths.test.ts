@@ -69,6 +69,7 @@ describe("what a node says", () => {
               { via: "192.0.2.7:41641", milliseconds: 3 },
               { via: "192.0.2.7:41641", milliseconds: 0 },
             ],
+            routes: [],
             device: "tailscale0",
           },
         ],
@@ -147,6 +148,7 @@ const direct = (address: string, ...times: number[]): PeerProbe => ({
   directAddress: address,
   peerRelay: "",
   pongs: times.map((milliseconds) => ({ via: address, milliseconds })),
+  routes: [],
   device: "tailscale0",
 });
 const relayed = (region: string, ...times: number[]): PeerProbe => ({
@@ -160,7 +162,7 @@ const probed = (
   peers: Readonly<Record<string, PeerProbe>>,
   changes: Partial<Probe> = {},
 ): ProbedNode => ({
-  ...{ name, site, hostName: name, flannelAddress: address },
+  ...{ name, site, hostName: name, flannelAddress: address, podRoutes: false },
   answer: {
     address,
     relay: "fra",
@@ -239,6 +241,16 @@ describe("pairs", () => {
       "flannel sends packets for pods of b to 10.0.0.2, not to its tailnet address 100.64.0.2",
       "flannel.1 of b has MTU 1450: with VXLAN's 50 bytes that does not fit into the 1280 of tailscale0",
       "packets between a and b leave on eth0, not on tailscale0",
+    ]);
+  });
+
+  test("say where the tailnet has no route to the pods of a node, where it should have one", () => {
+    const peer = { ...direct("192.0.2.2:1", 1), routes: ["10.42.1.0/24"] };
+    const nodes = pair(peer, { ...peer, routes: [] }).map((node) => ({ ...node, podRoutes: true }));
+    const report = pathsReport(nodes);
+    expect(report.paths.map(({ podRoute }) => podRoute)).toEqual(["10.42.1.0/24", ""]);
+    expect(report.warnings).toEqual([
+      "b has no route to the pods of a: the tailnet's policy does not approve it, or the control server does not hear of a",
     ]);
   });
 
