@@ -23,8 +23,9 @@ export class HomespanCluster {
     });
   }
 
-  async up(): Promise<Finished> {
-    return this.homespan("up", this.#settings);
+  /** With these settings besides. */
+  async up(settings: readonly string[] = []): Promise<Finished> {
+    return this.homespan("up", [...this.#settings, ...settings.flatMap((it) => ["--set", it])]);
   }
 
   async destroy(): Promise<Finished> {

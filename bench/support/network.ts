@@ -1,7 +1,7 @@
 /** Networks of nodes and pods, entered from this machine, and the measurement between two of them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { clusterObjectName, nodeTag } from "../../components/render/names.ts";
+import { clusterObjectName } from "../../components/render/names.ts";
 import { run } from "./command.ts";
 import type { HomespanCluster } from "./homespan.ts";
 
@@ -30,19 +30,39 @@ export async function nodeNetwork(cluster: HomespanCluster, node: string): Promi
   return { namespace: `/proc/${pid}/ns/net`, address: address.trim() };
 }
 
-/**
- * Lets every node reach every port of every other, until the next `up`: the cluster's own policy opens exactly what a
- * cluster needs, and the plain end of the comparison listens elsewhere.
- */
-export async function openTailnet(cluster: HomespanCluster): Promise<void> {
-  const tags = (["server", "agent"] as const).map((role) => nodeTag(cluster.name, role));
-  const policy = {
-    tagOwners: Object.fromEntries(tags.map((tag) => [tag, ["homespan@"]])),
-    grants: [{ src: tags, dst: tags, ip: ["*"] }],
-  };
+/** Sets the tailnet's policy, until the next `up` finds another than its own. */
+export async function setPolicy(cluster: HomespanCluster, policy: object): Promise<void> {
   const container = clusterObjectName(cluster.name, "headscale");
   const command = ["headscale", "policy", "set", "--file", "/dev/stdin"];
   await run("podman", ["exec", "--interactive", container, ...command], { input: JSON.stringify(policy) });
+}
+
+/** A device of a node and what it is called on that network. */
+export interface SiteAddress {
+  readonly device: string;
+  readonly address: string;
+  /** Its subnet, as `ip` names it. */
+  readonly network: string;
+}
+
+interface Route {
+  readonly dst: string;
+  readonly dev: string;
+  readonly prefsrc?: string;
+}
+
+/** Where the node stands on its site's LAN: its one connected network beside the tailnet and the pods. */
+export async function siteAddress({ namespace }: Network): Promise<SiteAddress> {
+  const ip = ["ip", "-json", "-4", "route", "show", "table", "main", "scope", "link"];
+  const { stdout } = await run("nsenter", [`--net=${namespace}`, "--", ...ip]);
+  const routes = (JSON.parse(stdout) as readonly Route[]).filter(
+    ({ dev }) => !["tailscale0", "cni0", "flannel.1"].includes(dev),
+  );
+  const [route, ...others] = routes;
+  if (route?.prefsrc === undefined || others.length > 0) {
+    throw new Error(`a node must be on one LAN, got ${JSON.stringify(routes)}`);
+  }
+  return { device: route.dev, address: route.prefsrc, network: route.dst };
 }
 
 interface Sandboxes {
