@@ -19,7 +19,12 @@ export interface PauseOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly seconds: number;
+  /** Leaves a mark that tells this cordon from another's, for {@link resumeLeftover}. @default false */
+  readonly mark?: boolean;
 }
+
+/** Annotation of a node that is cordoned for a restart of its machine. */
+const MARK = "homespan.dev/restarts";
 
 interface RawNode {
   readonly status?: { readonly nodeInfo?: { readonly bootID?: string } };
@@ -54,8 +59,12 @@ export async function pauseNode(
     const api = await apiOf(run, clock);
     const node = await getNode(api, nodeName);
     if (node?.ready !== true) return undefined;
-    const paused = { nodeName, bootId: await bootIdOf(api, nodeName), wasCordoned: node.unschedulable };
-    if (!node.unschedulable) await patchNode(api, nodeName, { spec: { unschedulable: true } });
+    const wasCordoned = node.unschedulable && node.annotations[MARK] === undefined;
+    const paused = { nodeName, bootId: await bootIdOf(api, nodeName), wasCordoned };
+    if (!wasCordoned) {
+      const metadata = options.mark === true ? { metadata: { annotations: { [MARK]: "true" } } } : {};
+      await patchNode(api, nodeName, { ...metadata, spec: { unschedulable: true } });
+    }
     try {
       await drain(api, nodeName, { clock, signal, drainSeconds: seconds, gone: false });
     } catch (error) {
@@ -80,7 +89,23 @@ export async function resumeNode(
   clock: Clock,
 ): Promise<void> {
   if (wasCordoned) return;
-  await patchNode(await apiOf(run, clock), nodeName, { spec: { unschedulable: null } });
+  await open(await apiOf(run, clock), nodeName);
+}
+
+async function open(api: KubernetesApi, nodeName: string): Promise<void> {
+  await patchNode(api, nodeName, {
+    metadata: { annotations: { [MARK]: null } },
+    spec: { unschedulable: null },
+  });
+}
+
+/** Lets pods come again to a node that a run which was killed has left cordoned; what others cordoned stays so. */
+export async function resumeLeftover(run: OnNode, nodeName: string, clock: Clock): Promise<void> {
+  if (!(await hasKubelet(run))) return;
+  const api = await apiOf(run, clock);
+  // Where no server answers there is nothing to be seen, nor to be done.
+  const node = await whenAnswered(() => getNode(api, nodeName));
+  if (node?.annotations[MARK] !== undefined) await open(api, nodeName);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Effects } from "../effects/effects.ts";
 import type { OnNode } from "../effects/kubelet-api.ts";
 import type { LimaInstance } from "../effects/lima/limactl.ts";
 import { MacAway, macText } from "../effects/macs.ts";
-import { type Paused, pauseNode, resumeNode, waitForNode } from "../effects/node-pause.ts";
+import { type Paused, pauseNode, resumeLeftover, resumeNode, waitForNode } from "../effects/node-pause.ts";
 import { limaVmInputs, limaVmOutputs } from "../schema/lima.ts";
 import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
 import { sameValue } from "../server/values.ts";
@@ -106,7 +106,8 @@ export function limaVm(
     turns.take(inputs.mac, inputs.nodeName, async () => {
       const { mac, name, nodeName } = inputs;
       const run = inGuest(inputs);
-      const paused = await pauseNode(run, nodeName, { ...options(context), seconds: inputs.drainSeconds });
+      const { drainSeconds: seconds } = inputs;
+      const paused = await pauseNode(run, nodeName, { ...options(context), seconds, mark: true });
       const resume = async (): Promise<void> => {
         if (paused !== undefined) await resumeNode(run, paused, clock);
       };
@@ -199,7 +200,8 @@ export function limaVm(
       }
       const right = found.cpus === cpus && found.memoryMiB === memoryMiB && found.diskGiB === diskGiB;
       if (found.status === "Running") {
-        if (!right) await restart(inputs, context, () => resize(inputs));
+        if (right) await resumeLeftover(inGuest(inputs), inputs.nodeName, clock);
+        else await restart(inputs, context, () => resize(inputs));
       } else {
         // Nobody has to leave one that is stopped already.
         if (!right) await resize(inputs);

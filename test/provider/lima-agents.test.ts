@@ -160,6 +160,25 @@ describe("four agents", () => {
     expect(h.kubernetes.nodes.get("agent-1")?.spec.unschedulable ?? false).toBe(false);
   });
 
+  it("a run that was killed after its restart is finished by the next one: pods may come again", async () => {
+    const { agents } = await up();
+    const { inputs, state } = agents[0]!;
+    const wanted = { ...inputs, cpus: 5 };
+    // Killed: the machine is changed, the node is left cordoned, and the state knows of neither.
+    await h.update("LimaVm", state, wanted);
+    const node = h.kubernetes.nodes.get("agent-1")!;
+    node.spec.unschedulable = true;
+    node.metadata.annotations = { ...node.metadata.annotations, "homespan.dev/restarts": "true" };
+    await h.update("LimaVm", state, wanted);
+    expect(node.spec.unschedulable ?? false).toBe(false);
+    expect(node.metadata.annotations).not.toHaveProperty("homespan.dev/restarts");
+    expect(starts()).toEqual([2, 1, 1, 1]);
+    // Another's cordon has no mark.
+    node.spec.unschedulable = true;
+    await h.update("LimaVm", state, wanted);
+    expect(node.spec.unschedulable).toBe(true);
+  });
+
   it("a node that somebody cordoned stays so over its restart", async () => {
     const { agents } = await up();
     h.kubernetes.nodes.get("agent-1")!.spec.unschedulable = true;

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { kubeletApi, type OnNode } from "../../../provider/effects/kubelet-api.ts";
-import { pauseNode, resumeNode, waitForNode } from "../../../provider/effects/node-pause.ts";
+import { pauseNode, resumeLeftover, resumeNode, waitForNode } from "../../../provider/effects/node-pause.ts";
 import { systemClock } from "../../../provider/effects/wait.ts";
 import type { Cluster } from "../support/cluster.ts";
 import { podman } from "../support/podman.ts";
@@ -53,7 +53,7 @@ export function pause(cluster: Cluster): void {
   test("a node drains itself, and lets pods come again", async () => {
     await cluster.kubectl(["apply", "--filename=-"], { input: pod("leaver", NODE) });
     await cluster.kubectl(["wait", "--for=condition=Ready", "pod/leaver", "--timeout=60s"]);
-    const paused = await pauseNode(run, NODE, options);
+    const paused = await pauseNode(run, NODE, { ...options, mark: true });
     expect(paused).toMatchObject({ nodeName: NODE, wasCordoned: false });
     expect(paused?.bootId).toMatch(/^[0-9a-f-]{36}$/);
     expect(await cordoned()).toBe("true");
@@ -67,6 +67,14 @@ export function pause(cluster: Cluster): void {
     expect(await waitForNode(run, { ...paused!, bootId: "another" }, options)).toBeUndefined();
     await resumeNode(run, paused!, systemClock);
     expect(await cordoned()).toBe("");
+    // A run that was killed in between: the next one knows whose cordon it is.
+    await pauseNode(run, NODE, { ...options, mark: true });
+    await resumeLeftover(run, NODE, systemClock);
+    expect(await cordoned()).toBe("");
+    await cluster.kubectl(["cordon", NODE]);
+    await resumeLeftover(run, NODE, systemClock);
+    expect(await cordoned()).toBe("true");
+    await cluster.kubectl(["uncordon", NODE]);
   });
 
   test("what is another node's it may not touch", async () => {
