@@ -9,6 +9,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function toolEnvironment(paths: Paths, caller: Environment): Record<string, string> {
   const containersConf = join(paths.cache, "containers.conf");
   const images = join(paths.cache, "images", "cluster");
+  const terraform = join(paths.cache, "terraform");
   const ownPassphrase = caller["PULUMI_CONFIG_PASSPHRASE"] !== undefined;
   return {
     HOMESPAN_CACHE: paths.cache,
@@ -20,6 +21,8 @@ export function toolEnvironment(paths: Paths, caller: Environment): Record<strin
     PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...(existsSync(containersConf) ? { CONTAINERS_CONF: containersConf } : {}),
+    // Terraform providers that were built here; the bridge downloads none that is there.
+    ...(existsSync(terraform) ? { PULUMI_DYNAMIC_TF_PLUGIN_CACHE_DIR: terraform } : {}),
     ...(existsSync(images) ? { HOMESPAN_CLUSTER_IMAGES: images } : {}),
     PATH: frontOfPath([paths.bin, dirname(process.execPath)], caller["PATH"]),
   };

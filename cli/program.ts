@@ -248,7 +248,11 @@ function addProjectVerbs(program: Command): void {
   tools
     .description("list the tools: version, source, path, size")
     .option("--prepare", "download or build what is missing")
-    .option("--group <group>", "core, bench, test or rehearsal; may be repeated (default: core)", collect)
+    .option(
+      "--group <group>",
+      "core, bench, test, rehearsal, homelab or guest; may be repeated (default: core)",
+      collect,
+    )
     .addHelpText("after", help(["toolchain", "toolchain --prepare --group bench --yes"]))
     .action(async (options: CommonOptions & { prepare?: boolean; group?: string[] }) => {
       const { toolchain } = await import("./verbs/toolchain.ts");
@@ -261,6 +265,13 @@ function addProjectVerbs(program: Command): void {
     .action(async (options: CommonOptions & { all?: boolean }) => {
       const { cleanToolchain } = await import("./verbs/toolchain.ts");
       await cleanToolchain(makeContext(options), options);
+    });
+  common(tools.command("sdk"))
+    .description("generate sdks/libvirt anew, from the pinned Terraform provider")
+    .addHelpText("after", help(["toolchain sdk"]))
+    .action(async (options: CommonOptions) => {
+      const { generateSdk } = await import("./verbs/toolchain.ts");
+      await generateSdk(makeContext(options));
     });
   common(program.command("test"))
     .description("run the project's tests; the last line is: N passed, N failed")

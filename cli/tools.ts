@@ -38,7 +38,7 @@ export async function toolRows({ environment }: Context): Promise<readonly ToolR
 }
 
 /** A line when a piece of work starts, every 30 s while it runs, and when it ended. */
-function lineReporter(context: Context): Reporter {
+export function lineReporter(context: Context): Reporter {
   const { info } = context.console;
   return {
     start(label, expectedSeconds): Task {

@@ -125,7 +125,7 @@ export function mirrorIn(text: string, suite: string): string | undefined {
 }
 
 /** debootstrap knows proxies from the environment only; apt's own setting counts where the environment has none. */
-async function aptProxy(): Promise<Readonly<Record<string, string>>> {
+export async function aptProxy(): Promise<Readonly<Record<string, string>>> {
   if (process.env["http_proxy"] !== undefined) return {};
   const proxy = (await aptConfig("--format", "%v", "Acquire::http::Proxy")).trim();
   return /^https?:/u.test(proxy) ? { http_proxy: proxy } : {};

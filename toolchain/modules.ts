@@ -42,13 +42,14 @@ export function findGo(path: string = process.env["PATH"] ?? "", fallback: strin
 
 /** Builds all programs of the recipe into `target`. */
 export async function buildFromModules(
-  recipe: ModulesPin,
+  recipe: Pick<ModulesPin, "sets">,
   target: string,
   context: BuildContext,
 ): Promise<void> {
   await mkdir(target, { recursive: true });
   for (const set of recipe.sets) {
     const folder = await prepareWorkspace(set, context);
+    if (set.ownFiles !== undefined) await cp(set.ownFiles, folder, { recursive: true });
     for (const build of set.builds) {
       context.onProgress(build.output);
       await go(

@@ -68,6 +68,8 @@ export interface BuildSet {
   readonly workspace: string;
   readonly base: FreshBase | CopyBase;
   readonly builds: readonly Build[];
+  /** A folder of this project whose files are the main module's own program. @default none */
+  readonly ownFiles?: string;
   /** Files of the copy that a program reads when it runs: path in the copy -> path in the tool's folder. @default none */
   readonly assets?: Readonly<Record<string, string>>;
   /** @default false (CGO_ENABLED=0) */

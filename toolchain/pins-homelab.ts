@@ -2,11 +2,18 @@
 import { ALL, GITHUB, LINUX, perPlatform } from "./pin-types.ts";
 import type { CopyBase, ToolPin } from "./pin-types.ts";
 
-/** The Terraform provider sdks/libvirt is generated from; another one is another SDK. */
+/** The Terraform provider sdks/libvirt is generated from; another one is another SDK (`./homespan toolchain sdk`). */
 const LIBVIRT = "0.8.3";
 /** The release of Pulumi's bridge that sdks/libvirt names, and the bridge module that stands in for it where only modules are reached. */
 const BRIDGE = "1.1.4";
 const BRIDGE_MODULE = "3.128.0";
+/** What sdks/libvirt is made from. */
+export const libvirtSdk = {
+  provider: "dmacvicar/libvirt",
+  providerVersion: LIBVIRT,
+  bridgeVersion: BRIDGE,
+} as const;
+
 const IGNITION = "2.24.0";
 const BUTANE = "0.24.0";
 const LIMA = "2.2.0";
@@ -85,6 +92,8 @@ const ignitionModule: CopyBase = {
   module: "github.com/coreos/ignition/v2",
   version: `v${IGNITION}`,
 };
+/** The machines it is built for here have no SELinux. */
+const withoutLabels = "-X github.com/coreos/ignition/v2/internal/distro.selinuxRelabel=false";
 const ignitionVersion = `-X github.com/coreos/ignition/v2/internal/version.Raw=v${IGNITION}`;
 
 const ignitionValidate: ToolPin = {
@@ -111,9 +120,9 @@ const ignitionValidate: ToolPin = {
 
 const ignition: ToolPin = {
   name: "ignition",
-  group: "homelab",
+  group: "guest",
   purpose: "applies that configuration on a rehearsed machine's first start",
-  use: "image",
+  use: "host",
   links: {},
   modules: {
     version: IGNITION,
@@ -124,7 +133,7 @@ const ignition: ToolPin = {
         builds: [{ package: "./internal", output: "ignition" }],
         // libblkid tells it which file system a disk has.
         cgo: true,
-        ldflags: ignitionVersion,
+        ldflags: `${ignitionVersion} ${withoutLabels}`,
       },
     ],
     platforms: LINUX,

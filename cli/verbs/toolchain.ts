@@ -2,14 +2,15 @@ import type { Group } from "../../toolchain/types.ts";
 import { table } from "../console.ts";
 import type { Context } from "../context.ts";
 import { InputError, didYouMean } from "../errors.ts";
-import { toolRows } from "../tools.ts";
+import { withPulumiEnvironment } from "../pulumi-environment.ts";
+import { lineReporter, toolRows } from "../tools.ts";
 
 export interface ToolchainOptions {
   readonly prepare?: boolean;
   readonly group?: readonly string[];
 }
 
-const groups: readonly Group[] = ["core", "bench", "test", "rehearsal", "homelab"];
+const groups: readonly Group[] = ["core", "bench", "test", "rehearsal", "homelab", "guest"];
 
 /** Drops what Go downloaded and compiled, or with `all` every tool and image archive; stacks stay as they are. */
 export async function cleanToolchain(context: Context, options: { readonly all?: boolean }): Promise<void> {
@@ -25,6 +26,18 @@ export async function cleanToolchain(context: Context, options: { readonly all?:
       ? "removed all tools and image archives; the next run makes them again"
       : "removed the Go caches; tools and images stay",
   );
+}
+
+/** Generates sdks/libvirt anew, from the pinned provider. */
+export async function generateSdk(context: Context): Promise<void> {
+  await context.machine.prepare(context, ["homelab"]);
+  const { generateLibvirtSdk } = await import("../../toolchain/sdk.ts");
+  const { checkout, cache } = context.paths;
+  await withPulumiEnvironment(context, (environment, temporary) =>
+    generateLibvirtSdk({ checkout, cache, environment, temporary, reporter: lineReporter(context) }),
+  );
+  if (context.console.json) context.console.out(JSON.stringify({ generated: "sdks/libvirt" }));
+  else context.console.out("generated sdks/libvirt and its checksums; look at: git diff --stat sdks");
 }
 
 /** Lists every tool with version, source, path and size; makes what is missing when asked to. */

@@ -1,8 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { pluginsToFind, requiredPlugins } from "../../toolchain/language-host/packages.ts";
+import { describe, expect, it } from "vitest";
 import {
   parseOptions,
   programArguments,
@@ -79,84 +75,5 @@ describe("one run", () => {
     [null, "SIGTERM" as const, { error: "Program was ended by SIGTERM", bail: false }],
   ])("that ends with %s %s is reported", (code, signal, result) => {
     expect(runResult(code, signal)).toEqual(result);
-  });
-});
-
-describe("the plugins of a program", () => {
-  let folder: string;
-  const manifest = (path: string, content: unknown): void => {
-    mkdirSync(join(folder, path), { recursive: true });
-    writeFileSync(join(folder, path, "package.json"), JSON.stringify(content));
-  };
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "homespan-packages-"));
-    manifest(".", {
-      dependencies: { "@pulumi/pulumi": "3", "@pulumi/kubernetes": "4", zod: "4", ours: "1", absent: "1" },
-      devDependencies: { "@pulumi/command": "1" },
-    });
-    manifest("stacks", {});
-    rmSync(join(folder, "stacks", "package.json"));
-    manifest("node_modules/@pulumi/pulumi", { version: "3.0.0", dependencies: { deep: "1" } });
-    manifest("node_modules/@pulumi/kubernetes", {
-      version: "4.34.2",
-      dependencies: { "@pulumi/pulumi": "^3" },
-      pulumi: { resource: true, name: "kubernetes", version: "v4.34.2" },
-    });
-    manifest("node_modules/@pulumi/command", { version: "1.2.1", pulumi: { resource: true } });
-    manifest("node_modules/zod", { version: "4.0.0", dependencies: { hidden: "1" } });
-    manifest("node_modules/hidden", { version: "1.0.0", pulumi: { resource: true } });
-    manifest("node_modules/ours", {
-      version: "1.0.0",
-      peerDependencies: { "@pulumi/pulumi": "3" },
-      dependencies: { inner: "1" },
-    });
-    manifest("node_modules/ours/node_modules/inner", {
-      version: "2.0.0",
-      pulumi: {
-        resource: true,
-        name: "terraform-provider",
-        version: "0.10.0",
-        server: "https://example.org",
-        parameterization: { name: "inner", version: "2.0.0", value: "aGVsbG8=" },
-      },
-    });
-  });
-  afterEach(() => {
-    rmSync(folder, { recursive: true });
-  });
-
-  it("are those its packages name, also below packages that are built on the SDK", () => {
-    expect(requiredPlugins(folder)).toEqual([
-      { name: "command", version: "1.2.1" },
-      { name: "kubernetes", version: "4.34.2" },
-      {
-        name: "terraform-provider",
-        version: "0.10.0",
-        server: "https://example.org",
-        parameterization: { name: "inner", version: "2.0.0", value: Buffer.from("hello") },
-      },
-    ]);
-  });
-
-  it("are found when the program lies below the package", () => {
-    expect(requiredPlugins(join(folder, "stacks"))).toEqual(requiredPlugins(folder));
-  });
-
-  it("are found by the engine itself, but for those that serve a package under another name", () => {
-    expect(pluginsToFind(folder, "/nonexistent").map(({ name }) => name)).toEqual(["terraform-provider"]);
-  });
-
-  it("need not be looked for when they are on PATH", () => {
-    const bin = join(folder, "bin");
-    mkdirSync(bin);
-    const program = join(bin, "pulumi-resource-terraform-provider");
-    writeFileSync(program, "", { mode: 0o644 });
-    expect(pluginsToFind(folder, `/nonexistent::${bin}`)).toHaveLength(1);
-    chmodSync(program, 0o755);
-    expect(pluginsToFind(folder, `/nonexistent::${bin}`)).toEqual([]);
-  });
-
-  it("are none in a folder without a package", () => {
-    expect(requiredPlugins("/nonexistent")).toEqual([]);
   });
 });

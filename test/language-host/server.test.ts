@@ -106,16 +106,17 @@ describe("the service", () => {
     expect(answer.getVersion()).toBe("3.250.0");
   });
 
-  it("names the packages the project depends on", async () => {
-    const request = new language.GetRequiredPackagesRequest().setInfo(info(project));
+  it("names no plugin: the engine finds each when its first resource comes", async () => {
+    const packages = new language.GetRequiredPackagesRequest().setInfo(info(project));
     const answer = await ask<language.GetRequiredPackagesResponse>((reply) =>
-      client.getRequiredPackages(request, reply),
+      client.getRequiredPackages(packages, reply),
     );
-    const found = answer
-      .getPackagesList()
-      .map((one) => `${one.getKind()} ${one.getName()} ${one.getVersion()}`);
-    for (const name of found)
-      expect(["resource command 1.2.1", "resource kubernetes 4.34.2"]).toContain(name);
+    expect(answer.getPackagesList()).toEqual([]);
+    const plugins = new language.GetRequiredPluginsRequest().setInfo(info(project));
+    const older = await ask<language.GetRequiredPluginsResponse>((reply) =>
+      client.getRequiredPlugins(plugins, reply),
+    );
+    expect(older.getPluginsList()).toEqual([]);
   });
 
   it("says which node runs the programs", async () => {

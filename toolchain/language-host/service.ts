@@ -5,7 +5,6 @@ import type * as Language from "@pulumi/pulumi/proto/language_pb.js";
 import type * as Plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import { installDependencies } from "./dependencies.ts";
 import { requireFrom, type Libraries } from "./libraries.ts";
-import { pluginsToFind, type RequiredPlugin } from "./packages.ts";
 import { parseOptions, type ProgramPlace, type Programs, type RunRequest } from "./program.ts";
 
 type Call<Request> = Grpc.ServerUnaryCall<Request, unknown>;
@@ -40,27 +39,18 @@ export function languageService(
       ({ request }) => {
         // It is asked before resources are read, and a run follows.
         programs.prepare(programPlace(request.getInfo()));
-        const needed = pluginsToFind(programDirectory(request.getInfo()), process.env["PATH"] ?? "");
-        return new language.GetRequiredPackagesResponse().setPackagesList(
-          needed.map((one) => packageDependency(libraries, one)),
-        );
+        // None: the engine finds a plugin when its first resource comes, also one that serves a package under another name
+        // (its SDK registers that). Named here it would be looked for before each run of every stack.
+        return new language.GetRequiredPackagesResponse();
       },
     ),
 
-    getRequiredPlugins: unary<Language.GetRequiredPluginsRequest, Language.GetRequiredPluginsResponse>(
-      ({ request }) => {
-        const needed = pluginsToFind(programDirectory(request.getInfo()), process.env["PATH"] ?? "");
-        return new language.GetRequiredPluginsResponse().setPluginsList(
-          needed.map(({ name, version, server = "" }) =>
-            new plugin.PluginDependency()
-              .setName(name)
-              .setKind("resource")
-              .setVersion(version)
-              .setServer(server),
-          ),
-        );
-      },
-    ),
+    getRequiredPlugins(
+      _call: Call<Language.GetRequiredPluginsRequest>,
+      reply: Reply<Language.GetRequiredPluginsResponse>,
+    ) {
+      reply(null, new language.GetRequiredPluginsResponse());
+    },
 
     runtimeOptionsPrompts(
       _call: Call<Language.RuntimeOptionsRequest>,
@@ -156,22 +146,6 @@ function programPlace(info: Language.ProgramInfo | undefined): ProgramPlace {
 function programDirectory(info: Language.ProgramInfo | undefined): string {
   const directory = info?.getProgramDirectory() ?? "";
   return directory === "" ? process.cwd() : directory;
-}
-
-function packageDependency({ plugin }: Libraries, needed: RequiredPlugin): Plugin.PackageDependency {
-  const { name, version, server = "", parameterization } = needed;
-  const dependency = new plugin.PackageDependency()
-    .setName(name)
-    .setKind("resource")
-    .setVersion(version)
-    .setServer(server);
-  if (parameterization === undefined) return dependency;
-  return dependency.setParameterization(
-    new plugin.PackageParameterization()
-      .setName(parameterization.name)
-      .setVersion(parameterization.version)
-      .setValue(parameterization.value),
-  );
 }
 
 /** The host is as new as the SDK whose stubs it answers with. */
