@@ -16,3 +16,9 @@ export const machineType = "q35";
 
 /** https://libvirt.org/formatdomain.html#cpu-model-and-topology: without KVM, all that QEMU can imitate. */
 export const cpuModes = { kvm: "host-passthrough", qemu: "maximum" } as const;
+
+/** Of the machine; Flatcar's image for QEMU and the board are for it. */
+export const machineArchitecture = "x86_64";
+
+/** What the disk a machine starts from is found by inside. */
+export const systemDiskSerial = "homespan-system";

@@ -1,4 +1,4 @@
-/** Questions to libvirt, by `virsh`: nothing is changed here. */
+/** Questions to libvirt, by `virsh`: nothing is changed here but for a reservation that is given back. */
 import type { Finished, Run } from "./process.ts";
 
 /** What a host of virtual machines is asked. */
@@ -12,10 +12,20 @@ export interface Libvirt {
   volumes(uri: string, pool: string): Promise<readonly string[] | undefined>;
   /** True when there is such a network and it is active. */
   networkActive(uri: string, name: string): Promise<boolean>;
+  /** Addresses that a network's DHCP server gives to one machine alone. */
+  reservations(uri: string, network: string): Promise<readonly Reservation[]>;
+  /** Takes one of them back; no matter whether it is there. */
+  forgetReservation(uri: string, network: string, mac: string): Promise<void>;
   /** Names of the host's interfaces, bridges among them. */
   interfaces(uri: string): Promise<readonly string[]>;
   /** What tells a volume from another of the same name; undefined when there is none. */
   volumeIdentity(uri: string, pool: string, volume: string): Promise<string | undefined>;
+}
+
+export interface Reservation {
+  /** Lower case. */
+  readonly mac: string;
+  readonly address: string;
 }
 
 /** A host that answers nothing is a reason to stop, one that has no such object an answer. */
@@ -54,6 +64,21 @@ export class VirshLibvirt implements Libvirt {
   async networkActive(uri: string, name: string): Promise<boolean> {
     const text = await this.#find(uri, ["net-info", name]);
     return text !== undefined && /^Active: +yes$/m.test(text);
+  }
+
+  async reservations(uri: string, network: string): Promise<readonly Reservation[]> {
+    const xml = (await this.#find(uri, ["net-dumpxml", network])) ?? "";
+    return [...xml.matchAll(/<host ([^>]*)>/g)].flatMap(([, attributes = ""]) => {
+      const of = (key: string): string => new RegExp(`\\b${key}=['"]([^'"]*)`).exec(attributes)?.[1] ?? "";
+      // Those of its name server have no Ethernet address.
+      return of("mac") === "" ? [] : [{ mac: of("mac").toLowerCase(), address: of("ip") }];
+    });
+  }
+
+  async forgetReservation(uri: string, network: string, mac: string): Promise<void> {
+    if (!(await this.reservations(uri, network)).some((it) => it.mac === mac)) return;
+    const where = (await this.networkActive(uri, network)) ? ["--live", "--config"] : ["--config"];
+    await this.#ask(uri, ["net-update", network, "delete", "ip-dhcp-host", `<host mac='${mac}'/>`, ...where]);
   }
 
   async interfaces(uri: string): Promise<readonly string[]> {

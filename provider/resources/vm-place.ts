@@ -11,7 +11,8 @@ const MACHINE = "q35";
 
 export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
   /** What the host must have, whether the virtual machine is there already or not. */
-  const room = async ({ uri, type, memoryMiB, vcpus, network }: Place): Promise<string[]> => {
+  const room = async (place: Place): Promise<string[]> => {
+    const { uri, type, memoryMiB, vcpus } = place;
     const host = await libvirt.node(uri);
     return [
       ...((await libvirt.supports(uri, type, MACHINE))
@@ -29,13 +30,14 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
       ...(vcpus <= host.cpus
         ? []
         : [`\`vcpus\` must be at most the ${String(host.cpus)} of ${uri}, got ${String(vcpus)}`]),
-      ...(await networkProblems(uri, network)),
+      ...(await networkProblems(place)),
     ];
   };
 
-  const networkProblems = async (uri: string, { kind, name }: Place["network"]): Promise<string[]> => {
+  const networkProblems = async ({ uri, network, mac, address }: Place): Promise<string[]> => {
+    const { kind, name } = network;
     if (kind === "network") {
-      if (await libvirt.networkActive(uri, name)) return [];
+      if (await libvirt.networkActive(uri, name)) return addressProblems(uri, name, mac, address);
       return [
         `\`network\` must be an active network of ${uri}, got ${JSON.stringify(name)}; start it: virsh -c ${uri} net-start ${name}`,
       ];
@@ -44,6 +46,20 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
     if (found.includes(name.replaceAll(/[^A-Za-z0-9]/g, "_"))) return [];
     return [
       `\`network\` must be a ${kind === "bridge" ? "bridge" : "network interface"} of ${uri}, got ${JSON.stringify(name)}; it has ${found.join(", ")}`,
+    ];
+  };
+
+  const addressProblems = async (
+    uri: string,
+    network: string,
+    mac: string | undefined,
+    address: string | undefined,
+  ): Promise<string[]> => {
+    if (address === undefined) return [];
+    const other = (await libvirt.reservations(uri, network)).find((it) => it.address === address);
+    if (other === undefined || other.mac === mac) return [];
+    return [
+      `\`address\` must be free in the network ${network} of ${uri}, got ${address}, which is reserved for ${other.mac}`,
     ];
   };
 
@@ -86,6 +102,9 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
       insist([...(await room(inputs)), ...(await taken(inputs, [state.name, ...state.volumes]))]);
       return inputs;
     },
-    delete: () => Promise.resolve(),
+    async delete({ uri, network, mac }) {
+      if (network.kind !== "network" || mac === undefined) return;
+      await libvirt.forgetReservation(uri, network.name, mac);
+    },
   });
 }

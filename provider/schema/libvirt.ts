@@ -52,6 +52,13 @@ export const vmPlaceInputs = z.strictObject({
   memoryMiB: z.number().int().positive(),
   vcpus: z.number().int().positive(),
   network: vmNetworkSchema,
+  /** Of its network interface: what a network of libvirt's has reserved for it is given back with the place. */
+  mac: z
+    .string()
+    .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, "must be an Ethernet address such as 52:54:00:0a:1b:2c")
+    .optional(),
+  /** IPv4 address it will have. */
+  address: z.ipv4().optional(),
   pool: objectName,
   /** Names of its volumes in the pool. */
   volumes: z.array(objectName),

@@ -1,5 +1,5 @@
 /** A host of virtual machines that has what a test gives it. */
-import type { Libvirt } from "../../provider/effects/libvirt.ts";
+import type { Libvirt, Reservation } from "../../provider/effects/libvirt.ts";
 
 export class FakeLibvirt implements Libvirt {
   memoryMiB = 16_384;
@@ -9,6 +9,8 @@ export class FakeLibvirt implements Libvirt {
   /** Pool -> volume -> when it was made. */
   readonly pools = new Map<string, Map<string, string>>([["default", new Map()]]);
   readonly networks = new Set(["default"]);
+  /** Network -> what it has reserved. */
+  readonly reserved = new Map<string, Reservation[]>();
   readonly devices = ["lo", "eth0", "br_lan"];
 
   node(): Promise<{ readonly memoryMiB: number; readonly cpus: number }> {
@@ -26,6 +28,14 @@ export class FakeLibvirt implements Libvirt {
   }
   networkActive(_uri: string, name: string): Promise<boolean> {
     return Promise.resolve(this.networks.has(name));
+  }
+  reservations(_uri: string, network: string): Promise<readonly Reservation[]> {
+    return Promise.resolve(this.reserved.get(network) ?? []);
+  }
+  forgetReservation(_uri: string, network: string, mac: string): Promise<void> {
+    const rest = (this.reserved.get(network) ?? []).filter((it) => it.mac !== mac);
+    this.reserved.set(network, rest);
+    return Promise.resolve();
   }
   interfaces(): Promise<readonly string[]> {
     return Promise.resolve(this.devices);

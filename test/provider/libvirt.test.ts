@@ -84,6 +84,22 @@ describe("VmPlace", () => {
     else await expect(made).rejects.toThrow(problem);
   });
 
+  it("refuses an address that another machine has, and gives its own back with the place", async () => {
+    const [mine, other] = [
+      { mac: "52:54:00:0a:1b:2c", address: "192.168.122.50" },
+      { mac: "52:54:00:aa:bb:cc", address: "192.168.122.51" },
+    ];
+    h.libvirt.reserved.set("default", [other]);
+    await expect(h.create("VmPlace", { ...place, ...mine, address: other.address })).rejects.toThrow(
+      "`address` must be free in the network default of qemu:///system, got 192.168.122.51, which is reserved for 52:54:00:aa:bb:cc",
+    );
+    const { state } = await h.create("VmPlace", { ...place, ...mine });
+    h.libvirt.reserved.set("default", [other, mine]);
+    expect(await h.update("VmPlace", state, { ...place, ...mine, vcpus: 3 })).toMatchObject({ vcpus: 3 });
+    await h.delete("VmPlace", state);
+    expect(h.libvirt.reserved.get("default")).toEqual([other]);
+  });
+
   it("refuses names that somebody has: the Terraform provider would take a volume for its own", async () => {
     h.libvirt.domains.add("home-agent-1");
     h.libvirt.pools.get("default")?.set("home-agent-1-data.qcow2", "1");
@@ -172,6 +188,26 @@ describe("virsh", () => {
     expect(calls).toContain(
       "virsh --quiet --connect qemu:///system domcapabilities --virttype kvm --machine q35",
     );
+  });
+
+  it("takes a reservation back where there is one, in the definition alone when the network is off", async () => {
+    const dhcp =
+      "<network><ip><dhcp><host mac='52:54:00:0A:1B:2C' name='x' ip='192.168.122.50'/></dhcp></ip></network>";
+    const dns = "<network><dns><host ip='192.168.122.9'><hostname>x</hostname></host></dns></network>";
+    const libvirt = answering({
+      "net-dumpxml": { stdout: dhcp },
+      "net-info": { stdout: "Active:         no\n" },
+    });
+    expect(await libvirt.reservations(uri, "default")).toEqual([
+      { mac: "52:54:00:0a:1b:2c", address: "192.168.122.50" },
+    ]);
+    await libvirt.forgetReservation(uri, "default", "52:54:00:0a:1b:2c");
+    expect(calls).toContain(
+      "virsh --quiet --connect qemu:///system net-update default delete ip-dhcp-host <host mac='52:54:00:0a:1b:2c'/> --config",
+    );
+    const without = answering({ "net-dumpxml": { stdout: dns } });
+    await without.forgetReservation(uri, "default", "52:54:00:0a:1b:2c");
+    expect(calls.some((call) => call.includes("net-update"))).toBe(false);
   });
 
   it("has nothing for what is not there, and fails for a host that does not answer", async () => {

@@ -1,0 +1,249 @@
+import * as pulumi from "@pulumi/pulumi";
+import { expect, test } from "vitest";
+import { FlatcarVm, type FlatcarVmArgs } from "../../components/libvirt/flatcar-vm.ts";
+import { LibvirtHost } from "../../components/libvirt/libvirt-host.ts";
+import { VmImage } from "../../components/libvirt/vm-image.ts";
+import { tailscaleArtifact } from "../render/samples-machine.ts";
+import { contentOf, fileAt, parse } from "../render/samples-ignition.ts";
+import { machineSecrets, prepared, secrets } from "./support/prepared.ts";
+import { record, type Recording, type Registration } from "./support/recorder.ts";
+import { sampleTailnet } from "./support/samples.ts";
+
+const sha256 = "c".repeat(64);
+const libvirt = (kind: string): string =>
+  `libvirt:index/${kind}:${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
+
+interface Changes extends Partial<FlatcarVmArgs> {
+  readonly type?: "kvm" | "qemu";
+  readonly imageSum?: string;
+}
+
+const run = ({ type = "kvm", imageSum = sha256, ...changes }: Changes = {}): Promise<
+  Recording & { readonly outputs: unknown }
+> =>
+  record(prepared, () => {
+    const host = new LibvirtHost("nas", { uri: "qemu+ssh://root@nas/system", site: "home", type });
+    const image = new VmImage("flatcar", {
+      urls: ["https://example.org/image"],
+      sha256: imageSum,
+      signatureUrls: ["https://example.org/image.sig"],
+      signingKeyUrls: ["https://example.org/key.asc"],
+      fingerprint: "F".repeat(40),
+    });
+    const vm = new FlatcarVm("agent-1", {
+      clusterName: "prod",
+      nodeName: "agent-1",
+      role: "agent",
+      host,
+      image,
+      vcpus: 2,
+      memoryMiB: 4096,
+      dataDisk: { sizeGiB: 100 },
+      network: { kind: "bridge", name: "br-lan" },
+      address: "192.168.1.50",
+      tailnet: sampleTailnet(),
+      publicKey: "ssh-rsa AAAA homespan-prod",
+      privateKey: pulumi.secret(machineSecrets.privateKey),
+      artifacts: [tailscaleArtifact],
+      ...changes,
+    });
+    const { transport, identity, tag, site, substrate, publishedApi, hostName } = vm;
+    return { transport, identity, tag, site, substrate, publishedApi, hostName, mac: vm.virtualMachine.mac };
+  });
+
+const below = ({ registrations }: Recording, parent: string): string[] =>
+  registrations
+    .filter((it) => it.parent.endsWith(parent))
+    .map((it) => `${it.type} ${it.name.replaceAll(/-[0-9a-f]{12}$/g, "-SUM")}`)
+    .sort();
+const one = ({ ofType }: Recording, kind: string): Registration => ofType(libvirt(kind))[0]!;
+const named = (recording: Recording, kind: string, ending: string): Registration =>
+  recording.ofType(libvirt(kind)).find((it) => new RegExp(`^agent-1-vm-${ending}`).test(it.name))!;
+const ignition = (recording: Recording): string => one(recording, "ignition").inputs["content"] as string;
+
+test("registers exactly the virtual machine, a key and the first contact below itself", async () => {
+  const recording = await run();
+  expect(below(recording, "FlatcarVm::agent-1")).toEqual([
+    "homespan:index:HeadscaleKey agent-1-key",
+    "homespan:index:MachineBoot agent-1-boot",
+    "homespan:libvirt:VirtualMachine agent-1-vm",
+  ]);
+  expect(below(recording, "VirtualMachine::agent-1-vm")).toEqual([
+    "homespan:index:VmPlace agent-1-vm-place",
+    "homespan:index:VolumeIdentity agent-1-vm-data-identity",
+    `${libvirt("domain")} agent-1-vm-domain`,
+    `${libvirt("ignition")} agent-1-vm-ignition`,
+    `${libvirt("volume")} agent-1-vm-base-SUM`,
+    `${libvirt("volume")} agent-1-vm-data`,
+    `${libvirt("volume")} agent-1-vm-system`,
+  ]);
+});
+
+test("the machine is what the arguments say, hardened, with virtio alone", async () => {
+  const recording = await run();
+  const { xml, ...rest } = one(recording, "domain").inputs;
+  expect(rest).toEqual({
+    name: "prod-agent-1",
+    description: "Homespan: bridge br-lan, 192.168.1.50",
+    type: "kvm",
+    arch: "x86_64",
+    machine: "q35",
+    vcpu: 2,
+    memory: 4096,
+    cpu: { mode: "host-passthrough" },
+    autostart: true,
+    coreosIgnition: "agent-1-vm-ignition-id",
+    fwCfgName: "opt/org.flatcar-linux/config",
+    disks: [{ volumeId: "agent-1-vm-system-id" }, { volumeId: "agent-1-vm-data-id" }],
+    networkInterfaces: [{ mac: "52:54:00:33:86:62", bridge: "br-lan" }],
+  });
+  const { xslt } = xml as { xslt: string };
+  expect(xslt).toContain('<memtune><hard_limit unit="MiB">4672</hard_limit></memtune>');
+  expect(xslt).toContain("<serial>homespan-data</serial>");
+  expect(one(recording, "domain").deleteBeforeReplace).toBe(true);
+});
+
+test("without KVM QEMU imitates what it can, and needs more memory beside", async () => {
+  const { inputs } = one(await run({ type: "qemu" }), "domain");
+  expect(inputs).toMatchObject({ type: "qemu", cpu: { mode: "maximum" } });
+  expect((inputs["xml"] as { xslt: string }).xslt).toContain(">5696</hard_limit>");
+  const unlimited = one(await run({ memoryHardLimit: false }), "domain").inputs;
+  expect((unlimited["xml"] as { xslt: string }).xslt).not.toContain("hard_limit");
+});
+
+test.each([
+  [
+    { kind: "network", name: "default" },
+    { networkName: "default", addresses: ["192.168.1.50"] },
+  ],
+  [{ kind: "macvtap", name: "eth0" }, { macvtap: "eth0" }],
+] as const)("is connected by %j", async (network, expected) => {
+  const recording = await run({ network });
+  const mac = "52:54:00:33:86:62";
+  expect(one(recording, "domain").inputs["networkInterfaces"]).toEqual([{ mac, ...expected }]);
+  expect(recording.find("homespan:index:VmPlace", "agent-1-vm-place").inputs).toMatchObject({
+    ...{ network, mac, address: "192.168.1.50", uri: "qemu+ssh://root@nas/system", pool: "default" },
+    ...{ name: "prod-agent-1", type: "kvm", memoryMiB: 4096, vcpus: 2 },
+  });
+});
+
+test("nothing is made before the place is taken and the image is checked", async () => {
+  const recording = await run();
+  const place = recording.find("homespan:index:VmPlace", "agent-1-vm-place").urn;
+  const image = recording.find("homespan:index:VmImage", "flatcar").urn;
+  for (const volume of [named(recording, "volume", "base"), named(recording, "volume", "data")]) {
+    expect(volume.dependencies).toEqual(expect.arrayContaining([place, image]));
+  }
+  expect(one(recording, "ignition").dependencies).toEqual(expect.arrayContaining([place, image]));
+  expect(named(recording, "volume", "system").dependencies).toContain(named(recording, "volume", "base").urn);
+});
+
+test("the data disk is protected, outlives the machine, and is its identity", async () => {
+  const recording = await run();
+  const data = named(recording, "volume", "data");
+  expect(data).toMatchObject({
+    inputs: { name: "prod-agent-1-data.qcow2", pool: "default", size: 100 * 2 ** 30, format: "qcow2" },
+    protect: true,
+  });
+  const boot = recording.find("homespan:index:MachineBoot", "agent-1-boot");
+  expect(boot.inputs).toMatchObject({
+    ...{ identity: "identity-of-prod-agent-1-data.qcow2", machineId: "agent-1-vm-domain-id" },
+    ...{ address: "192.168.1.50", user: "core", library: "/opt/homespan" },
+    ...{ authKey: "[secret]", privateKey: "[secret]" },
+  });
+  expect(boot.deletedWith).toBe(one(recording, "domain").urn);
+  expect(recording.find("homespan:index:HeadscaleKey", "agent-1-key").inputs["identity"]).toBe(
+    "identity-of-prod-agent-1-data.qcow2",
+  );
+});
+
+test("a device of the host's is given raw; without a data disk the machine is the identity", async () => {
+  const blockDevice = "/dev/disk/by-id/ata-DISK_1";
+  const block = await run({ dataDisk: { blockDevice } });
+  expect(block.ofType(libvirt("volume"))).toHaveLength(2);
+  expect(one(block, "domain").inputs["disks"]).toEqual([
+    { volumeId: "agent-1-vm-system-id" },
+    { blockDevice },
+  ]);
+  const boot = (recording: Recording): unknown =>
+    recording.find("homespan:index:MachineBoot", "agent-1-boot").inputs["identity"];
+  expect(boot(block)).toBe(`qemu+ssh://root@nas/system${blockDevice}`);
+  const none = await run({ dataDisk: undefined });
+  expect(boot(none)).toBe("agent-1-vm-domain-id");
+  expect((one(none, "domain").inputs["xml"] as { xslt: string }).xslt).not.toContain("homespan-data");
+  expect(contentOf(fileAt(ignition(none), "/etc/homespan/machine.conf")!)).toBe("DATA_DISK=none\n");
+});
+
+test("another configuration, image or size is another disk and another configuration, by name", async () => {
+  const names = async (changes: Changes): Promise<unknown[]> => {
+    const recording = await run(changes);
+    const { volumes } = recording.find("homespan:index:VmPlace", "agent-1-vm-place").inputs;
+    return [...(volumes as string[]), one(recording, "ignition").inputs["name"]];
+  };
+  const [base, system, data, config] = await names({});
+  expect([base, system, data, config]).toEqual([
+    expect.stringMatching(/^prod-agent-1-base-[0-9a-f]{12}\.qcow2$/),
+    expect.stringMatching(/^prod-agent-1-system-[0-9a-f]{12}\.qcow2$/),
+    "prod-agent-1-data.qcow2",
+    expect.stringMatching(/^prod-agent-1-[0-9a-f]{12}\.ign$/),
+  ]);
+  expect(await names({ vcpus: 4, memoryMiB: 8192, artifacts: [] })).toEqual([base, system, data, config]);
+  for (const changes of [{ publicKey: "ssh-rsa BBBB x" }, { systemDiskGiB: 30 }]) {
+    const [otherBase, otherSystem, otherData, otherConfig] = await names(changes);
+    expect([otherBase, otherData]).toEqual([base, data]);
+    expect(otherSystem).not.toBe(system);
+    expect(otherConfig).not.toBe(config);
+  }
+  const [newBase, newSystem] = await names({ imageSum: "d".repeat(64) });
+  expect(newBase).not.toBe(base);
+  expect(newSystem).not.toBe(system);
+});
+
+test("the first configuration lets the cluster's key in, and holds no secret and nothing of k3s", async () => {
+  const text = ignition(await run());
+  expect(parse(text).passwd?.users).toEqual([
+    { name: "core", sshAuthorizedKeys: ["ssh-rsa AAAA homespan-prod"] },
+  ]);
+  expect(contentOf(fileAt(text, "/etc/hostname")!)).toBe("prod-agent-1\n");
+  expect(fileAt(text, "/etc/rancher/k3s/config.yaml")).toBeUndefined();
+  expect(text).not.toContain("authkey");
+});
+
+test("no secret is in the open anywhere", async () => {
+  for (const { inputs, urn } of (await run()).registrations) {
+    for (const secret of [...Object.values(machineSecrets), ...Object.values(secrets)]) {
+      expect(JSON.stringify(inputs), urn).not.toContain(JSON.stringify(secret).slice(1, -1));
+    }
+  }
+});
+
+test("is an agent at home, or a server that publishes its API in the tailnet", async () => {
+  expect((await run()).outputs).toMatchObject({
+    ...{ tag: "tag:prod-agent", site: "home", substrate: "flatcar", hostName: "prod-agent-1" },
+    ...{ identity: "identity-of-prod-agent-1-data.qcow2", mac: "52:54:00:33:86:62" },
+    publishedApi: undefined,
+  });
+  expect((await run({ role: "server" })).outputs).toMatchObject({
+    tag: "tag:prod-server",
+    publishedApi: { url: "https://prod-agent-1.ci.tailnet.internal:6443" },
+  });
+});
+
+test("says all at once what no host can give", async () => {
+  await expect(
+    run({
+      ...{ vcpus: 0, memoryMiB: 256, systemDiskGiB: 2.5, address: "192.168.1.500" },
+      dataDisk: { blockDevice: "/etc/passwd" },
+    }),
+  ).rejects.toThrow(
+    [
+      "`vcpus` must be a whole number of at least 1, got 0",
+      "`memoryMiB` must be a whole number of at least 512 MiB, got 256",
+      "`systemDiskGiB` must be a whole number of at least 1 GiB, got 2.5",
+      '`dataDisk.blockDevice` must be a path below /dev that stays the same, such as /dev/disk/by-id/..., got "/etc/passwd"',
+      '`address` must be an IPv4 address, got "192.168.1.500"',
+    ].join("\n"),
+  );
+  await expect(run({ dataDisk: { blockDevice: "/dev/../etc/passwd" } })).rejects.toThrow(/below \/dev/);
+  await expect(run({ dataDisk: { sizeGiB: 0 } })).rejects.toThrow(/`dataDisk.sizeGiB` must be .* got 0/);
+});
