@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
 import { toolEnvironment } from "../environment.ts";
 import { Failure, InputError } from "../errors.ts";
+import { recover } from "../operation.ts";
 import { resolvePaths } from "../paths.ts";
 import { pulumi } from "../pulumi.ts";
 import { settingOf } from "../settings.ts";
@@ -194,6 +195,8 @@ async function destroy(
   if (environment !== undefined) {
     const inside = contextOf(context, rehearsal, environment);
     if ((await readResources(inside.paths, stack.name)).length > 0) {
+      // The lock of a run that was killed would stop what comes next.
+      await recover(inside, stack.name);
       // A disk is protected, as its data would be lost: here there is none.
       const unprotect = ["state", "unprotect", "--all", "--yes", "--stack", stack.name];
       await pulumi(inside, unprotect, { cwd: inside.paths.config });
