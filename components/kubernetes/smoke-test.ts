@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import { Service } from "@pulumi/kubernetes/core/v1/service.js";
-import type { types } from "@pulumi/kubernetes";
+import type * as input from "@pulumi/kubernetes/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import { labelKeys } from "../render/labels.ts";
 
@@ -68,11 +68,11 @@ const namespaceMetadata = {
  * Anti-affinity holds a pod back until a node without one is there; the spread over sites decides which pods go first
  * when there are fewer nodes than pods. A rollout frees a node before it takes it again, because there is none to spare.
  */
-function deploymentSpec(args: SmokeTestArgs): types.input.apps.v1.DeploymentSpec {
+function deploymentSpec(args: SmokeTestArgs): input.apps.v1.DeploymentSpec {
   const spread = (
     topologyKey: string,
     whenUnsatisfiable: string,
-  ): types.input.core.v1.TopologySpreadConstraint => ({
+  ): input.core.v1.TopologySpreadConstraint => ({
     maxSkew: 1,
     topologyKey,
     whenUnsatisfiable,
@@ -120,7 +120,7 @@ const podSettings = {
 
 const script = readFileSync(new URL("smoke.sh", import.meta.url), "utf8");
 
-function container(image: string): types.input.core.v1.Container {
+function container(image: string): input.core.v1.Container {
   return {
     name: "httpd",
     image,
