@@ -13,16 +13,18 @@ import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { bucketSchema } from "./snapshots/bucket.ts";
 import { writePrivate } from "./state.ts";
 
+const sshPlace = {
+  address: z.string(),
+  port: z.number().default(22),
+  user: z.string(),
+  /** `ssh-ed25519 AAAA...` */
+  hostKey: z.string(),
+};
+/** A machine on the way to others, which takes the same key. */
+export const hopSchema = z.object(sshPlace);
 const transportSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("podman"), container: z.string() }),
-  z.object({
-    kind: z.literal("ssh"),
-    address: z.string(),
-    port: z.number().default(22),
-    user: z.string(),
-    /** `ssh-ed25519 AAAA...` */
-    hostKey: z.string(),
-  }),
+  z.object({ kind: z.literal("ssh"), ...sshPlace, via: hopSchema.optional() }),
 ]);
 const outputsSchema = z.object({
   clusterName: z.string(),

@@ -1,5 +1,5 @@
 /** Nodes on machines that SSH reaches, from the stack's state: also those of an `up` that did not end. */
-import type { Outputs } from "./cluster.ts";
+import { hopSchema, type Outputs } from "./cluster.ts";
 import type { Context } from "./context.ts";
 import type { Resource } from "./deployment.ts";
 import { readResources } from "./deployment.ts";
@@ -94,7 +94,14 @@ function contacted({ inputs, outputs }: Exported): MachineTransport {
     port: Number(inputs?.["port"] ?? 22),
     user: text(inputs?.["user"]),
     ...(hostKey === "" ? {} : { hostKey }),
+    ...hopOf(inputs?.["via"]),
   };
+}
+
+/** It holds a key, so it is secret as a whole. */
+function hopOf(via: unknown): Pick<MachineTransport, "via"> {
+  const hop = hopSchema.safeParse(plain(via));
+  return hop.success ? { via: hop.data } : {};
 }
 
 function reached(parts: readonly Exported[], instance: Exported | undefined): MachineTransport | undefined {
@@ -109,10 +116,14 @@ function nameOf(urn: string): string {
   return urn.split("::").at(-1) ?? "";
 }
 
-/** A text of the state; a secret one is there as JSON beside its cipher. */
+/** A text of the state. */
 function text(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (typeof value !== "object" || value === null || !("plaintext" in value)) return "";
-  const plain: unknown = JSON.parse(String(value.plaintext));
-  return typeof plain === "string" ? plain : "";
+  const found = plain(value);
+  return typeof found === "string" ? found : "";
+}
+
+/** A secret value is there as JSON beside its cipher. */
+function plain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !("plaintext" in value)) return value;
+  return JSON.parse(String(value.plaintext)) as unknown;
 }

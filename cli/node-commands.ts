@@ -133,7 +133,7 @@ function sshCommands(
 /** Why a machine says nothing of its stages, and what to do about it. */
 function contactProblem(
   words: string,
-  { address, port, hostKey }: MachineTransport,
+  { address, port, hostKey, via }: MachineTransport,
   { shell, again }: { readonly shell: string; readonly again: string },
 ): StageProblem {
   if (/command not found|No such file/.test(words)) {
@@ -151,7 +151,8 @@ function contactProblem(
       fix: `run up again; is the disk attached? What the boot says: ${shell} journalctl -u homespan-boot`,
     };
   }
-  const where = `${address}, port ${String(port)}`;
+  const way = via === undefined ? "" : `, by way of ${via.address}`;
+  const where = `${address}, port ${String(port)}${way}`;
   const error = `it does not answer by SSH at ${where}: ${words}`;
   if (/host key|Host key/.test(words)) {
     return {
@@ -159,6 +160,10 @@ function contactProblem(
       error,
       fix: "another machine answers at its address: look into the cloud's console, then run up again, which reads what is there",
     };
+  }
+  if (via !== undefined) {
+    const fix = `is ${via.address} awake, and does the virtual machine run there (limactl list)? Then run up again`;
+    return { stage: "contact", error, fix };
   }
   const never = hostKey === undefined ? `; a machine that never comes to answer: ${again}` : "";
   return {
@@ -174,10 +179,14 @@ interface SshFiles {
 }
 
 function sshArguments(
-  { address, port, user, hostKey }: MachineTransport,
-  { key, knownHosts }: SshFiles,
+  { address, port, user, hostKey, via }: MachineTransport,
+  files: SshFiles,
 ): readonly string[] {
+  const { key, knownHosts } = files;
+  const hop = via === undefined ? [] : ["ssh", ...sshArguments({ kind: "ssh", ...via }, files)];
   const options = [
+    // For a shell; what ssh puts in for %h and %p is the address as the hop sees it.
+    ...(hop.length === 0 ? [] : [`ProxyCommand=${["exec", ...hop.map(quoted)].join(" ")} -W %h:%p`]),
     `UserKnownHostsFile=${knownHosts}`,
     // Of a machine nobody has talked to, only questions are asked: nothing is told to it.
     `StrictHostKeyChecking=${hostKey === undefined ? "accept-new" : "yes"}`,
@@ -192,11 +201,13 @@ function sshArguments(
   ];
 }
 
-/** A line of known_hosts; a port that is not 22 is part of the name. */
+/** A line of known_hosts for each machine on the way; a port that is not 22 is part of the name. */
 function knownHost(transport: CommandedNode["transport"]): string {
-  if (transport.kind !== "ssh" || transport.hostKey === undefined) return "";
-  const { address, port, hostKey } = transport;
-  return `${port === 22 ? address : `[${address}]:${String(port)}`} ${hostKey}\n`;
+  if (transport.kind !== "ssh") return "";
+  const { address, port, hostKey, via } = transport;
+  const hop = via === undefined ? "" : knownHost({ kind: "ssh", ...via });
+  if (hostKey === undefined) return hop;
+  return `${hop}${port === 22 ? address : `[${address}]:${String(port)}`} ${hostKey}\n`;
 }
 
 function quoted(word: string): string {

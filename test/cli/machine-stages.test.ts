@@ -257,3 +257,18 @@ test.each([
 test("other errors speak for themselves", () => {
   expect(fixFor("`servers` must be 1 or 3, got 4", "prod")).toBeUndefined();
 });
+
+test("a machine behind another one is reached through it, though what leads there is secret", () => {
+  const via = {
+    address: "imac.local",
+    port: 22,
+    user: "admin",
+    hostKey: "ssh-ed25519 BBBB",
+    privateKey: "K",
+  };
+  const { inputs, ...rest } = boot("agent-1", "127.0.0.1");
+  const secretVia = { "4dabf18193072939515e22adb298388d": "1b47", plaintext: JSON.stringify(via) };
+  const { nodes } = machineNodesIn([{ ...rest, inputs: { ...inputs, via: secretVia } }]);
+  const { privateKey: _, ...hop } = via;
+  expect(nodes[0]?.transport).toMatchObject({ address: "127.0.0.1", hostKey: "ssh-ed25519 AAAA", via: hop });
+});

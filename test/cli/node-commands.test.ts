@@ -70,3 +70,20 @@ test("a shell is root's, and a command arrives word by word", async () => {
     expect(shell(["echo", "it's", "$HOME"], false).at(-1)).toBe("sudo -n 'echo' 'it'\\''s' '$HOME'");
   });
 });
+
+test("a machine behind another one is reached through it, with both host keys known", async () => {
+  const made = bed();
+  const via = { address: "imac.local", port: 22, user: "admin", hostKey: "ssh-ed25519 BBBB" };
+  const { transport, ...rest } = server("agent-1", "127.0.0.1", 60_101);
+  const node = { ...rest, transport: { ...transport, via } };
+  await withNodeCommands(made.context, { ...outputs, stack: "l", nodes: [node] }, async (commandsOf) => {
+    await commandsOf(node).stages();
+  });
+  const calls = made.calls();
+  const line = calls.find((it) => it.startsWith("ssh|")) ?? "";
+  const key = / -i (\S+)/.exec(line)?.[1] ?? "";
+  expect(line).toContain(`ProxyCommand=exec 'ssh' '-F' 'none' '-i' '${key}' '-p' '22'`);
+  expect(line).toMatch(/'StrictHostKeyChecking=yes' .*'admin@imac\.local' -W %h:%p/);
+  expect(line).toMatch(/ admin@127\.0\.0\.1 sudo -n \/usr\/lib\/homespan\/stage$/);
+  expect(calls).toContain("known|imac.local ssh-ed25519 BBBB;[127.0.0.1]:60101 ssh-ed25519 AAAA;");
+});
