@@ -68,11 +68,12 @@ describe.concurrent("the executable", () => {
     // Node is there, and has not come to its own first line.
     while (!readFileSync(`${proc}/cmdline`, "utf8").includes("main.ts")) await delay(1);
     engine.kill("SIGKILL");
-    for (let waited = 0; existsSync(`${proc}/cmdline`) && waited < 60; waited += 1) await delay(100);
+    // It has to load first, beside all else that a machine of two cores does in this run.
+    for (let waited = 0; existsSync(`${proc}/cmdline`) && waited < 300; waited += 1) await delay(100);
     const stayed = existsSync(`${proc}/cmdline`);
     if (stayed) process.kill(Number(pid.toString()), "SIGKILL");
     expect(stayed).toBe(false);
-  });
+  }, 40_000);
 
   it("ends with the engine that started it, also one that was killed", async ({ expect }) => {
     using place = new Place();
