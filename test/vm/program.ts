@@ -1,0 +1,29 @@
+/** A program for tests: virtual machines on one host, and nothing else. */
+import { LibvirtHost } from "../../components/libvirt/libvirt-host.ts";
+import { VirtualMachine, type VirtualMachineArgs } from "../../components/libvirt/virtual-machine.ts";
+import { VmImage } from "../../components/libvirt/vm-image.ts";
+import type { FlatcarImage } from "../../components/render/flatcar-image.ts";
+import { flatcarFirmwareConfig } from "../../components/upstream/flatcar.ts";
+
+export interface VmProgram {
+  readonly uri: string;
+  readonly pool: string;
+  readonly image: FlatcarImage;
+  readonly machines: readonly ({ readonly resourceName: string; readonly ignition: string } & Omit<
+    VirtualMachineArgs,
+    "host" | "image" | "firmwareConfigName" | "ignition"
+  >)[];
+}
+
+export function vmProgram({ uri, pool, image, machines }: VmProgram): void {
+  const host = new LibvirtHost("host", { uri, pool, site: "home", type: "qemu" });
+  const checked = new VmImage("image", image);
+  for (const { resourceName, ...machine } of machines) {
+    new VirtualMachine(resourceName, {
+      ...machine,
+      host,
+      image: checked,
+      firmwareConfigName: flatcarFirmwareConfig,
+    });
+  }
+}
