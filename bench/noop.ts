@@ -1,25 +1,12 @@
 /** `preview` and `up` of a ci stack that needs no change, against the same commands on an empty program, alternating. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { repository, run } from "./support/command.ts";
+import { EmptyProgram } from "./support/empty-program.ts";
 import { HomespanCluster } from "./support/homespan.ts";
 import { median, progress, publish, roundsAsked, spread, table } from "./support/table.ts";
 
 const rounds = roundsAsked();
 const ours = new HomespanCluster("bench", ["agents=2", "apiPort=18443"]);
-const empty = mkdtempSync(join(tmpdir(), "homespan-bench-empty-"));
-
-/** A project with the same runtime options and packages, and a program that declares nothing. */
-function writeEmptyProject(): void {
-  const project =
-    "name: empty\nruntime:\n  name: nodejs\n  options:\n    typescript: false\nmain: index.js\n";
-  writeFileSync(join(empty, "Pulumi.yaml"), project);
-  writeFileSync(join(empty, "package.json"), '{ "name": "empty", "type": "module", "main": "index.js" }\n');
-  writeFileSync(join(empty, "index.js"), 'import "@pulumi/pulumi";\n');
-  symlinkSync(join(repository, "node_modules"), join(empty, "node_modules"));
-  mkdirSync(join(empty, "state"));
-}
+const empty = new EmptyProgram();
 
 /** Seconds per kind of run. */
 const times = {
@@ -31,14 +18,11 @@ const times = {
 };
 
 try {
-  writeEmptyProject();
   const environment = await ours.environment();
-  const emptyEnvironment = { ...environment, PULUMI_BACKEND_URL: `file://${join(empty, "state")}` };
-  const passphrase = { PULUMI_CONFIG_PASSPHRASE: "empty" };
   const pulumi = async (args: readonly string[], ofEmpty: boolean): Promise<number> => {
-    const stack = ofEmpty ? "empty" : ours.name;
-    const env = ofEmpty ? { ...emptyEnvironment, ...passphrase } : environment;
-    const cwd = ofEmpty ? empty : repository;
+    const stack = ofEmpty ? empty.stack : ours.name;
+    const env = ofEmpty ? { ...environment, ...empty.environment } : environment;
+    const cwd = ofEmpty ? empty.folder : repository;
     return (await run("pulumi", [...args, "--stack", stack, "--non-interactive"], { cwd, env })).seconds;
   };
   await pulumi(["stack", "init"], true);
@@ -54,7 +38,7 @@ try {
   }
 } finally {
   await ours.cleanUp();
-  rmSync(empty, { recursive: true, force: true });
+  empty.remove();
 }
 
 function row(what: string, values: readonly number[], bare: readonly number[]): string[] {
