@@ -12,6 +12,9 @@ type State = z.output<typeof tailnetOperatorOutputs>;
 
 /** States that an operator leaves by itself. */
 const PASSING = ["", "NoState", "Starting"];
+/** Those in which it has not read yet whether it logged in before, and how long that takes at the most. */
+const UNREAD = ["", "NoState"];
+const READ_SECONDS = 10;
 
 function urlOf(port: number): string {
   return `http://127.0.0.1:${String(port)}`;
@@ -77,6 +80,16 @@ export function tailnetOperator({ operators, tailnets, clock }: Effects) {
     );
   };
 
+  /** A key may be good for one login, so it is not offered to one that will find that it has used it. */
+  const whenRead = async (inputs: Settings, found: Operator, { signal }: CallContext): Promise<Operator> => {
+    const ask = async (): Promise<Operator | undefined> => {
+      const now = await operators.find(operators.directory(inputs.clusterName));
+      return now === undefined || UNREAD.includes(now.backend) ? undefined : now;
+    };
+    if (!UNREAD.includes(found.backend)) return found;
+    return (await waitFor(ask, { seconds: READ_SECONDS, signal, clock, firstMilliseconds: 50 })) ?? found;
+  };
+
   const login = async (inputs: Settings, found: Operator, context: CallContext): Promise<Operator> => {
     const directory = operators.directory(inputs.clusterName);
     try {
@@ -113,6 +126,7 @@ export function tailnetOperator({ operators, tailnets, clock }: Effects) {
     if (found === undefined || found.backend === "" || trustChanged) {
       found = await start(inputs, former === undefined ? undefined : portOf(former.proxyUrl), context.signal);
     }
+    found = await whenRead(inputs, found, context);
     if (found.known && PASSING.includes(found.backend)) found = await settle(inputs, context);
     const lost = await isLost({ ...inputs, deviceId: found.deviceId });
     if (lost || !["Running", "NeedsMachineAuth"].includes(found.backend)) {

@@ -23,6 +23,9 @@ export class FakeOperators implements TailnetOperators {
   /** What becomes of a login. */
   loggedIn: (deviceId: string) => void = () => undefined;
   domain = "tailnet.example.com";
+  /** How often one that has just started answers before it has read whether it logged in before. */
+  reading = 0;
+  #unread = 0;
   #next = 1;
 
   directory(clusterName: string): string {
@@ -38,6 +41,7 @@ export class FakeOperators implements TailnetOperators {
     this.started.push(settings);
     const free = settings.port !== undefined && !this.taken.has(settings.port);
     const port = free ? settings.port : 20_000 + this.#next++;
+    this.#unread = this.reading;
     const made = { pid: this.#next++, port, ...this.#login(directory) };
     this.running.set(directory, made);
     return made;
@@ -64,6 +68,10 @@ export class FakeOperators implements TailnetOperators {
   }
 
   #login(directory: string): Pick<Operator, "backend" | "known" | "deviceId" | "domain" | "problems"> {
+    if (this.#unread > 0) {
+      this.#unread -= 1;
+      return { backend: "NoState", known: false, deviceId: "", domain: "", problems: [] };
+    }
     const deviceId = this.logins.get(directory);
     return deviceId === undefined
       ? { backend: "NeedsLogin", known: false, deviceId: "", domain: "", problems: ["Tailscale is stopped."] }

@@ -127,6 +127,16 @@ describe("TailnetOperator", () => {
     );
   });
 
+  it("offers no key to one that has not read yet that it has logged in", async () => {
+    const { state } = await h.create("TailnetOperator", inputs);
+    h.operators.running.clear();
+    h.operators.reading = 3;
+    const dead = (await h.read("TailnetOperator", state)) ?? {};
+    expect(await h.update("TailnetOperator", dead, inputs)).toEqual(state);
+    expect(h.operators.started).toHaveLength(2);
+    expect(h.operators.tried).toHaveLength(1);
+  });
+
   it("waits for its tailnet with the login it has, for a bounded time", async () => {
     const { state } = await h.create("TailnetOperator", inputs);
     h.operators.reached = { backend: "Starting", problems: ["control is away"] };
