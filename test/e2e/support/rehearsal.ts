@@ -146,7 +146,7 @@ export class RehearsedStack {
     return run("pulumi", [...args, "--stack", this.name, "--non-interactive"], {
       timeoutSeconds: 240,
       ...options,
-      env: await this.environment(),
+      env: { ...(await this.environment()), ...options.env },
     });
   }
 
@@ -227,7 +227,7 @@ export class RehearsedStack {
 
   /** The tailnet's devices, as its API lists them. */
   async devices(): Promise<readonly TailnetDevice[]> {
-    const { devices } = (await this.#api("GET", "tailnet/-/devices")) as {
+    const { devices } = JSON.parse(await this.#api("GET", "tailnet/-/devices")) as {
       readonly devices: readonly TailnetDevice[];
     };
     return devices;
@@ -242,12 +242,24 @@ export class RehearsedStack {
     await this.#api("DELETE", `device/${nodeId}`);
   }
 
-  async #api(method: string, path: string): Promise<unknown> {
+  /** The tailnet's policy, HuJSON, as it was written. */
+  policy(): Promise<string> {
+    return this.#api("GET", "tailnet/-/acl");
+  }
+
+  /** What the tailnet's owner does in the console. */
+  async setPolicy(text: string): Promise<void> {
+    await this.#api("POST", "tailnet/-/acl", text);
+  }
+
+  async #api(method: string, path: string, body?: string): Promise<string> {
     const { TAILSCALE_BASE_URL: base = "", TAILSCALE_API_KEY: key = "" } = await this.environment();
     const headers = { authorization: `Bearer ${key}` };
-    const response = await fetch(`${base}/api/v2/${path}`, { method, headers });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-    return response.json();
+    const request = { method, headers, ...(body === undefined ? {} : { body }) };
+    const response = await fetch(`${base}/api/v2/${path}`, request);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text;
   }
 
   /**
