@@ -22,14 +22,14 @@ Faults, for as long as the rehearsal is there (docs/rehearsal.md lists calls and
   fault stop NODE       stops its machine;     fault start NODE    starts it, also after kill
   fault kill NODE       takes its power away;  fault restart NODE  restarts it
   fault cut NODE        cuts its network off;  fault mend NODE     gives the network back
-  fault delete NODE     deletes its instance as AWS's console does
+  fault delete NODE     deletes its machine, as AWS's console or limactl does
 `;
 
 /** Adds `rehearse`, which takes a stack and what to do with it: `up` where nothing is said. */
 export function addRehearse(program: Command): void {
   settable(overCommitted, timed(common(program.command("rehearse")), 30))
-    .description("run a stack of the cloud, as it is, against stand-in clouds on this machine")
-    .argument("<stack>", "the topology: lightsail")
+    .description("run a stack of the cloud or of a home, as it is, against stand-ins on this machine")
+    .argument("<stack>", "the topology: lightsail or homelab")
     .argument("[verb]", "up, preview, home, status, destroy, env or fault (default: up)", "up")
     .argument("[words...]", "of fault: see below")
     .option("--match <text>", "fault CALL: part of the name of what the call is about (default: any)")
@@ -43,6 +43,7 @@ export function addRehearse(program: Command): void {
         "rehearse lightsail fault CreateInstances --match server-2 --error ThrottlingException --times 3",
         "rehearse lightsail fault delete server-2",
         "rehearse lightsail destroy",
+        "rehearse homelab",
       ])}`,
     )
     .action(async (topology: string, verb: string, words: string[], options: RehearseCommandOptions) => {

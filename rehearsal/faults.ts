@@ -1,4 +1,4 @@
-/** What can go wrong in a rehearsal because somebody ordered it: calls of the clouds that fail, machines that are lost. */
+/** What can go wrong in a rehearsal because somebody ordered it: calls of the clouds that fail, machines that are lost, in the cloud and on a Mac. */
 import { InputError, didYouMean } from "../cli/errors.ts";
 import { openAccount } from "./clouds/aws/account.ts";
 import { openAwsBooks } from "./clouds/aws/books.ts";
@@ -6,6 +6,7 @@ import { awsFaults, awsOperations } from "./clouds/aws/faults.ts";
 import { deleteInstance } from "./clouds/aws/service/instances.ts";
 import { type Fault, Faults, type MetFault } from "./clouds/shared/faults.ts";
 import { tailscaleFaults, tailscaleOperations } from "./clouds/tailscale/operations.ts";
+import { type Guest, byHand, limaGuests } from "./lima/guests.ts";
 import { MachineFaults, type MachineState } from "./machines/machine-faults.ts";
 import { PodmanMachines } from "./machines/podman-machines.ts";
 import { findWorld, type World } from "./world.ts";
@@ -91,11 +92,13 @@ export class RehearsedFaults {
   }
 
   async report(): Promise<FaultReport> {
-    const instances = await this.#instances();
+    const guests = [...(await limaGuests(this.#folder))].map(
+      ([node, { machine }]) => [node, machine] as const,
+    );
     const machines = await Promise.all(
-      [...instances].map(async ([node, instance]) => ({
+      [...(await this.#instances()), ...guests].map(async ([node, machine]) => ({
         node,
-        state: await this.#machines.state(instance),
+        state: await this.#machines.state(machine),
       })),
     );
     return { pending: await this.#faults.pending(), met: await this.#faults.met(), machines };
@@ -104,18 +107,27 @@ export class RehearsedFaults {
   /**
    * Does it to a node's machine.
    *
+   * @returns where that is
    * @throws InputError for a node that has none
    */
-  async strike(fault: MachineFaultName, node: string): Promise<void> {
-    const instances = await this.#instances();
+  async strike(fault: MachineFaultName, node: string): Promise<"cloud" | "mac"> {
+    const [instances, guests] = [await this.#instances(), await limaGuests(this.#folder)];
     const instance = instances.get(node);
-    if (instance === undefined) {
-      const names = [...instances.keys()];
-      const known = names.length === 0 ? "a node with an instance; there is none" : names.join(", ");
+    const guest = guests.get(node);
+    if (guest !== undefined) await this.#strikeGuest(fault, guest);
+    else if (instance === undefined) {
+      const names = [...instances.keys(), ...guests.keys()];
+      const known = names.length === 0 ? "a node with a machine; there is none" : names.join(", ");
       throw new InputError(`[node] must be one of ${known}, got "${node}"${didYouMean(node, names)}`);
-    }
-    if (fault === "delete") await this.#delete(instance);
+    } else if (fault === "delete") await this.#delete(instance);
     else await this.#machines[fault](instance);
+    return guest === undefined ? "cloud" : "mac";
+  }
+
+  /** On its Mac, by hand; its power and its cable are out of Lima's sight. */
+  async #strikeGuest(fault: MachineFaultName, guest: Guest): Promise<void> {
+    if (fault === "kill" || fault === "cut" || fault === "mend") await this.#machines[fault](guest.machine);
+    else await byHand(this.#folder, guest, fault);
   }
 
   /** As in AWS's console: without a word to Pulumi. */

@@ -1,6 +1,6 @@
 /** One rehearsal from its start to its end: world, machines, clouds and plugins in one folder (docs/rehearsal.md). */
 import { existsSync } from "node:fs";
-import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemEffects } from "../provider/effects/effects.ts";
 import { runProcess } from "../provider/effects/process.ts";
@@ -15,6 +15,7 @@ import {
   isTrusted,
   readOrders,
 } from "./daemon/state.ts";
+import { type Mac, leftOnMacs, removeEmptyMacs, startMac, wakeMacs } from "./lima/mac-machine.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
 import { bootId, wakeMachines } from "./machines/waking.ts";
 import { objectFiles } from "./objects/files.ts";
@@ -23,6 +24,7 @@ import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
 import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
 
 export type { ControlOrder } from "./daemon/state.ts";
+export { type Mac, macName } from "./lima/mac-machine.ts";
 
 /** What is rehearsed. */
 export interface RehearsalSettings {
@@ -47,6 +49,9 @@ export interface RehearsalSettings {
 
 /** Stays on this machine, whatever proxies there are. */
 const noProxy = "127.0.0.1,localhost,198.18.0.0/15,172.16.0.0/12,10.0.0.0/8";
+
+/** In the rehearsal's folder: a file for each stack that is rehearsed in it and is not its own. */
+const joinedFolder = "joined";
 
 /** A rehearsal in a folder, whether it runs or not. */
 export class Rehearsal {
@@ -95,6 +100,38 @@ export class Rehearsal {
   }
 
   /**
+   * Starts a Mac at home; for a rehearsal that runs.
+   *
+   * @param limactl - the real program
+   */
+  mac(mac: Mac, limactl: string): Promise<HomeMachine> {
+    return startMac(this.folder, mac, limactl);
+  }
+
+  /** Names of the stacks that are rehearsed in this one, as they join its cluster. */
+  async joined(): Promise<readonly string[]> {
+    return (await readdir(join(this.folder, joinedFolder)).catch(() => [])).sort();
+  }
+
+  /** A stack comes to be rehearsed in this one. */
+  async join(stack: string): Promise<void> {
+    const folder = join(this.folder, joinedFolder);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, stack), "");
+  }
+
+  /** A stack that was rehearsed in this one is destroyed. Macs on which nothing is left go with it. */
+  async leave(stack: string): Promise<void> {
+    await removeEmptyMacs(this.folder);
+    await rm(join(this.folder, joinedFolder, stack), { force: true });
+  }
+
+  /** What `limactl list` and `limactl disk list` still show. */
+  leftOnMacs(): Promise<readonly string[]> {
+    return leftOnMacs(this.folder);
+  }
+
+  /**
    * Brings back what a restart of this machine took, or a kill of the daemon: rules, addresses, daemon and control server. A
    * rehearsal that runs is left as it is; `undefined` for one that was never started.
    *
@@ -109,6 +146,7 @@ export class Rehearsal {
     const world = await makeWorld(folder, { world: known.world, region: known.region });
     const daemon = await startDaemon({ folder, orders });
     await wakeMachines(folder, world, await bootId());
+    await wakeMacs(folder);
     const visitor = await this.#visitor();
     if (visitor !== "") await becomeVisitor(runProcess, world, visitor);
     return environmentOf(folder, daemon);
@@ -119,7 +157,7 @@ export class Rehearsal {
     return daemonFiles(this.folder).caFile;
   }
 
-  /** What the clouds' books still hold, as `instance lightsail-server-1`. */
+  /** What the clouds' books and the Macs still hold, as `instance lightsail-server-1`. */
   async ordered(): Promise<readonly string[]> {
     const books = await openAwsBooks(this.folder).read();
     const entries: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -129,9 +167,10 @@ export class Rehearsal {
       "key pair": books.keyPairs,
       bucket: books.buckets,
     };
-    return Object.entries(entries).flatMap(([kind, named]) =>
+    const ordered = Object.entries(entries).flatMap(([kind, named]) =>
       Object.keys(named).map((name) => `${kind} ${name}`),
     );
+    return [...ordered, ...(await this.leftOnMacs())];
   }
 
   /** Removes everything of it from this machine; its folder is left to the caller. Succeeds when it is gone. */

@@ -40,6 +40,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     "libvirt-clients": "checks what virtual machines are made of",
     gnupg: "signs what tests look at",
   },
+  mac: {},
   rehearsal: { conntrack: "ends connections to an address that changes hands" },
   homelab: {
     "libvirt-daemon-system": "runs virtual machines",

@@ -45,7 +45,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   await writeContainersConf(cache, machine);
   const core = groups.includes("core");
   const online = !core || (await registryReachable(context.setting, cache));
-  const pinned = groups.map((group): Group => (group === "cloud" ? "core" : group));
+  const pinned = groups.flatMap(pinnedGroups);
   const states = await ensureTools(neededPins(PINS, pinned, !online), context);
   let images: readonly ImageRow[] = [];
   if (pinned.includes("core")) {
@@ -65,6 +65,12 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     if (rehearsal) images = [...images, ...(await prepareRehearsalImages(imageContext))];
   }
   return { machine, tools: states.map(rowOf), images, notes: notesFor(states) };
+}
+
+/** The groups of tools that a group takes. */
+function pinnedGroups(group: Group): readonly Group[] {
+  if (group === "cloud") return ["core"];
+  return group === "test" ? ["test", "mac"] : [group];
 }
 
 /** Every tool this platform can have, installed or not. Reads only. */

@@ -172,11 +172,11 @@ const LIMA_PLATFORMS: Readonly<Record<string, string>> = {
   "darwin/arm64": "Darwin-arm64",
 };
 
-/** Judges what is rendered for Lima. Where virtual machines run, Lima is installed as a whole: a Mac's own affair (docs/lima.md). */
+/** Judges what is rendered for Lima, and is what a rehearsed Mac has. A real one has Lima as a whole, its own affair (docs/lima.md). */
 const limactl: ToolPin = {
   name: "limactl",
-  group: "test",
-  purpose: "checks the virtual machines of a Mac",
+  group: "mac",
+  purpose: "checks the virtual machines of a Mac, and makes those of a rehearsed one",
   use: "host",
   links: { limactl: "limactl" },
   download: {

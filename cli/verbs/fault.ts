@@ -31,6 +31,13 @@ const done: Readonly<Record<MachineFaultName, string>> = {
   mend: "has its network back",
 };
 
+/** Of a virtual machine on a Mac, what differs. */
+const doneOnMac: Partial<typeof done> = {
+  stop: "is stopped, by limactl on its Mac; the next up starts it",
+  kill: "is without power; Lima has it stopped, and the next up starts it",
+  delete: "is deleted, by limactl on its Mac; the next up makes it again, on its data disk",
+};
+
 /**
  * `fault [list]`, `fault [add] OPERATION`, `fault clear`, `fault stop NODE` and the other things that happen to machines.
  *
@@ -54,8 +61,8 @@ export async function fault(
   if (machineFault !== undefined) {
     noOptions(what, options);
     const node = one(what, "node", rest);
-    await faults.strike(machineFault, node);
-    const said = `${node} ${done[machineFault]}`;
+    const where = await faults.strike(machineFault, node);
+    const said = `${node} ${(where === "mac" ? doneOnMac[machineFault] : undefined) ?? done[machineFault]}`;
     context.console.out(
       context.console.json ? JSON.stringify({ stack: stack.name, fault: machineFault, node }) : said,
     );

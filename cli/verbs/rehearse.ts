@@ -1,8 +1,8 @@
-/** A stack of the cloud, run as it is against stand-in clouds on this machine (docs/rehearsal.md). */
+/** A stack of the cloud or of a home, run as it is against what plays them on this machine (docs/rehearsal.md). */
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { type ControlOrder, Rehearsal } from "../../rehearsal/rehearsal.ts";
+import { dirname, join } from "node:path";
+import type { Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
@@ -11,8 +11,8 @@ import { Failure, InputError } from "../errors.ts";
 import { recover } from "../operation.ts";
 import { resolvePaths } from "../paths.ts";
 import { pulumi } from "../pulumi.ts";
-import { settingOf } from "../settings.ts";
-import type { StackFile } from "../settings.ts";
+import { type RehearsalPlace, placeOf } from "../rehearsal-place.ts";
+import { ownAuthority, ownMac, rehearsedConfig } from "../rehearsed-config.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig, removeEmptyState } from "../state.ts";
 import type { FaultOptions } from "./fault.ts";
@@ -30,7 +30,7 @@ export const rehearsedVerbs = ["up", "preview", "home", "status", "destroy", "en
 export type RehearsedVerb = (typeof rehearsedVerbs)[number];
 
 /** Topologies that have a stand-in for everything they ask of others. */
-const rehearsable = ["lightsail"];
+const rehearsable = ["lightsail", "homelab"];
 
 /**
  * Runs one verb on the stack in its rehearsal.
@@ -50,73 +50,41 @@ export async function rehearse(
   }
   // The rehearsal runs Podman from this process, which every other verb leaves to those it starts.
   Object.assign(process.env, toolEnvironment(context.paths, context.environment));
-  const folder = folderOf(context, stack, verb);
-  const rehearsal = new Rehearsal(folder, `rehearsal-${stack.name}`);
+  const place = await placeOf(context, stack, verb, options.settings);
   switch (verb) {
     case "fault": {
       const { fault } = await import("./fault.ts");
-      return fault(context, stack, folder, options.words ?? [], options.fault ?? {});
+      return fault(context, stack, place.rehearsal.folder, options.words ?? [], options.fault ?? {});
     }
     case "up":
     case "preview":
     case "home":
-      return run(context, stack, verb, rehearsal, options);
+      return run(context, stack, verb, place, options);
     case "destroy":
-      return destroy(context, stack, rehearsal, options);
+      return destroy(context, stack, place, options);
     case "status":
     case "env":
-      return look(context, stack, verb, rehearsal, options);
+      return look(context, stack, verb, place.rehearsal, options);
   }
-}
-
-/**
- * The rehearsal's folder, also for whoever is in its environment already.
- *
- * @throws InputError for a verb that needs this machine as it is
- */
-function folderOf({ paths, environment }: Context, stack: Stack, verb: RehearsedVerb): string {
-  const inside = environment["HOMESPAN_REHEARSAL"] ?? "";
-  if (inside === "" || basename(inside) !== stack.name) return join(paths.state, "rehearsal", stack.name);
-  if (["status", "env", "fault"].includes(verb)) return inside;
-  throw new InputError(
-    `rehearse ${stack.name} ${verb} must be run outside of the rehearsal's environment, got HOMESPAN_REHEARSAL; use another shell`,
-  );
 }
 
 async function run(
   context: Context,
   stack: Stack,
   verb: "up" | "preview" | "home",
-  rehearsal: Rehearsal,
+  { rehearsal, joins }: RehearsalPlace,
   { settings, timeoutMinutes }: RehearseOptions,
 ): Promise<void> {
   const config = await composeConfig(context.paths, stack, settings);
+  const wanted = rehearsedConfig(config);
   const started = Date.now();
-  const { machine, tools, images } = await context.machine.prepare(context, ["core", "rehearsal"]);
-  const tool = (name: string): { path: string; version: string } => {
-    const found = tools.find((row) => row.tool === name);
-    if (found?.path == null)
-      throw new Failure(`${name} is not installed; run: ./homespan toolchain --prepare`);
-    return { path: found.path, version: found.version };
-  };
-  const { region, domain, control, sshSources } = rehearsedSettings(config);
-  const cluster = toolEnvironment(context.paths, context.environment);
-  const environment = await rehearsal.start({
-    region,
-    domain,
-    control,
-    sshSources,
-    cache: join(context.paths.cache, "rehearsal"),
-    arch: machine.arch,
-    programs: {
-      ...{ k3s: tool("k3s"), tailscale: tool("tailscale"), tailscaled: tool("tailscaled") },
-      versitygw: tool("versitygw"),
-    },
-    imagesDirectory: images.length === 0 ? undefined : cluster["HOMESPAN_CLUSTER_IMAGES"],
-    pluginsOf: join(context.paths.cache, "pulumi-home"),
-  });
+  const prepared = await prepareRehearsal(context, wanted.mac !== undefined);
+  if (joins === undefined) await rehearsal.start({ ...wanted, ...prepared.settings });
+  else await comeInto(rehearsal, stack, joins);
+  const mac = wanted.mac && (await rehearsal.mac(wanted.mac, prepared.tool("limactl").path));
+  const environment = (await rehearsal.environment()) ?? {};
   if (Date.now() - started > 2000) {
-    context.console.info(`the rehearsed clouds are ready (${duration(Date.now() - started)})`);
+    context.console.info(`what plays the stack's surroundings is ready (${duration(Date.now() - started)})`);
   }
   if (verb === "home") {
     const { address, user } = await rehearsal.home();
@@ -127,7 +95,11 @@ async function run(
     return;
   }
   const inside = contextOf(context, rehearsal, environment);
-  const rehearsed = [...settings, ...ownAuthority(control, rehearsal)];
+  const rehearsed = [
+    ...settings,
+    ...ownAuthority(wanted.control, rehearsal.caFile),
+    ...ownMac(config, mac && { address: mac.address, user: mac.user }),
+  ];
   if (verb === "preview") {
     const { preview } = await import("./preview.ts");
     await preview(inside, stack, rehearsed);
@@ -140,53 +112,54 @@ async function run(
   );
 }
 
-/** The one setting a rehearsal has to change: its Headscale has another CA than the one whose part it plays. */
-function ownAuthority(control: ControlOrder, { caFile }: Rehearsal): string[] {
-  return control.kind === "headscale" && !control.trusted ? [`tailnet.caFile=${JSON.stringify(caFile)}`] : [];
-}
-
-/**
- * What the stand-ins have to be like; a value that is missing or wrong is config's to refuse, with its own words.
- *
- * @throws InputError for what no rehearsal can play
- */
-function rehearsedSettings(config: StackFile): {
-  readonly region: string;
-  readonly domain: string;
-  readonly control: ControlOrder;
-  readonly sshSources: readonly string[];
-} {
-  const region = settingOf(config, "region");
-  const tailnet = settingOf(config, "tailnet");
-  const sources = settingOf(config, "sshAllowedCidrs");
-  const told = typeof tailnet === "object" && tailnet !== null ? (tailnet as Record<string, unknown>) : {};
-  const { domain } = told;
-  return {
-    region: typeof region === "string" ? region : "eu-central-1",
-    domain: typeof domain === "string" ? domain : "rehearsal.ts.net",
-    control: rehearsedControl(told),
-    sshSources: Array.isArray(sources) ? sources.filter((it) => typeof it === "string") : [],
+/** Tools and images, and what of them a rehearsal is started with. */
+async function prepareRehearsal(context: Context, withMac: boolean) {
+  const groups = ["core", "rehearsal", ...(withMac ? (["mac"] as const) : [])] as const;
+  const { machine, tools, images } = await context.machine.prepare(context, groups);
+  const tool = (name: string): { path: string; version: string } => {
+    const found = tools.find((row) => row.tool === name);
+    if (found?.path == null)
+      throw new Failure(`${name} is not installed; run: ./homespan toolchain --prepare`);
+    return { path: found.path, version: found.version };
   };
+  const cluster = toolEnvironment(context.paths, context.environment);
+  const settings = {
+    cache: join(context.paths.cache, "rehearsal"),
+    arch: machine.arch,
+    programs: {
+      ...{ k3s: tool("k3s"), tailscale: tool("tailscale"), tailscaled: tool("tailscaled") },
+      versitygw: tool("versitygw"),
+    },
+    imagesDirectory: images.length === 0 ? undefined : cluster["HOMESPAN_CLUSTER_IMAGES"],
+    pluginsOf: join(context.paths.cache, "pulumi-home"),
+  };
+  return { tool, settings };
 }
 
-function rehearsedControl({ kind, url, caFile }: Readonly<Record<string, unknown>>): ControlOrder {
-  if (kind !== "headscale" || typeof url !== "string" || !URL.canParse(url)) return { kind: "tailscale" };
-  const { hostname, port } = new URL(url);
-  if (port !== "") {
+/** @throws InputError where the other stack is not rehearsed */
+async function comeInto(rehearsal: Rehearsal, stack: Stack, owner: string): Promise<void> {
+  if ((await rehearsal.resume()) === undefined) {
     throw new InputError(
-      `\`tailnet.url\` must be without a port to be rehearsed, got ${JSON.stringify(url)}`,
+      `\`join\` must be a stack that is rehearsed, got ${owner}, which is not; start it with: ./homespan rehearse ${owner}`,
     );
   }
-  return { kind: "headscale", host: hostname, trusted: caFile === undefined };
+  await rehearsal.join(stack.name);
 }
 
 /** The stack goes first, by its own destroy, as the stand-ins check that nothing is left in their books; then they go. */
 async function destroy(
   context: Context,
   stack: Stack,
-  rehearsal: Rehearsal,
+  { rehearsal, joins }: RehearsalPlace,
   { timeoutMinutes }: RehearseOptions,
 ): Promise<void> {
+  const joined = joins === undefined ? await rehearsal.joined() : [];
+  if (joined.length > 0) {
+    throw new InputError(
+      `rehearse ${stack.name} destroy must come after the stacks that join its cluster, got ${joined.join(", ")}; run: ` +
+        joined.map((name) => `./homespan rehearse ${name} destroy`).join(" && "),
+    );
+  }
   if (!existsSync(rehearsal.folder)) {
     context.console.out(`the rehearsal of ${stack.name} does not exist; nothing to do`);
     return;
@@ -204,14 +177,17 @@ async function destroy(
     const { destroy: destroyStack } = await import("./destroy.ts");
     await destroyStack(inside, stack, { timeoutMinutes });
   }
-  const left = await rehearsal.ordered();
-  await rehearsal.end();
-  await rm(rehearsal.folder, { recursive: true, force: true });
-  // Goes with the last one, and the state folder with it where nothing else is kept.
-  await rmdir(dirname(rehearsal.folder)).catch(() => undefined);
-  await removeEmptyState(context.paths);
+  const left = joins === undefined ? await rehearsal.ordered() : await rehearsal.leftOnMacs();
+  if (joins !== undefined) await rehearsal.leave(stack.name);
+  else {
+    await rehearsal.end();
+    await rm(rehearsal.folder, { recursive: true, force: true });
+    // Goes with the last one, and the state folder with it where nothing else is kept.
+    await rmdir(dirname(rehearsal.folder)).catch(() => undefined);
+    await removeEmptyState(context.paths);
+  }
   if (left.length > 0) {
-    throw new Failure(`destroy left this in the rehearsed clouds' books:\n${left.join("\n")}`, { left });
+    throw new Failure(`destroy left this in the rehearsal's books:\n${left.join("\n")}`, { left });
   }
 }
 

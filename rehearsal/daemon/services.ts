@@ -22,7 +22,10 @@ import type { Effects } from "../../provider/effects/effects.ts";
 import { CommandError } from "../../provider/effects/process.ts";
 import { type MadeArtifact, artifactsFile, makeArtifacts } from "./artifacts.ts";
 import { mirrorPath, mirrorServer } from "./mirror.ts";
-import { type World, changeWorld, readWorld } from "../world.ts";
+import { serveHypervisor } from "../lima/hypervisor-server.ts";
+import { hypervisorFiles } from "../lima/names.ts";
+import { PodmanVirtualMachines, type VirtualMachines } from "../lima/virtual-machines.ts";
+import { type World, changeWorld, readWorld, worldEffects } from "../world.ts";
 import { connectProxy } from "./proxy.ts";
 import {
   type ControlOrder,
@@ -48,6 +51,8 @@ export interface ControlPlane {
     orders: Orders,
     signal: AbortSignal,
   ) => Promise<ObjectPlane | undefined>;
+  /** What makes the virtual machines of rehearsed Macs; undefined for a rehearsal without them. */
+  readonly virtualMachines: (folder: string) => VirtualMachines | undefined;
 }
 
 export interface ObjectPlane {
@@ -90,6 +95,7 @@ export function headscaleControlPlane(effects: Effects): ControlPlane {
         buckets: Object.fromEntries(names.map((name) => [`*.${name}`, address])),
       };
     },
+    virtualMachines: (folder) => new PodmanVirtualMachines(folder, worldEffects()),
   };
 }
 
@@ -136,6 +142,9 @@ export async function startServices(
     caFile: trusted ? files.caFile : objects?.caFile,
   });
   const artifacts = await making;
+  const virtualMachines = plane.virtualMachines(folder);
+  const hypervisor =
+    virtualMachines && (await serveHypervisor(hypervisorFiles(folder).socket, virtualMachines));
   const setMagicDns = async (on: boolean): Promise<void> => {
     await server.ensure(on, signal);
   };
@@ -175,7 +184,11 @@ export async function startServices(
     orders,
   };
   await writeFileWhole(files.state, asText(state));
-  return { state, stop: () => stopAll(account, Object.values(servers), connections) };
+  const stop = async (): Promise<void> => {
+    await hypervisor?.close();
+    await stopAll(account, Object.values(servers), connections);
+  };
+  return { state, stop };
 }
 
 /** Made once: what was told it goes on with it. */

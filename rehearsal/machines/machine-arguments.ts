@@ -38,6 +38,10 @@ export interface MachineContainer {
   readonly caFile: string | undefined;
   readonly imagesDirectory: string | undefined;
   readonly restrictions: Restrictions;
+  /** What else is mounted, as Podman's `--volume` takes it. */
+  readonly volumes?: readonly string[];
+  /** Whether it comes back by itself, as a cloud's machine does that is shut down from inside. @default true */
+  readonly comesBack?: boolean;
 }
 
 /** Name -> label of the machine a container or volume belongs to. */
@@ -67,7 +71,7 @@ export function machineArguments(machine: MachineContainer): string[] {
     "--cgroupns=private",
     "--pids-limit=-1",
     // As a machine comes back that is restarted, or whose host is.
-    "--restart=always",
+    `--restart=${machine.comesBack === false ? "no" : "always"}`,
     ...podmanLimitFlags(machine.restrictions),
     `--volume=${machine.ownDisk}:${machinePaths.ownDisk}`,
     `--volume=${machine.disks}:${machinePaths.disks}`,
@@ -77,6 +81,7 @@ export function machineArguments(machine: MachineContainer): string[] {
     ...(machine.imagesDirectory === undefined
       ? []
       : [`--volume=${machine.imagesDirectory}:${machinePaths.images}:ro`]),
+    ...(machine.volumes ?? []).map((volume) => `--volume=${volume}`),
     machineImage,
   ];
 }

@@ -3,7 +3,7 @@
  * that runs but what it has already. The disk attached first is mounted at /data by the machine itself.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clusterObjectName } from "../../components/render/names.ts";
 import { CLUSTER_LABEL, type VolumeFound } from "../../provider/effects/podman.ts";
@@ -34,6 +34,11 @@ export class MachineDisks {
       if (made === undefined) throw new Error(`volume ${name} disappeared right after it was created`);
       return made;
     });
+  }
+
+  /** The names of all there are. */
+  async list(world: World): Promise<readonly string[]> {
+    return readdir((await this.volume(world)).mountpoint);
   }
 
   async create(world: World, disk: string): Promise<void> {

@@ -29,7 +29,7 @@ import type {
 import { MachineDisks } from "./machine-disks.ts";
 import { addressesOf, chooseAddress, enter, entryOf } from "./machine-entries.ts";
 import { tellHosts } from "./machine-hosts.ts";
-import { blueprintUser, renderSeed, strangersKey } from "./seed.ts";
+import { blueprintUser, renderSeed, strangersKey, writeSeed } from "./seed.ts";
 
 /** {@link Machines} of the world in `folder`. */
 export class PodmanMachines implements Machines {
@@ -194,9 +194,7 @@ export class PodmanMachines implements Machines {
       userData: spec.userData,
       authority: strangersKey(entry.instanceId),
     });
-    for (const [name, content] of Object.entries(files)) {
-      await writeFile(join(seed, name), content, { mode: 0o600 });
-    }
+    await writeSeed(seed, files);
     const userFile = join(folder, "user.cfg");
     await writeFile(userFile, `system_info: {default_user: {name: ${user}}}\n`);
     const ownDisk = ownDiskName(world, spec.name);

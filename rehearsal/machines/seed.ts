@@ -1,5 +1,7 @@
 /** What cloud-init finds on a new machine, as the cloud would give it. */
 import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
 export interface MachineSeed {
   /** Another one makes cloud-init take the machine for a new one. */
@@ -32,6 +34,13 @@ export function renderSeed(seed: MachineSeed): Record<"meta-data" | "user-data",
     "meta-data": `${JSON.stringify(metaData, undefined, 2)}\n`,
     "user-data": `${preamble(seed.authority)}${seed.userData}`,
   };
+}
+
+/** Puts the files where a machine finds them: a folder that is there. */
+export async function writeSeed(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    await writeFile(join(folder, name), content, { mode: 0o600 });
+  }
 }
 
 /**

@@ -108,11 +108,7 @@ test.each([
   ],
   [["stop"], {}, /fault stop takes one node, got none/],
   [["stop", "server-1"], { error: "timeout" }, /`--error` must go with a call of the stand-in clouds/],
-  [
-    ["kill", "server-1"],
-    {},
-    /\[node\] must be one of a node with an instance; there is none, got "server-1"/,
-  ],
+  [["kill", "server-1"], {}, /\[node\] must be one of a node with a machine; there is none, got "server-1"/],
   [["clear", "all"], {}, /fault clear takes no more words, got "all"/],
 ])("fault %j %j is refused, and nothing is ordered", async (words, options, message) => {
   const { made, folder } = rehearsed();
@@ -130,7 +126,7 @@ test("without a rehearsal, or for another stack, it says what to do", async () =
   );
   const options = { settings: [], timeoutMinutes: 1 };
   const other = await failure(rehearse(made.context, ci, "fault", options));
-  expect(other.message).toMatch(/\[stack\] must be lightsail to be rehearsed, got "ci"/);
+  expect(other.message).toMatch(/\[stack\] must be lightsail or homelab to be rehearsed, got "ci"/);
 });
 
 test("in the rehearsal's own environment it finds the rehearsal, and up is refused", async () => {

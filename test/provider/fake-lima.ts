@@ -337,7 +337,8 @@ export class FakeLima implements Macs {
     const name = argv.at(-1) ?? "";
     const found = this.instances.get(name);
     if (found === undefined) return done("", `Ignoring non-existent instance \`${name}\``);
-    if (!force && found.status === "Running") return fatal("expected status `Stopped`, got `Running`");
+    if (!force && found.status === "Running")
+      return fatal(`failed to delete instance \`${name}\`: expected status \`Stopped\`, got \`Running\``);
     this.instances.delete(name);
     this.#release(name);
     if (this.launchd.get(name) === "login") this.launchd.delete(name);

@@ -16,6 +16,7 @@ import type { Clock } from "../../provider/effects/wait.ts";
 import { CachedVmImages } from "../../provider/effects/vm-images.ts";
 import { runProcess } from "../../provider/effects/process.ts";
 import { Limactl } from "../../provider/effects/lima/limactl.ts";
+import type { Macs } from "../../provider/effects/macs.ts";
 import { FakeLima } from "./fake-lima.ts";
 import { FakeLibvirt } from "./fake-libvirt.ts";
 import { ProviderClient, secret } from "./client.ts";
@@ -76,6 +77,8 @@ export class Harness extends ProviderClient {
   readonly kubernetes = new FakeKubernetes();
   readonly libvirt = new FakeLibvirt();
   readonly lima = new FakeLima(this.kubernetes);
+  /** Where Lima runs. */
+  macs: Macs = this.lima;
   /** Where images for virtual machines are kept. */
   imageFolder = "/nowhere";
   readonly firewall = new FakeFirewall();
@@ -109,7 +112,7 @@ export class Harness extends ProviderClient {
       ssh: this.ssh,
       userLogins: userLogins(this.environment),
       libvirt: this.libvirt,
-      lima: new Limactl(this.lima),
+      lima: new Limactl(this.macs),
       images: new CachedVmImages(runProcess, this.imageFolder),
       headscale,
       tailnets: tailnetsOf(headscale, tailscale),

@@ -10,4 +10,5 @@ await runDaemon(process.argv[2] ?? "", {
   objects: async () => undefined,
   control: () => new FakeControl(),
   apiKey: () => Promise.resolve("hskey-api-1"),
+  virtualMachines: () => undefined,
 });
