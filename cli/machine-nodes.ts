@@ -13,7 +13,9 @@ export type MachineTransport = Omit<
 
 export interface MachineNode {
   readonly name: string;
-  /** Undefined for an instance of a cloud that is not there. */
+  /** False for an instance of a cloud. */
+  readonly atHome: boolean;
+  /** Undefined for an instance of a cloud that is not there, and for a machine at home that nobody has reached. */
   readonly instance: { readonly createdAt?: string } | undefined;
   /** Undefined until its address leads to it and its ports are open. */
   readonly transport: MachineTransport | undefined;
@@ -24,6 +26,14 @@ export interface MachineNodes {
   /** Opens all of them. PEM; "" where it was not made yet. */
   readonly privateKey: string;
 }
+
+/** Hosts of stacks of machines, whatever these stand on: one for each machine that is ordered. */
+export const hostTypes: readonly string[] = [
+  "homespan:lightsail:LightsailServer",
+  "homespan:libvirt:FlatcarVm",
+  "homespan:lima:LimaAgent",
+  "homespan:existing:ExistingHost",
+];
 
 const types = {
   server: "homespan:lightsail:LightsailServer",
@@ -40,14 +50,14 @@ type Exported = Resource & { readonly parent?: string; readonly delete?: boolean
 
 /** Names of machines that were ordered, from the state alone. */
 export async function orderedMachines(context: Context, stack: string): Promise<readonly string[]> {
-  const servers = (await readResources(context.paths, stack)).filter(({ type }) => type === types.server);
-  return servers.map(({ urn }) => nameOf(urn));
+  const hosts = (await readResources(context.paths, stack)).filter(({ type }) => hostTypes.includes(type));
+  return hosts.map(({ urn }) => nameOf(urn));
 }
 
 /** `undefined` for a stack without such nodes: nothing is started to find that out. */
 export async function machineNodes(context: Context, stack: string): Promise<MachineNodes | undefined> {
   const known = await readResources(context.paths, stack);
-  if (!known.some(({ type }) => type === types.server || type === types.boot)) return undefined;
+  if (!known.some(({ type }) => hostTypes.includes(type) || type === types.boot)) return undefined;
   const args = ["stack", "export", "--show-secrets", "--stack", stack];
   const exported = JSON.parse(await pulumi(context, args, { cwd: context.paths.config })) as {
     readonly deployment?: { readonly resources?: readonly Exported[] };
@@ -62,7 +72,7 @@ export function machineNodesIn(all: readonly Exported[]): MachineNodes {
   const boots = resources.filter(({ type }) => type === types.boot);
   const servers = resources.filter(({ type }) => type === types.server);
   const names = [
-    ...servers.map(({ urn }) => nameOf(urn)),
+    ...resources.filter(({ type }) => hostTypes.includes(type)).map(({ urn }) => nameOf(urn)),
     ...boots.map(({ inputs }) => text(inputs?.["nodeName"])),
   ];
   // The state has them in the order in which the program happened to get to them.
@@ -73,10 +83,11 @@ export function machineNodesIn(all: readonly Exported[]): MachineNodes {
     const boot = boots.find(({ inputs }) => inputs?.["nodeName"] === name);
     const instance = parts.find(({ type }) => type === types.instance);
     const createdAt = text(instance?.outputs?.["createdAt"]);
+    const there = server === undefined ? boot !== undefined : instance !== undefined;
     return {
       name,
-      instance:
-        server === undefined || instance !== undefined ? (createdAt === "" ? {} : { createdAt }) : undefined,
+      atHome: server === undefined,
+      instance: there ? (createdAt === "" ? {} : { createdAt }) : undefined,
       transport: boot === undefined ? reached(parts, instance) : contacted(boot),
     };
   });

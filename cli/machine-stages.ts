@@ -13,6 +13,7 @@ import { summarizeStages } from "./stages.ts";
 const before = {
   instance: "its instance was not made",
   network: "its address or its ports are not set",
+  machine: "its machine was not made, or does not answer yet",
 } as const;
 
 /**
@@ -50,7 +51,7 @@ export async function machineStages(
 }
 
 function notMade(node: MachineNode, stack: string, errors: readonly ResourceError[]): StageSummary {
-  const stage = node.instance === undefined ? "instance" : "network";
+  const stage = node.atHome ? "machine" : node.instance === undefined ? "instance" : "network";
   // Named by the node: `Instance server-2-instance`, `StaticIp server-2-address`.
   const own = errors.find(({ resource }) => resource.split(" ").at(-1)?.startsWith(`${node.name}-`));
   const error = own === undefined ? before[stage] : `${before[stage]}: ${serviceWords(own.message)}`;

@@ -6,11 +6,10 @@ import { z } from "zod";
 import type { Context } from "./context.ts";
 import { readResources } from "./deployment.ts";
 import { InputError } from "./errors.ts";
+import { hostTypes } from "./machine-nodes.ts";
 import { settingOf } from "./settings.ts";
 import type { StackFile } from "./settings.ts";
 import { previewJson, withTrial } from "./trial.ts";
-
-const serverType = "homespan:lightsail:LightsailServer";
 
 const membership = z.object({ nodeName: z.string(), role: z.string() }).partial();
 const previewSchema = z.object({
@@ -36,7 +35,7 @@ export async function requireRemainingServer(
   config: StackFile,
 ): Promise<void> {
   const resources = await readResources(context.paths, stack);
-  const machines = resources.filter(({ type }) => type === serverType).length;
+  const machines = resources.filter(({ type }) => hostTypes.includes(type)).length;
   if (machines <= countOf(config, "servers") + countOf(config, "agents")) return;
   const preview = await withTrial(context, stack, config, "stack", (trial) =>
     previewJson(context, trial, ["--show-sames"]),

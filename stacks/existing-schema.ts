@@ -1,12 +1,12 @@
 /** An agent on a machine that exists already, field by field; every message completes "`field` must". */
 import { z } from "zod";
-import { kubeletArgs, labels, name, taints, text, wholeNumber } from "./schema-pieces.ts";
+import { machineNode, site, text, wholeNumber } from "./schema-pieces.ts";
 
 const addressRule = "be a host name or an IP address such as 192.168.1.20, without user and port";
 const hostKeyRule =
   "be the machine's public host key such as ssh-ed25519 AAAA..., as ssh-keyscan and /etc/ssh/ssh_host_ed25519_key.pub show it";
 
-const existing = {
+export const existing = {
   /** Where SSH answers, as seen from where Pulumi runs. */
   address: text(addressRule).regex(/^[a-z0-9]([-a-z0-9.:]*[a-z0-9])?$/i, { error: addressRule }),
   /** Port where SSH answers there. */
@@ -16,10 +16,7 @@ const existing = {
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, { error: "be the name of a user there such as pi" })
     .default("root"),
   /** The place the machine stands in; machines of one site share a network. */
-  site: text("be the place the machine stands in such as home").regex(
-    /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
-    { error: "be the place the machine stands in such as home: at most 63 letters, digits, '-', '_' or '.'" },
-  ),
+  site: site("the machine"),
   /** The key the machine must show. @default the one it shows at the first contact */
   hostKey: text(hostKeyRule)
     .regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{40,}={0,2}( .*)?$/, {
@@ -31,13 +28,8 @@ const existing = {
 };
 export const existingKeys: readonly string[] = Object.keys(existing);
 
-export const existingNode = {
-  /** Its name in the cluster; a node without one is named by its place, `agent-1`. */
-  name: name().optional(),
+export const existingNode = machineNode({
   existing: z.strictObject(existing, { error: "be a mapping with address and site" }),
-  labels,
-  taints,
-  kubeletArgs,
-};
+});
 export const existingNodeKeys: readonly string[] = Object.keys(existingNode);
 export type ExistingNodeFields = z.output<z.ZodObject<typeof existingNode>>;

@@ -8,7 +8,8 @@ import { isFree, renderHeadscalePolicy } from "../components/render/headscale-po
 import { headscaleKeyVariable, leastHeadscale } from "../components/upstream/headscale.ts";
 import type { HeadscaleFinding, HeadscaleInspection } from "../provider/effects/headscale-inspection.ts";
 import type { Problem } from "./grammar.ts";
-import type { LightsailConfig, LightsailTailnetConfig } from "./lightsail-config.ts";
+import type { TailnetConfig } from "./machine-tailnet-config.ts";
+import type { TailnetSettings } from "./machine-tailnet.ts";
 import { podRoutesOf } from "./pod-network.ts";
 
 /** Everything a tailnet's access is made of that is not configuration. */
@@ -19,11 +20,11 @@ export interface TailnetAccess {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type HeadscaleConfig = Extract<LightsailTailnetConfig, { kind: "headscale" }>;
+type HeadscaleConfig = Extract<TailnetConfig, { kind: "headscale" }>;
 
 /** Nothing is asked of Tailscale: its own provider does, and says what it misses. */
 export async function tailnetAccess(
-  config: LightsailConfig,
+  config: TailnetSettings,
   environment: Environment,
 ): Promise<TailnetAccess> {
   const { tailnet } = config;
@@ -111,7 +112,7 @@ function problemOf(finding: HeadscaleFinding, { url, caFile }: HeadscaleConfig):
 }
 
 function policyProblems(
-  config: LightsailConfig,
+  config: TailnetSettings,
   { adopt, policy, user, admins }: HeadscaleConfig,
   found: HeadscaleInspection,
 ): Problem[] {

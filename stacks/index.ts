@@ -2,10 +2,11 @@
 import "./lean-sdk.ts";
 import { readSettings, type StackSettings } from "./config.ts";
 import type { CiOutputs } from "./ci.ts";
-import type { LightsailOutputs } from "./lightsail.ts";
+import type { JoiningOutputs } from "./homelab-joining.ts";
+import type { MachineOutputs } from "./machine-cluster.ts";
 import type { Topology } from "./topology.ts";
 
-type Outputs = CiOutputs | LightsailOutputs;
+type Outputs = CiOutputs | MachineOutputs | JoiningOutputs;
 
 /** Called by Pulumi's program runner; what it returns are the stack's outputs. */
 export default async function program(): Promise<Outputs> {
@@ -27,10 +28,36 @@ const programs: Readonly<Record<Topology, (settings: StackSettings) => Promise<O
   async lightsail(settings) {
     const { lightsailConfig } = await import("./lightsail-config.ts");
     const checked = lightsailConfig(settings);
-    const [{ lightsailStack }, { lightsailMachine }] = await Promise.all([
+    const [{ lightsailStack }, { stackMachine }, { homeMakers }] = await Promise.all([
       import("./lightsail.ts"),
-      import("./lightsail-machine.ts"),
+      import("./stack-machine.ts"),
+      import("./home-hosts.ts"),
     ]);
-    return lightsailStack(checked, await lightsailMachine(settings.stackName, checked.config));
+    const makers = await homeMakers(checked.config.home);
+    return lightsailStack(checked, await stackMachine(settings.stackName, checked.config), makers);
+  },
+  async homelab(settings) {
+    const { homelabConfig } = await import("./homelab-config.ts");
+    const { own, joining, warnings } = homelabConfig(settings);
+    const { homeMakers } = await import("./home-hosts.ts");
+    if (joining !== undefined) {
+      const [{ homelabJoining }, { readJoin }, { readMirror, artifactsVariable }, makers] = await Promise.all(
+        [
+          import("./homelab-joining.ts"),
+          import("./join.ts"),
+          import("./artifacts.ts"),
+          homeMakers(joining.home),
+        ],
+      );
+      const mirror = readMirror(process.env[artifactsVariable]);
+      const join = await readJoin(settings.stackName, joining);
+      return homelabJoining({ joining, warnings }, join, { mirror, makers });
+    }
+    const [{ homelabStack }, { stackMachine }, makers] = await Promise.all([
+      import("./homelab.ts"),
+      import("./stack-machine.ts"),
+      homeMakers(own.home),
+    ]);
+    return homelabStack({ own, warnings }, await stackMachine(settings.stackName, own), makers);
   },
 };

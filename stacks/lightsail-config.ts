@@ -5,8 +5,9 @@ import { images } from "../components/upstream/images.ts";
 import type { PackagedComponent } from "../components/upstream/k3s.ts";
 import { configurationError, type StackSettings } from "./config.ts";
 import type { Problem } from "./grammar.ts";
-import type { ExistingNodeFields } from "./existing-schema.ts";
-import { existingNodes, placedNodes, zoneOf, type PlacedNode } from "./lightsail-nodes.ts";
+import { homeConfig, type HomeConfig } from "./home-config.ts";
+import type { homeFields } from "./home-schema.ts";
+import { placedNodes, zoneOf } from "./lightsail-nodes.ts";
 import { lightsailRules } from "./lightsail-rules.ts";
 import {
   lightsailFields,
@@ -14,9 +15,10 @@ import {
   lightsailTextKeys,
   type LightsailFields,
   type LightsailNodeFields,
-  type LightsailTailnet,
 } from "./lightsail-schema.ts";
-import { lightsailWarnings, type Warning } from "./lightsail-warnings.ts";
+import { lightsailWarnings } from "./lightsail-warnings.ts";
+import { completeTailnet, type TailnetConfig } from "./machine-tailnet-config.ts";
+import type { Warning } from "./warnings.ts";
 import { checkFields } from "./schema-check.ts";
 
 /** One node with every default filled in. */
@@ -25,17 +27,6 @@ export interface LightsailNode extends Omit<LightsailNodeFields, "name" | "avail
   readonly role: Role;
   readonly availabilityZone: string;
 }
-
-/** One agent on a machine that exists already. */
-export interface ExistingNode extends Omit<ExistingNodeFields, "name"> {
-  readonly name: string;
-  readonly role: "agent";
-}
-
-/** The tailnet with every default filled in. */
-export type LightsailTailnetConfig =
-  | Extract<LightsailTailnet, { kind: "tailscale" }>
-  | (Extract<LightsailTailnet, { kind: "headscale" }> & { readonly user: string });
 
 /** The lightsail stack's settings with every default filled in. The datastore is always embedded etcd. */
 export interface LightsailConfig extends Omit<
@@ -49,14 +40,15 @@ export interface LightsailConfig extends Omit<
   | "tailnet"
   | "disable"
   | "extraPorts"
+  | keyof typeof homeFields
 > {
   readonly servers: readonly LightsailNode[];
   /** Those on Lightsail. */
   readonly agents: readonly LightsailNode[];
-  /** Agents elsewhere. */
-  readonly existing: readonly ExistingNode[];
+  /** Agents elsewhere, with what they stand on. */
+  readonly home: HomeConfig;
   readonly k3sVersion: string;
-  readonly tailnet: LightsailTailnetConfig;
+  readonly tailnet: TailnetConfig;
   readonly disable: readonly PackagedComponent[];
   readonly extraPorts: readonly (LightsailFields["extraPorts"][number] & { readonly toPort: number })[];
 }
@@ -104,24 +96,23 @@ export function checkLightsailConfig(settings: Pick<StackSettings, "stackName" |
 function withDefaults(given: LightsailFields): LightsailConfig {
   const ofRole = (role: Role): LightsailNode[] =>
     placedNodes(given).flatMap((placed) => (placed.role === role ? [complete(given, placed)] : []));
-  const { topology: _topology, availabilityZone: _zone, sshOpenReason: _reason, ...fields } = given;
+  const { topology: _topology, availabilityZone: _zone, sshOpenReason: _reason, ...others } = given;
+  const { libvirtHosts: _hosts, mac: _mac, flatcar: _flatcar, ...fields } = others;
   return {
     ...fields,
     servers: ofRole("server"),
     agents: ofRole("agent"),
-    existing: existingNodes(given).map(({ name, node }) => ({ ...node, name, role: "agent" })),
+    home: homeConfig(given),
     k3sVersion: given.k3sVersion ?? k3sReleaseOf(images.k3s),
-    tailnet: completeTailnet(given),
+    tailnet: completeTailnet(given.tailnet, given.clusterName),
     disable: given.disable ?? (given.ingress ? [] : ["traefik", "servicelb"]),
     extraPorts: given.extraPorts.map((it) => ({ ...it, toPort: it.toPort ?? it.fromPort })),
   };
 }
 
-function complete(fields: LightsailFields, { role, name, node }: PlacedNode): LightsailNode {
+function complete(
+  fields: LightsailFields,
+  { role, name, node }: ReturnType<typeof placedNodes>[number],
+): LightsailNode {
   return { ...node, role, name, availabilityZone: zoneOf(fields, node) };
-}
-
-function completeTailnet({ clusterName, tailnet }: LightsailFields): LightsailTailnetConfig {
-  if (tailnet.kind === "tailscale") return tailnet;
-  return { ...tailnet, url: tailnet.url.replace(/\/$/, ""), user: tailnet.user ?? clusterName };
 }

@@ -6,21 +6,28 @@ import {
   lightsailRegionNames,
   snapshotTimePattern,
 } from "../components/upstream/lightsail.ts";
-import { existingKeys, existingNode, existingNodeKeys, type ExistingNodeFields } from "./existing-schema.ts";
+import type { ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
+import {
+  homeFields,
+  homeKeys,
+  homeNodeKeys,
+  kindOf,
+  nodeOfKind,
+  type LimaNodeFields,
+  type VmNodeFields,
+} from "./home-schema.ts";
 import {
   auditLog,
   auditLogFields,
   disable,
   extraConfig,
   k3sVersion,
-  kubeletArgs,
-  labels,
+  machineNode,
   name,
   podNetwork,
   podSecurity,
   podSecurityFields,
-  taints,
   text,
   timeToLive,
   wholeNumber,
@@ -30,9 +37,7 @@ import { tailnet, tailnetKeys } from "./tailnet-schema.ts";
 
 const { diskGiB } = lightsailQuotas;
 
-const node = {
-  /** Its name in the cluster; a node without one is named by its place, `server-1` or `agent-1`. */
-  name: name().optional(),
+const node = machineNode({
   /** Size, and with it the price. Another one replaces the instance. */
   bundleId: text("be the id of a Lightsail bundle such as large_3_0"),
   /** Operating system. Another one replaces the instance. */
@@ -41,9 +46,6 @@ const node = {
     .default("debian_12"),
   /** @default the stack's `availabilityZone` */
   availabilityZone: text("be an Availability Zone such as eu-central-1a").optional(),
-  labels,
-  taints,
-  kubeletArgs,
   /** Size of an extra disk for /data, which outlives the instance. @default no extra disk */
   diskGiB: wholeNumber(
     diskGiB.min,
@@ -54,46 +56,36 @@ const node = {
   snapshotTime: text("be text: put quotes around it")
     .regex(snapshotTimePattern, { error: "be a full hour such as 03:00" })
     .optional(),
-};
+});
 const nodeKeys = Object.keys(node);
+const elsewhere = (what: string): z.ZodOptional<z.ZodUndefined> =>
+  z
+    .undefined({
+      error: `be left out: servers stand in one region of Lightsail, as etcd does not bear the way between two sites; ${what} can be an agent`,
+    })
+    .optional();
 const server = z.strictObject(
   {
     ...node,
-    existing: z
-      .undefined({
-        error:
-          "be left out: servers stand in one region of Lightsail, as etcd does not bear the way between two sites; an existing machine can be an agent",
-      })
-      .optional(),
+    existing: elsewhere("an existing machine"),
+    vm: elsewhere("a virtual machine at home"),
+    lima: elsewhere("a virtual machine on the Mac"),
   },
   { error: "be a mapping with bundleId" },
 );
 const servers = z
   .array(server, { error: "be a list of servers, each with its bundleId" })
-  .transform((list) => list.map(({ existing: _none, ...fields }) => fields));
-const agentKeys = [...nodeKeys, "existing"];
+  .transform((list) => list.map(({ existing: _none, vm: _nor, lima: _neither, ...fields }) => fields));
+const agentKeys = [...nodeKeys, "vm", "lima", "existing"];
+type AgentFields = LightsailNodeFields | VmNodeFields | LimaNodeFields | ExistingNodeFields;
 const agents = z
-  .array(agent(), { error: "be a list of agents, each with its bundleId, or with existing" })
+  .array(
+    nodeOfKind<AgentFields>(
+      z.strictObject(node, { error: "be a mapping with bundleId, or with vm, lima or existing" }),
+    ),
+    { error: "be a list of agents, each with its bundleId, or with vm, lima or existing" },
+  )
   .default([]);
-
-/** An agent is an instance or a machine that exists already, and its mistakes are told as those of the one it is meant to be. */
-function agent(): z.ZodType<LightsailNodeFields | ExistingNodeFields> {
-  const instance = z.strictObject(node, { error: "be a mapping with bundleId, or with existing" });
-  const machine = z.strictObject(existingNode);
-  return z.unknown().transform((given, context) => {
-    const meant = isExisting(given) ? machine : instance;
-    const result = meant.safeParse(given);
-    if (result.success) return result.data;
-    // Whole ones: each has its message already.
-    context.issues.push(...(result.error.issues as z.core.$ZodRawIssue[]));
-    return z.NEVER;
-  });
-}
-
-/** True for an agent that is a machine which exists already. */
-export function isExisting(given: unknown): given is ExistingNodeFields {
-  return typeof given === "object" && given !== null && "existing" in given;
-}
 
 const port = "be a port from 1 to 65535";
 const extraPort = {
@@ -122,6 +114,7 @@ export const lightsailFields = {
   availabilityZone: text("be an Availability Zone such as eu-central-1a").optional(),
   servers,
   agents,
+  ...homeFields,
   /** Who may reach SSH on the public addresses: the machine that runs Pulumi among them, the tailnet's admins always. */
   sshAllowedCidrs: z
     .array(text("be an IPv4 network such as 203.0.113.7/32"), {
@@ -182,8 +175,13 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
     case "servers":
       return nodeKeys;
     case "agents":
-      if (path.length > 2) return existingKeys;
-      return isExisting(value) ? existingNodeKeys : agentKeys;
+      return path.length === 2 && kindOf(value) === undefined
+        ? agentKeys
+        : homeNodeKeys(path.slice(2), value);
+    case "libvirtHosts":
+    case "mac":
+    case "flatcar":
+      return homeKeys(path, value);
     case "extraPorts":
       return Object.keys(extraPort);
     case "snapshots":

@@ -1,31 +1,15 @@
 /** What a lightsail configuration may do, and what its owner should know about it. */
 import { lightsailBundles } from "../components/upstream/lightsail-prices.ts";
 import { lightsailQuotas, lightsailRegions, type LightsailRegion } from "../components/upstream/lightsail.ts";
-import { nodeField, placedNodes, zoneOf } from "./lightsail-nodes.ts";
+import { placedNodes, zoneOf } from "./lightsail-nodes.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
-
-export interface Warning {
-  /** Path of the field, in the user's words. */
-  readonly field: string;
-  readonly text: string;
-}
-
-/** One line per warning: `` `servers`: two servers ... `` */
-export function formatWarning({ field, text }: Warning): string {
-  return `\`${field}\`: ${text}`;
-}
+import { nodeField } from "./machine-nodes.ts";
+import { twoServers, type Warning } from "./warnings.ts";
 
 export function lightsailWarnings(fields: LightsailFields): Warning[] {
   return [twoServers, oneZone, previousGeneration, unconfirmedBundles, quotas].flatMap((check) =>
     check(fields),
   );
-}
-
-function twoServers({ servers }: LightsailFields): Warning[] {
-  const text =
-    "two servers survive no loss: etcd answers only while both run, so either failing stops the API; " +
-    "three is the smallest number that survives one loss";
-  return servers.length === 2 ? [{ field: "servers", text }] : [];
 }
 
 function oneZone(fields: LightsailFields): Warning[] {

@@ -7,8 +7,11 @@ import { fieldPath, type Problem } from "./grammar.ts";
 export interface Rule<Fields> {
   /** Fields that must be right by themselves before this rule says anything. */
   readonly needs: readonly (keyof Fields & string)[];
-  readonly check: (fields: Fields) => Problem[];
+  readonly check: (fields: Fields, settings: GivenSettings) => Problem[];
 }
+
+/** What was given, for rules that ask whether something was. */
+export type GivenSettings = Pick<StackSettings, "stackName" | "values">;
 
 /** What a stack's configuration looks like. */
 export interface Schema<Fields> {
@@ -24,7 +27,7 @@ export interface Schema<Fields> {
 /** The fields exactly when there are no problems. */
 export function checkFields<Fields>(
   schema: Schema<Fields>,
-  settings: Pick<StackSettings, "stackName" | "values">,
+  settings: GivenSettings,
 ): { fields: Fields | undefined; problems: Problem[] } {
   const raw: Record<string, unknown> = {
     clusterName: settings.stackName,
@@ -40,7 +43,7 @@ export function checkFields<Fields>(
   }
   const fields = Object.fromEntries(valid) as unknown as Fields;
   const rules = schema.rules.filter((rule) => rule.needs.every((key) => valid.has(key)));
-  problems.push(...rules.flatMap((rule) => rule.check(fields)));
+  problems.push(...rules.flatMap((rule) => rule.check(fields, settings)));
   return { fields: problems.length === 0 ? fields : undefined, problems };
 }
 

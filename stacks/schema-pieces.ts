@@ -61,6 +61,33 @@ export const kubeletArgs = z
   })
   .default([]);
 
+/** A node of machines: what it stands on, with what every node may have. */
+export function machineNode<Kind extends z.ZodRawShape>(
+  kind: Kind,
+): Kind & {
+  name: z.ZodOptional<z.ZodString>;
+  labels: typeof labels;
+  taints: typeof taints;
+  kubeletArgs: typeof kubeletArgs;
+} {
+  return {
+    /** Its name in the cluster; a node without one is named by its place, `server-1` or `agent-1`. */
+    name: name().optional(),
+    ...kind,
+    labels,
+    taints,
+    kubeletArgs,
+  };
+}
+
+/** The place a machine stands in. */
+export function site(machine: string): z.ZodString {
+  const rule = `be the place ${machine} stands in such as home`;
+  return text(rule).regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, {
+    error: `${rule}: at most 63 letters, digits, '-', '_' or '.'`,
+  });
+}
+
 const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "be text, a number or true/false" });
 const options = z
   .record(

@@ -34,7 +34,7 @@ const s3Bucket = {
 };
 const noBucket = { kind: z.literal("none") };
 
-const snapshotFields = {
+const times = {
   /** When etcd is snapshotted; UTC. */
   schedule: text("be a cron schedule such as 0 */12 * * *")
     .refine(isCronSchedule, {
@@ -43,28 +43,38 @@ const snapshotFields = {
     .default("0 */12 * * *"),
   /** How many of each server are kept, on its own /data and in the bucket. */
   keep: wholeNumber(1, 100, "be a whole number from 1 to 100").default(5),
-  /** Where they are copied to: what is on a server is lost with it. */
-  bucket: z
-    .discriminatedUnion(
-      "kind",
-      [z.strictObject(lightsailBucket), z.strictObject(s3Bucket), z.strictObject(noBucket)],
-      {
-        error: ({ input }) =>
-          typeof input === "object"
-            ? "be lightsail, s3 or none"
-            : "be a mapping with kind, lightsail, s3 or none",
-      },
-    )
-    .prefault({ kind: "lightsail" }),
 };
+const kindOf =
+  (kinds: string) =>
+  ({ input }: { readonly input?: unknown }): string =>
+    typeof input === "object" ? `be ${kinds}` : `be a mapping with kind, ${kinds}`;
+const mapping = { error: "be a mapping with schedule or keep" };
 
-export const snapshots = z
-  .strictObject(snapshotFields, { error: "be a mapping with schedule or keep" })
-  .prefault({});
+/** Where they are copied to: what is on a server is lost with it. */
+const bucket = z
+  .discriminatedUnion(
+    "kind",
+    [z.strictObject(lightsailBucket), z.strictObject(s3Bucket), z.strictObject(noBucket)],
+    { error: kindOf("lightsail, s3 or none") },
+  )
+  .prefault({ kind: "lightsail" });
+const bucketElsewhere = z
+  .discriminatedUnion("kind", [z.strictObject(s3Bucket), z.strictObject(noBucket)], {
+    error: kindOf("s3 or none"),
+  })
+  .prefault({ kind: "none" });
+
+export const snapshots = z.strictObject({ ...times, bucket }, mapping).prefault({});
+/** Of stacks that have no cloud of their own to make a bucket in. */
+export const homeSnapshots = z.strictObject({ ...times, bucket: bucketElsewhere }, mapping).prefault({});
+
+export type GivenBucket = z.output<z.ZodObject<typeof s3Bucket>>;
 
 /** Keys of the mapping, or of its bucket by its kind. */
 export function snapshotKeys(path: readonly PropertyKey[], value: unknown): readonly string[] {
-  return path.length === 1 ? Object.keys(snapshotFields) : bucketKeys((value as { kind?: unknown }).kind);
+  return path.length === 1
+    ? [...Object.keys(times), "bucket"]
+    : bucketKeys((value as { kind?: unknown }).kind);
 }
 
 function bucketKeys(kind: unknown): readonly string[] {

@@ -64,6 +64,8 @@ export const tailnet = z.discriminatedUnion("kind", [z.strictObject(tailscale), 
       : "be a mapping with kind, tailscale or headscale",
 });
 
+export type TailnetFields = z.output<typeof tailnet>;
+
 /** Keys of the mapping, by its kind. */
 export function tailnetKeys(kind: unknown): readonly string[] {
   return Object.keys(kind === "headscale" ? headscale : tailscale);

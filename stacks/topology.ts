@@ -1,3 +1,3 @@
 /** The stacks this project holds: what `homespan:topology` may name. */
-export const topologies = ["ci", "lightsail"] as const;
+export const topologies = ["ci", "lightsail", "homelab"] as const;
 export type Topology = (typeof topologies)[number];

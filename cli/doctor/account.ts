@@ -4,6 +4,7 @@ import { BlockList, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../context.ts";
+import { readOutputs } from "../deployment.ts";
 import { childEnvironment } from "../environment.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
@@ -12,14 +13,16 @@ import type { Check } from "./checks.ts";
 
 /** What the checks judge. */
 export interface AccountFacts {
+  /** False for a stack that makes nothing at AWS. */
+  readonly cloud: boolean;
   /** True inside of a rehearsal, whose clouds ask for no credentials of AWS and whose plugins are stand-ins. */
   readonly rehearsed: boolean;
   /** Where AWS credentials are found: variables of the environment, or a file. */
   readonly awsCredentials: readonly string[];
   /** True on a machine of AWS, which may have a role instead. */
   readonly onAws: boolean;
-  /** Kind of the stack's tailnet, `tailscale`. */
-  readonly tailnetKind: string;
+  /** Kind of the stack's tailnet, `tailscale`; undefined where another stack has it, which is not up. */
+  readonly tailnetKind: string | undefined;
   /** Variables of the environment with credentials for Tailscale. */
   readonly tailscaleCredentials: readonly string[];
   /** Plugins the stack needs, and whether each is there. */
@@ -50,13 +53,15 @@ export async function examineAccount(
   topology: string,
   config: StackFile,
 ): Promise<readonly Check[]> {
-  if (topology !== "lightsail") return [];
-  return checkAccount(await accountFacts(context, config));
+  if (topology !== "lightsail" && topology !== "homelab") return [];
+  return checkAccount(await accountFacts(context, topology === "lightsail", config));
 }
 
 /** Pure part of {@link examineAccount}. */
 export function checkAccount(facts: AccountFacts): readonly Check[] {
-  return [aws(facts), tailscale(facts), plugins(facts), address(facts)];
+  return facts.cloud
+    ? [aws(facts), tailscale(facts), plugins(facts), address(facts)]
+    : [tailscale(facts), plugins(facts)];
 }
 
 function aws({ rehearsed, awsCredentials, onAws }: AccountFacts): Check {
@@ -75,6 +80,13 @@ function aws({ rehearsed, awsCredentials, onAws }: AccountFacts): Check {
 
 function tailscale({ tailnetKind, tailscaleCredentials }: AccountFacts): Check {
   const name = "tailscale";
+  if (tailnetKind === undefined) {
+    return {
+      name,
+      result: "notice",
+      message: "which tailnet it is the stack that is joined will say, once it is up",
+    };
+  }
   if (tailnetKind !== "tailscale") {
     return { name, result: "ok", message: `the tailnet is of kind ${tailnetKind}, not Tailscale's` };
   }
@@ -160,7 +172,7 @@ function inside(networks: readonly string[], address: string): boolean {
   return list.check(address);
 }
 
-async function accountFacts(context: Context, config: StackFile): Promise<AccountFacts> {
+async function accountFacts(context: Context, cloud: boolean, config: StackFile): Promise<AccountFacts> {
   const environment = childEnvironment(context.paths, context.environment);
   const isSet = (name: string): boolean => (environment[name] ?? "") !== "";
   const home = environment["HOME"] ?? "/";
@@ -168,16 +180,17 @@ async function accountFacts(context: Context, config: StackFile): Promise<Accoun
     environment["AWS_SHARED_CREDENTIALS_FILE"] ?? join(home, ".aws/credentials"),
     environment["AWS_CONFIG_FILE"] ?? join(home, ".aws/config"),
   ];
-  const tailnet = settingOf(config, "tailnet");
-  const kind = typeof tailnet === "object" && tailnet !== null && "kind" in tailnet ? tailnet.kind : "";
+  const kind = await tailnetKindOf(context, config);
   const cidrs = settingOf(config, "sshAllowedCidrs");
+  const needed = [...(cloud ? ["aws"] : []), ...(kind === undefined || kind === "tailscale" ? ["tailscale"] : [])];
   return {
+    cloud,
     rehearsed: isSet("HOMESPAN_REHEARSAL"),
     awsCredentials: [...awsVariables.filter(isSet), ...files.filter((file) => existsSync(file))],
     onAws: vendor().startsWith("Amazon"),
-    tailnetKind: typeof kind === "string" && kind !== "" ? kind : "tailscale",
+    tailnetKind: kind,
     tailscaleCredentials: tailscaleVariables.filter(isSet),
-    plugins: ["aws", "tailscale"].map((name) => plugin(context, environment["PULUMI_HOME"] ?? "", name)),
+    plugins: needed.map((name) => plugin(context, environment["PULUMI_HOME"] ?? "", name)),
     downloads: (await sourceOf(context.environment)) !== "modules",
     addresses: Object.values(networkInterfaces())
       .flatMap((all) => all ?? [])
@@ -185,6 +198,19 @@ async function accountFacts(context: Context, config: StackFile): Promise<Accoun
       .map(({ address: own }) => own),
     sshAllowedCidrs: Array.isArray(cidrs) ? cidrs.filter((it) => typeof it === "string") : undefined,
   };
+}
+
+/** Of the stack itself, or of the one whose cluster it joins. */
+async function tailnetKindOf({ paths }: Context, config: StackFile): Promise<string | undefined> {
+  const joined = settingOf(config, "join");
+  if (typeof joined !== "string") return kindIn(settingOf(config, "tailnet")) ?? "tailscale";
+  const { join } = await readOutputs(paths, joined.split("/").at(-1) ?? joined);
+  return typeof join === "object" && join !== null && "tailnet" in join ? kindIn(join.tailnet) : undefined;
+}
+
+function kindIn(tailnet: unknown): string | undefined {
+  const kind = typeof tailnet === "object" && tailnet !== null && "kind" in tailnet ? tailnet.kind : "";
+  return typeof kind === "string" && kind !== "" ? kind : undefined;
 }
 
 /** Of exactly the version that the program's package asks for. */

@@ -38,7 +38,7 @@ function homePower({ watts, kwhPrice }: CostOptions): { watts: number; usdPerKwh
 function show(stack: string, report: CostReport, now: number): string {
   const parts: string[] = [];
   if (report.lines.length === 0) {
-    parts.push(`${stack} makes nothing that is billed: it costs nothing but this machine's power`);
+    parts.push(`${stack} makes nothing that is billed: it costs nothing but power`);
   } else {
     const header = ["RESOURCE", "WHAT", "A MONTH", "BASELINE", "REMARK"];
     parts.push(

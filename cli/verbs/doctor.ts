@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { examineAccount } from "../doctor/account.ts";
 import { describeChecks } from "../doctor/checks.ts";
 import { examineExisting } from "../doctor/existing.ts";
+import { examineHome } from "../doctor/home.ts";
 import { examineMachine } from "../doctor/machine.ts";
 import { indent } from "../console.ts";
 import { Failure, InputError } from "../errors.ts";
@@ -18,14 +19,15 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
   const config = await composeConfig(context.paths, stack, settings, "last");
   const named = settingOf(config, "topology");
   const topology = typeof named === "string" ? named : stack.topology;
-  const [own, existing, account, nodes, last] = await Promise.all([
+  const [own, home, existing, account, nodes, last] = await Promise.all([
     examineMachine(context, stack.name, config),
+    examineHome(context, config),
     examineExisting(context, stack.name, config, "all"),
     examineAccount(context, topology, config),
     stagesOf(context, stack.name),
     lastRun(context.paths, stack.name),
   ]);
-  const machine = [...own, ...existing];
+  const machine = [...own, ...home, ...existing];
   const problemsIn = (checks: typeof account): number =>
     checks.filter(({ result }) => result === "problem").length;
   const problems = problemsIn(machine) + problemsIn(account);

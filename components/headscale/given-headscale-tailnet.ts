@@ -27,10 +27,17 @@ export interface GivenHeadscaleTailnetArgs {
    *   {@link GivenHeadscaleTailnet.policyText} into that one then.
    * - `adopt`: takes the place of whatever policy there is.
    * - `elsewhere`: the policy is kept elsewhere, with {@link GivenHeadscaleTailnet.policyText} merged into it.
+   * - `joined`: another stack of the same cluster looks after the tailnet; this one makes keys, and sets nothing.
    *
    * @default own
    */
-  readonly policy?: "own" | "adopt" | "elsewhere";
+  readonly policy?: "own" | "adopt" | "elsewhere" | "joined";
+  /**
+   * Name in the tailnet of the machine that runs Pulumi.
+   *
+   * @default the cluster's operator
+   */
+  readonly operatorName?: string;
   /**
    * Whether metrics-server runs on the cluster: it reaches kubelets from any node.
    *
@@ -64,6 +71,7 @@ export class GivenHeadscaleTailnet extends pulumi.ComponentResource implements L
   readonly policyText: string;
   readonly #ref: HeadscaleServerRef;
   readonly #clusterName: string;
+  readonly #operatorName: string;
   readonly #user: string;
 
   constructor(name: string, args: GivenHeadscaleTailnetArgs, options: pulumi.ComponentResourceOptions = {}) {
@@ -74,6 +82,7 @@ export class GivenHeadscaleTailnet extends pulumi.ComponentResource implements L
     this.ownAuthority = caCertificate !== "";
     this.caCertificate = pulumi.output(caCertificate);
     this.#clusterName = clusterName;
+    this.#operatorName = args.operatorName ?? operatorHostName(clusterName);
     this.#user = user;
     this.#ref = { kind: "headscale-server", url, caCertificate };
     this.control = pulumi.output<TailnetRef>(this.#ref);
@@ -108,9 +117,8 @@ export class GivenHeadscaleTailnet extends pulumi.ComponentResource implements L
   }
 
   operatorKey(name: string): LoginKey {
-    const clusterName = this.#clusterName;
     return this.#key(name, this, {
-      ...{ hostName: operatorHostName(clusterName), tags: [operatorTag(clusterName)] },
+      ...{ hostName: this.#operatorName, tags: [operatorTag(this.#clusterName)] },
       ...{ expirySeconds: operatorKeyLife, shared: true, identity: "operator" },
     });
   }
@@ -120,7 +128,7 @@ export class GivenHeadscaleTailnet extends pulumi.ComponentResource implements L
     kind: NonNullable<GivenHeadscaleTailnetArgs["policy"]>,
     owner: HeadscaleUser,
   ): pulumi.Resource {
-    if (kind === "elsewhere") return owner;
+    if (kind === "elsewhere" || kind === "joined") return owner;
     return new HeadscalePolicy(
       name,
       {

@@ -4,13 +4,19 @@ import type { PodRoutes } from "../render/pod-network.ts";
 import type { ConfigValue } from "../render/yaml.ts";
 import type { Host } from "../shared/host.ts";
 import type { ClusterAnchor } from "./cluster-anchor.ts";
-import type { ClusterIdentity } from "./cluster-identity.ts";
-import type { Kubeconfig } from "./kubeconfig.ts";
+
+/** What an agent needs of a cluster's identity. */
+export interface JoinIdentity {
+  /** Secret. */
+  readonly agentToken: pulumi.Output<string>;
+  /** True once any server was seen Ready. */
+  readonly initialised: pulumi.Input<boolean>;
+}
 
 /** What a join of either role takes. */
 export interface JoinArgs {
   readonly clusterName: string;
-  readonly identity: ClusterIdentity;
+  readonly identity: JoinIdentity;
   /** The machine to make a node of, whatever it is. */
   readonly host: Host;
   /** Tailnet names of the servers to join, this node excluded. */
@@ -55,10 +61,16 @@ export interface JoinArgs {
 
 /** What a join needs once the cluster answers, to become a member. */
 export interface ClusterAccess {
-  readonly kubeconfig: Kubeconfig;
+  /** The admin's. Secret. */
+  readonly kubeconfig: { readonly kubeconfig: pulumi.Output<string> };
   /** URLs of all servers' APIs. */
   readonly endpoints: readonly string[];
-  readonly anchor: ClusterAnchor;
+  /**
+   * With which the cluster goes as a whole, so that its nodes need not leave it one by one.
+   *
+   * @default none: the cluster outlives the stack
+   */
+  readonly anchor?: ClusterAnchor;
 }
 
 /** A host that has been told how to join. */

@@ -83,7 +83,11 @@ export function membership(
       hostName: host.hostName,
       tag: host.tag,
     },
-    { parent, dependsOn: [node.config], deletedWith: access.anchor },
+    {
+      parent,
+      dependsOn: [node.config],
+      ...(access.anchor === undefined ? {} : { deletedWith: access.anchor }),
+    },
   );
 }
 

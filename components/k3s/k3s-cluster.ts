@@ -80,7 +80,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       serverHosts.filter((server) => server !== host).map((server) => server.fullyQualifiedName);
 
     this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
-    const join = (node: ClusterNode): JoinArgs => {
+    const join = (node: ClusterNode): JoinArgs & { readonly identity: ClusterIdentity } => {
       return { ...node, clusterName, identity, hardening, podRoutes, servers: peersOf(node.host) };
     };
     const servers = args.servers.map((node, index) => {

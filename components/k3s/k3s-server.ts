@@ -6,11 +6,13 @@ import { renderSnapshots, type SnapshotTarget } from "../render/k3s-snapshots.ts
 import type { Host } from "../shared/host.ts";
 import { k3sPaths, type Datastore } from "../upstream/k3s.ts";
 import type { ClusterAccess, JoinArgs } from "./join-args.ts";
+import type { ClusterIdentity } from "./cluster-identity.ts";
 import { membership, nodeConfig, type RoleConfig } from "./join-resources.ts";
 import type { Membership } from "./membership.ts";
 import type { NodeConfig } from "./node-config.ts";
 
 export interface K3sServerArgs extends JoinArgs {
+  readonly identity: ClusterIdentity;
   /** Same for all servers of a cluster. */
   readonly datastore: Datastore;
   /** True for the one server that starts the cluster, as long as no server ever has. */

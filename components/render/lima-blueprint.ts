@@ -17,7 +17,7 @@ export interface LimaBlueprint {
 export type LimaOverride = Partial<LimaBlueprint>;
 
 /** The least on which k3s, its images and Ubuntu have room. https://docs.k3s.io/installation/requirements#hardware */
-const least = { cpus: 1, memoryMiB: 1024, diskGiB: 8, dataDiskGiB: 8 } as const;
+export const leastLimaSizes = { cpus: 1, memoryMiB: 1024, diskGiB: 8, dataDiskGiB: 8 } as const;
 
 /** The blueprint of the reference cluster's agents. */
 export const usualLimaBlueprint: LimaBlueprint = {
@@ -47,8 +47,8 @@ export function limaFromBlueprint(blueprint: LimaBlueprint, override: LimaOverri
           `\`image\` must be one of ${Object.keys(limaImages).join(", ")}, got ${JSON.stringify(machine.image)}` +
             suggestion(machine.image, Object.keys(limaImages)),
         ]),
-    ...Object.entries(least).flatMap(([name, smallest]) => {
-      const value = machine[name as keyof typeof least];
+    ...Object.entries(leastLimaSizes).flatMap(([name, smallest]) => {
+      const value = machine[name as keyof typeof leastLimaSizes];
       return Number.isSafeInteger(value) && value >= smallest
         ? []
         : [`\`${name}\` must be a whole number of at least ${smallest}, got ${JSON.stringify(value)}`];

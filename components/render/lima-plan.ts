@@ -47,7 +47,7 @@ export function limaAgentPlans({ clusterName, blueprint, agents }: LimaAgents): 
   const plans = agents.flatMap(({ nodeName, override, sshPort }, index): LimaAgentPlan[] => {
     const field = `agents[${index}]`;
     const { instance: name, disk: dataDisk } = cloudNames(clusterName, nodeName);
-    const port = sshPort ?? portOf(nodeName);
+    const port = sshPort ?? limaSshPort(nodeName);
     problems.push(...limaNameProblems(`${field}.nodeName`, dataDisk));
     if (port === undefined) {
       problems.push(
@@ -80,7 +80,8 @@ export function limaRoom({
   return { name, cpus, memoryMiB, diskGiB: diskGiB + dataDiskGiB, sshPort };
 }
 
-function portOf(nodeName: string): number | undefined {
+/** Where SSH answers where nothing else is said; undefined for a name without such a number. */
+export function limaSshPort(nodeName: string): number | undefined {
   const [digits] = /\d+$/.exec(nodeName) ?? [];
   const number = Number(digits ?? mostNumbers);
   return number < mostNumbers ? firstPort + number : undefined;

@@ -25,10 +25,17 @@ export interface TailscaleTailnetArgs {
    *   Tailscale: "non-default policy"; merge {@link TailscaleTailnet.policyText} into that one then.
    * - `adopt`: takes the place of whatever policy there is.
    * - `elsewhere`: the policy is kept elsewhere, with {@link TailscaleTailnet.policyText} merged into it.
+   * - `joined`: another stack of the same cluster looks after the tailnet; this one makes keys, and sets nothing.
    *
    * @default own
    */
-  readonly policy?: "own" | "adopt" | "elsewhere";
+  readonly policy?: "own" | "adopt" | "elsewhere" | "joined";
+  /**
+   * Name in the tailnet of the machine that runs Pulumi.
+   *
+   * @default the cluster's operator
+   */
+  readonly operatorName?: string;
   /**
    * Whether metrics-server runs on the cluster: it reaches kubelets from any node.
    *
@@ -62,15 +69,24 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Lastin
   readonly policy: pulumi.Resource;
   readonly policyText: string;
   readonly #clusterName: string;
+  readonly #operatorName: string;
   readonly #provider: Provider;
 
   constructor(name: string, args: TailscaleTailnetArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:tailscale:TailscaleTailnet", name, {}, options);
     this.domain = args.domain;
     this.#clusterName = args.clusterName;
+    this.#operatorName = args.operatorName ?? operatorHostName(args.clusterName);
     this.policyText = renderTailscalePolicy({ ...args, metricsServer: args.metricsServer ?? false });
 
     this.#provider = new Provider(`${name}-provider`, {}, { parent: this });
+    this.policy = this.#settings(name, args.policy ?? "own");
+    this.registerOutputs({ domain: this.domain });
+  }
+
+  /** What has to be in force before a machine logs in. */
+  #settings(name: string, kind: NonNullable<TailscaleTailnetArgs["policy"]>): pulumi.Resource {
+    if (kind === "joined") return this.#provider;
     const inTailnet = { parent: this, provider: this.#provider };
     const dns = new DnsPreferences(
       `${name}-dns`,
@@ -78,8 +94,7 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Lastin
       // Deleting it would switch MagicDNS off for everyone in the tailnet.
       { ...inTailnet, retainOnDelete: true },
     );
-    this.policy = this.#policy(name, args.policy ?? "own", inTailnet) ?? dns;
-    this.registerOutputs({ domain: this.domain });
+    return this.#policy(name, kind, inTailnet) ?? dns;
   }
 
   loginKey(name: string, args: LoginKeyArgs, { parent }: LoginKeyOptions): LoginKey {
@@ -103,7 +118,7 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Lastin
 
   operatorKey(name: string): LoginKey {
     return this.#key(name, this, {
-      description: description(operatorHostName(this.#clusterName)),
+      description: description(this.#operatorName),
       tags: [operatorTag(this.#clusterName)],
       reusable: true,
       ephemeral: true,
@@ -115,7 +130,7 @@ export class TailscaleTailnet extends pulumi.ComponentResource implements Lastin
   /** Undefined where the policy is kept elsewhere. */
   #policy(
     name: string,
-    kind: NonNullable<TailscaleTailnetArgs["policy"]>,
+    kind: Exclude<NonNullable<TailscaleTailnetArgs["policy"]>, "joined">,
     options: pulumi.CustomResourceOptions,
   ): Acl | undefined {
     if (kind === "elsewhere") return undefined;

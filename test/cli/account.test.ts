@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { type AccountFacts, checkAccount } from "../../cli/doctor/account.ts";
 
 const facts: AccountFacts = {
+  cloud: true,
   rehearsed: false,
   awsCredentials: ["AWS_PROFILE"],
   onAws: false,
@@ -28,6 +29,13 @@ test("accounts that are complete have no problem", () => {
   ]);
 });
 
+test("a stack without AWS is asked for none of it", () => {
+  expect(checkAccount({ ...facts, cloud: false, awsCredentials: [] }).map(({ name, result }) => [name, result])).toEqual([
+    ["tailscale", "ok"],
+    ["plugins", "ok"],
+  ]);
+});
+
 test.each<[string, Partial<AccountFacts>, string, RegExp]>([
   ["aws", { awsCredentials: [] }, "problem", /must be there, found none/],
   ["aws", { awsCredentials: [], onAws: true }, "notice", /this machine's role/],
@@ -46,6 +54,7 @@ test.each<[string, Partial<AccountFacts>, string, RegExp]>([
     /come from/,
   ],
   ["tailscale", { tailscaleCredentials: [], tailnetKind: "headscale" }, "ok", /of kind headscale/],
+  ["tailscale", { tailnetKind: undefined }, "notice", /the stack that is joined will say/],
   ["plugins", { plugins: [{ name: "aws 7.48.0", installed: false }] }, "notice", /missing: aws 7.48.0/],
   [
     "plugins",

@@ -72,7 +72,7 @@ describe("usage mistakes end with 2 and no stack trace", () => {
   test.each([
     [["upp"], /unknown command 'upp'\n\(Did you mean up\?\)/],
     [["up", "--jsno"], /unknown option '--jsno'\n\(Did you mean --json\?\)/],
-    [["up", "cii"], /\[stack\] must be one of ci, lightsail, got "cii"; did you mean "ci"\?/],
+    [["up", "cii"], /\[stack\] must be one of ci, homelab, lightsail, got "cii"; did you mean "ci"\?/],
     [["up", "ci", "--set", "agents"], /`--set` must be key=value, got "agents"/],
     [["up", "--timeout", "soon"], /number of minutes above 0/],
     [

@@ -108,7 +108,7 @@ describe("cost", () => {
     const made = bed({ env: { FAKE_PREVIEW: fixture("preview.json") } });
     await cost(made.context, ci, { settings: [] });
     await cost(made.context, ci, { settings: [], watts: 60, kwhPrice: 0.25 });
-    const nothing = "ci makes nothing that is billed: it costs nothing but this machine's power";
+    const nothing = "ci makes nothing that is billed: it costs nothing but power";
     expect(made.printed).toEqual([
       nothing,
       `${nothing}\npower: 60 W are 43.8 kWh a month, $10.95 at $0.25 a kWh\ntogether: $10.95 a month`,

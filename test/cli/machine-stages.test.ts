@@ -228,6 +228,7 @@ test("a machine that is only left to be deleted is none, and any machine with bo
   expect(nodes).toEqual([
     {
       name: "pi",
+      atHome: true,
       instance: {},
       transport: {
         kind: "ssh",
@@ -237,9 +238,17 @@ test("a machine that is only left to be deleted is none, and any machine with bo
         hostKey: "ssh-ed25519 AAAA",
       },
     },
-    { name: "server-1", instance: undefined, transport: undefined },
+    { name: "server-1", atHome: false, instance: undefined, transport: undefined },
   ]);
   expect(privateKey).toBe("KEY OF BOOT\n");
+});
+
+test("a machine at home that is ordered is one of the nodes before it was reached", () => {
+  const types = ["homespan:libvirt:FlatcarVm", "homespan:lima:LimaAgent", "homespan:existing:ExistingHost"];
+  const { nodes } = machineNodesIn(types.map((type, index) => ({ urn: urn(type, `node-${index}`), type })));
+  expect(nodes).toEqual(
+    types.map((_, index) => ({ name: `node-${index}`, atHome: true, instance: undefined, transport: undefined })),
+  );
 });
 
 test.each([

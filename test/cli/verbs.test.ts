@@ -229,7 +229,7 @@ describe("which stack", () => {
     expect(await resolveStack(context.paths, undefined, undefined)).toEqual(ci);
     expect(await resolveStack(context.paths, "ci", "pr-1")).toEqual({ name: "pr-1", topology: "ci" });
     expect((await failure(resolveStack(context.paths, "cii", undefined))).message).toBe(
-      '[stack] must be one of ci, lightsail, got "cii"; did you mean "ci"?',
+      '[stack] must be one of ci, homelab, lightsail, got "cii"; did you mean "ci"?',
     );
     expect((await failure(resolveStack(context.paths, "ci", "PR_1"))).exitCode).toBe(2);
   });

@@ -163,7 +163,7 @@ test("a stack may be named otherwise when it says its topology", () => {
     topology: "ci",
   });
   expect(() => settingsOf("pr-123", {})).toThrow(
-    '`topology` must be a stack of this project (ci, lightsail), got "pr-123"\n' +
+    '`topology` must be a stack of this project (ci, lightsail, homelab), got "pr-123"\n' +
       "It is the stack's name where the configuration does not say homespan:topology.",
   );
 });

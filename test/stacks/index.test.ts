@@ -39,7 +39,9 @@ function run(topology: string): Promise<Recording> {
 
 test.each(topologies)("%s: the committed file is run by the program", async (topology) => {
   const recording = await run(topology);
-  expect(recording.find("homespan:k3s:K3sCluster", "cluster").urn).toContain(`urn:pulumi:${topology}::`);
+  const [type, name] =
+    topology === "homelab" ? ["homespan:k3s:JoinedAgents", "agents"] : ["homespan:k3s:K3sCluster", "cluster"];
+  expect(recording.find(type, name).urn).toContain(`urn:pulumi:${topology}::`);
 });
 
 test("HOMESPAN_ARTIFACTS is a fact about this machine: the lightsail stack's nodes download from there", async () => {

@@ -3,7 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { checkLightsailConfig, type CheckedLightsailConfig } from "../../stacks/lightsail-config.ts";
-import { lightsailStack, type LightsailMachine } from "../../stacks/lightsail.ts";
+import { homeMakers } from "../../stacks/home-hosts.ts";
+import { lightsailStack } from "../../stacks/lightsail.ts";
+import type { StackMachine } from "../../stacks/stack-machine.ts";
 import { machineSecrets, prepared, secrets } from "../components/support/prepared.ts";
 import { record, type Recording } from "../components/support/recorder.ts";
 import { tree, waitsFor } from "./tree.ts";
@@ -24,18 +26,22 @@ function checked(changes: Record<string, unknown> = {}): CheckedLightsailConfig 
   return { config, warnings };
 }
 
-const machine: LightsailMachine = { mirror: undefined, caCertificate: "" };
+const machine: StackMachine = { mirror: undefined, caCertificate: "" };
 type StackRecording = Recording & { readonly outputs: unknown };
 const recordings = new Map<string, Promise<StackRecording>>();
 
 /** Runs the stack with these changes; runs with the same changes are one. */
 function run(changes: Record<string, unknown> = {}, preview = false): Promise<StackRecording> {
   const id = JSON.stringify([changes, preview]);
-  const recording =
-    recordings.get(id) ??
-    record(prepared, () => lightsailStack(checked(changes), machine), { stack: "lightsail", preview });
+  const recording = recordings.get(id) ?? recorded(changes, preview);
   recordings.set(id, recording);
   return recording;
+}
+
+async function recorded(changes: Record<string, unknown>, preview: boolean): Promise<StackRecording> {
+  const settings = checked(changes);
+  const makers = await homeMakers(settings.config.home);
+  return record(prepared, () => lightsailStack(settings, machine, makers), { stack: "lightsail", preview });
 }
 
 const withAgent = { agents: [{ bundleId: "large_3_0", blueprintId: "ubuntu_24_04", diskGiB: 64 }] };
@@ -79,25 +85,74 @@ test("an agent elsewhere is a node like the others, and waits for no instance", 
   });
 });
 
-test("no secret is in any input outside a secret, and what carries one is marked", async () => {
-  const { registrations, find, ofType } = await run(withExisting);
-  for (const registration of registrations) {
-    const inputs = JSON.stringify(registration.inputs);
-    for (const secret of [...Object.values(secrets), ...Object.values(machineSecrets)]) {
-      expect(inputs, registration.urn).not.toContain(JSON.stringify(secret).slice(1, -1));
-    }
-  }
-  for (const it of ofType("homespan:index:MachineBoot")) {
-    expect(it.inputs).toMatchObject({ authKey: "[secret]", privateKey: "[secret]" });
-  }
-  for (const type of ["NodeConfig", "Membership"]) {
-    for (const it of ofType(`homespan:index:${type}`)) expect(it.inputs["transport"]).toBe("[secret]");
-  }
-  expect(find("homespan:index:ClusterIdentity", "identity").inputs["serverTransports"]).toBe("[secret]");
-  expect(find("homespan:index:TailnetOperator", "operator").inputs["authKey"]).toBe("[secret]");
-  expect(find("homespan:index:Kubeconfig", "cluster-kubeconfig").inputs["servers"]).toBe("[secret]");
-  expect(find("pulumi:providers:kubernetes", "cluster").inputs["kubeconfig"]).toBe("[secret]");
+const withHome = {
+  libvirtHosts: {
+    nas: {
+      uri: "qemu+ssh://homespan@nas.local/system",
+      site: "home",
+      network: { kind: "bridge", name: "br0" },
+    },
+  },
+  flatcar: { version: "4230.2.3", sha256: "0".repeat(64) },
+  mac: { address: "imac.local", user: "admin", site: "home" },
+  agents: [
+    ...withExisting.agents,
+    { vm: { host: "nas", vcpus: 2, memoryMiB: 4096, dataDiskGiB: 100, address: "192.168.1.51" } },
+    { lima: {} },
+  ],
+};
+
+test("Lightsail's servers with agents of every kind at home, in one apply: the whole tree", async () => {
+  expect(tree(await run(withHome))).toMatchSnapshot();
 });
+
+test("agents at home are nodes like the others: none waits for an instance, each is told with its way", async () => {
+  const recording = await run(withHome);
+  const instances = recording.ofType("aws:lightsail/instance:Instance");
+  for (const node of ["agent-3", "agent-4"]) {
+    const waits = waitsFor(recording, recording.find("homespan:index:NodeConfig", `${node}-config`));
+    expect(instances.filter(({ urn }) => waits.has(urn))).toEqual([]);
+  }
+  const labels = (node: string): unknown =>
+    recording.find("homespan:index:Membership", `${node}-membership`).inputs["labels"];
+  expect(labels("agent-3")).toMatchObject({ "homespan.dev/site": "home", "node-type": "flatcar" });
+  expect(labels("agent-4")).toMatchObject({ "homespan.dev/site": "home", "node-type": "lima" });
+  const { nodes } = recording.outputs as { readonly nodes: readonly { readonly transport: unknown }[] };
+  const hostKey = "ssh-ed25519 AAAA";
+  expect(nodes.slice(-2).map(({ transport }) => transport)).toEqual([
+    { kind: "ssh", address: "192.168.1.51", port: 22, user: "core", hostKey },
+    {
+      ...{ kind: "ssh", address: "127.0.0.1", port: 60_104, user: "homespan", hostKey },
+      via: { address: "imac.local", port: 22, user: "admin", hostKey: "ssh-ed25519 BBBB" },
+    },
+  ]);
+});
+
+test.each([
+  ["agents elsewhere", withExisting],
+  ["agents at home", withHome],
+])(
+  "%s: no secret is in any input outside a secret, and what carries one is marked",
+  async (_title, changes) => {
+    const { registrations, find, ofType } = await run(changes);
+    for (const registration of registrations) {
+      const inputs = JSON.stringify(registration.inputs);
+      for (const secret of [...Object.values(secrets), ...Object.values(machineSecrets)]) {
+        expect(inputs, registration.urn).not.toContain(JSON.stringify(secret).slice(1, -1));
+      }
+    }
+    for (const it of ofType("homespan:index:MachineBoot")) {
+      expect(it.inputs).toMatchObject({ authKey: "[secret]", privateKey: "[secret]" });
+    }
+    for (const type of ["NodeConfig", "Membership"]) {
+      for (const it of ofType(`homespan:index:${type}`)) expect(it.inputs["transport"]).toBe("[secret]");
+    }
+    expect(find("homespan:index:ClusterIdentity", "identity").inputs["serverTransports"]).toBe("[secret]");
+    expect(find("homespan:index:TailnetOperator", "operator").inputs["authKey"]).toBe("[secret]");
+    expect(find("homespan:index:Kubeconfig", "cluster-kubeconfig").inputs["servers"]).toBe("[secret]");
+    expect(find("pulumi:providers:kubernetes", "cluster").inputs["kubeconfig"]).toBe("[secret]");
+  },
+);
 
 test("what waits for what", async () => {
   const recording = await run(withAgent);
@@ -334,6 +389,28 @@ test("outputs", async () => {
     expiresAt: "2026-11-21T14:00:00.000Z",
     kubeconfig: secrets.kubeconfig,
     sshPrivateKey: machineSecrets.privateKey,
+    join: {
+      version: 1,
+      clusterName: "lightsail",
+      site: "eu-central-1",
+      k3sVersion: "v1.35.1+k3s1",
+      podCidr: null,
+      hardening: {
+        podSecurity: { enforce: "restricted", exemptNamespaces: ["kube-system"] },
+        auditLog: { maxAgeDays: 30, maxBackups: 10, maxSizeMiB: 100 },
+      },
+      servers: [
+        {
+          name: "server-1",
+          fullyQualifiedName: "lightsail-server-1.tail0a1b2c.ts.net",
+          apiUrl: "https://lightsail-server-1.tail0a1b2c.ts.net:6443",
+        },
+      ],
+      nodeNames: ["server-1", "agent-1"],
+      tailnet: { kind: "tailscale", domain: "tail0a1b2c.ts.net" },
+      agentToken: secrets.agentToken,
+      kubeconfig: secrets.kubeconfig,
+    },
     snapshotBucket: {
       endpoint: "s3.eu-central-1.amazonaws.com",
       bucket: "lightsail-etcd-3b1f",
@@ -368,6 +445,10 @@ test("the nodes in the outputs are readable: no key is among them", async () => 
   expect(await pulumi.isSecret(result.sshPrivateKey)).toBe(true);
   expect(await pulumi.isSecret(result.kubeconfig)).toBe(true);
   expect(await pulumi.isSecret(pulumi.output(result.snapshotBucket))).toBe(true);
+  const { agentToken, kubeconfig, ...open } = result.join;
+  expect(await pulumi.isSecret(agentToken)).toBe(true);
+  expect(await pulumi.isSecret(kubeconfig)).toBe(true);
+  expect(await pulumi.isSecret(pulumi.output(open))).toBe(false);
 });
 
 test("snapshots go where the configuration says, with their key in a secret file of the servers alone", async () => {

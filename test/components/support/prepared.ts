@@ -7,6 +7,7 @@ export const secrets = {
   agentToken: "agent-token-91c2",
   authKey: "hskey-auth-44d0",
   kubeconfig: "apiVersion: v1 # admin-kubeconfig-b38f",
+  offeredKey: "admin-key-6c1d",
 } as const;
 
 /** What a machine of a cloud gives away to those who may read it. */
@@ -16,6 +17,16 @@ export const machineSecrets = {
   bucketSecret: "bucket-secret-0d6e",
 } as const;
 
+/** The admin's, as another stack made it: its proxy is on the machine that ran that one. */
+const offeredKubeconfig = `apiVersion: v1
+clusters:
+  - name: prod
+    cluster: { server: "https://prod-server-1.tail0a1b2c.ts.net:6443", proxy-url: "http://127.0.0.1:39999" }
+users:
+  - name: prod
+    user: { client-key-data: ${secrets.offeredKey} }
+`;
+
 const text = (value: unknown): string => String(value);
 const subnets: Readonly<Record<string, string>> = {
   wan: "10.90.0.0/24",
@@ -24,7 +35,33 @@ const subnets: Readonly<Record<string, string>> = {
 };
 const nothing = (): Record<string, unknown> => ({});
 
+/** What a stack with servers offers to agents of another one. */
+export const offeredJoin = {
+  version: 1,
+  clusterName: "prod",
+  site: "eu-central-1",
+  k3sVersion: "v1.35.1+k3s1",
+  podCidr: null,
+  hardening: {
+    podSecurity: { enforce: "restricted", exemptNamespaces: ["kube-system"] },
+    auditLog: { maxAgeDays: 30, maxBackups: 10, maxSizeMiB: 100 },
+  },
+  servers: [1, 2, 3].map((n) => ({
+    name: `server-${n}`,
+    fullyQualifiedName: `prod-server-${n}.tail0a1b2c.ts.net`,
+    apiUrl: `https://prod-server-${n}.tail0a1b2c.ts.net:6443`,
+  })),
+  nodeNames: ["server-1", "server-2", "server-3"],
+  tailnet: { kind: "tailscale", domain: "tail0a1b2c.ts.net" },
+  agentToken: secrets.agentToken,
+  kubeconfig: offeredKubeconfig,
+} as const;
+
 export const prepared: Prepared = {
+  "pulumi:pulumi:StackReference": () => ({
+    outputs: { clusterName: offeredJoin.clusterName, join: offeredJoin },
+    secretOutputNames: ["join"],
+  }),
   "homespan:index:ClusterIdentity": () => ({
     clusterId: "3b1f",
     createdAt: "2026-11-21T12:00:00.000Z",

@@ -7,7 +7,7 @@ import { contains, formatNetwork, parseNetwork } from "../../../stacks/cidr.ts";
 import { isCronSchedule } from "../../../stacks/cron.ts";
 import { formatProblem } from "../../../stacks/grammar.ts";
 import { checkLightsailConfig, lightsailConfig } from "../../../stacks/lightsail-config.ts";
-import { formatWarning } from "../../../stacks/lightsail-warnings.ts";
+import { formatWarning } from "../../../stacks/warnings.ts";
 
 type Values = Record<string, string>;
 
@@ -108,7 +108,7 @@ describe("defaults", () => {
         },
       ],
       agents: [],
-      existing: [],
+      home: { nodes: [], libvirtHosts: {}, flatcar: undefined, mac: undefined },
       sshAllowedCidrs: ["203.0.113.7/32"],
       ingress: false,
       extraPorts: [],
@@ -138,7 +138,7 @@ describe("defaults", () => {
       over({ agents: '[{"bundleId":"micro_3_0"},{"existing":{"address":"192.168.1.20","site":"home"}}]' }),
     );
     expect(config?.agents.map(({ name }) => name)).toEqual(["agent-1"]);
-    expect(config?.existing).toEqual([
+    expect(config?.home.nodes).toEqual([
       {
         name: "agent-2",
         role: "agent",

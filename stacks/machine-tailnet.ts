@@ -1,17 +1,23 @@
-/** Picks the tailnet of the lightsail stack, and asks what can be asked of it before anything is made. */
+/** Picks the tailnet of a stack of machines, and asks what can be asked of it before anything is made. */
 import * as pulumi from "@pulumi/pulumi";
 import { GivenHeadscaleTailnet } from "../components/headscale/given-headscale-tailnet.ts";
 import type { LastingTailnet } from "../components/shared/tailnet.ts";
 import { TailscaleTailnet } from "../components/tailscale/tailscale-tailnet.ts";
-import type { LightsailConfig } from "./lightsail-config.ts";
+import type { MachineClusterConfig } from "./machine-cluster.ts";
 import { podRoutesOf } from "./pod-network.ts";
+
+/** What the tailnet depends on. */
+export type TailnetSettings = Pick<
+  MachineClusterConfig,
+  "clusterName" | "tailnet" | "disable" | "podNetwork" | "extraConfig"
+>;
 
 /**
  * The tailnet the configuration names.
  *
  * @param caCertificate - CA of its control server, PEM; "" for a public one
  */
-export function lightsailTailnet(config: LightsailConfig, caCertificate: string): LastingTailnet {
+export function machineTailnet(config: TailnetSettings, caCertificate: string): LastingTailnet {
   const { policy } = config.tailnet;
   const made = tailnetOfKind(config, caCertificate);
   if (policy === "elsewhere" && pulumi.runtime.isDryRun()) {
@@ -20,7 +26,7 @@ export function lightsailTailnet(config: LightsailConfig, caCertificate: string)
   return made;
 }
 
-function tailnetOfKind(config: LightsailConfig, caCertificate: string): LastingTailnet {
+function tailnetOfKind(config: TailnetSettings, caCertificate: string): LastingTailnet {
   const { clusterName, tailnet, disable } = config;
   const common = {
     clusterName,

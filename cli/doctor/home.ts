@@ -1,0 +1,117 @@
+/** Doctor's part about nodes at home: the stack whose cluster they join, and what virtual machines on libvirt need here. Nobody is asked. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import type { Context } from "../context.ts";
+import { readOutputs } from "../deployment.ts";
+import { childEnvironment } from "../environment.ts";
+import { settingOf } from "../settings.ts";
+import type { StackFile } from "../settings.ts";
+import type { Check } from "./checks.ts";
+
+/** What the checks judge. */
+export interface HomeFacts {
+  /** The stack whose cluster is joined, with what its outputs say; undefined for a cluster of its own. */
+  readonly joined?: { readonly stack: string; readonly outputs: Readonly<Record<string, unknown>> };
+  /** Nodes in virtual machines on libvirt. */
+  readonly vms: number;
+  /** Nodes in virtual machines of Lima's. */
+  readonly limas: number;
+  /** Programs that libvirt's provider and the image's check run, and that are not on PATH. */
+  readonly missing: readonly string[];
+}
+
+/** Program -> the Debian package it is in, and what it is for. */
+const programs: Readonly<Record<string, readonly [pack: string, purpose: string]>> = {
+  xsltproc: ["xsltproc", "libvirt's provider applies the stylesheet of a machine with it"],
+  gpgv: ["gpgv", "an image's signature is checked with it"],
+};
+
+/** Empty for a stack without nodes at home. */
+export async function examineHome(context: Context, config: StackFile): Promise<readonly Check[]> {
+  return checkHome(await homeFacts(context, config));
+}
+
+/** Pure part of {@link examineHome}. */
+export function checkHome(facts: HomeFacts): readonly Check[] {
+  return [
+    ...(facts.joined === undefined ? [] : [joinable(facts.joined)]),
+    ...(facts.vms === 0 ? [] : [tools(facts), hosts(facts)]),
+    ...(facts.limas === 0 ? [] : [mac(facts)]),
+  ];
+}
+
+function joinable({ stack, outputs }: NonNullable<HomeFacts["joined"]>): Check {
+  const name = "join";
+  if (outputs["join"] !== undefined) {
+    return { name, result: "ok", message: `stack ${stack} offers its cluster ${clusterOf(outputs)}` };
+  }
+  const message =
+    outputs["clusterName"] === undefined
+      ? `stack ${stack}, whose cluster is to be joined, is not up here`
+      : `stack ${stack} was brought up by a version of Homespan that offers nothing to agents of others`;
+  return { name, result: "problem", message, fix: `./homespan up ${stack}` };
+}
+
+function clusterOf({ clusterName }: Readonly<Record<string, unknown>>): string {
+  return typeof clusterName === "string" ? clusterName : "";
+}
+
+function tools({ missing }: HomeFacts): Check {
+  const name = "libvirt";
+  if (missing.length === 0) return { name, result: "ok", message: `${Object.keys(programs).join(" and ")} are there` };
+  return {
+    name,
+    result: "problem",
+    message: missing.map((program) => `${program} is missing: ${programs[program]?.[1] ?? ""}`).join("; "),
+    fix: `apt-get install ${missing.map((program) => programs[program]?.[0] ?? program).join(" ")}`,
+  };
+}
+
+/** What is not looked at is said: `up` looks at it before anything is made. */
+function hosts({ vms }: HomeFacts): Check {
+  return {
+    name: "hosts",
+    result: "notice",
+    message: `${vms} nodes in virtual machines: their hosts are not looked at here`,
+    fix: "`up` asks each host for room, names, network and KVM before a machine is made; docs/libvirt.md says what it takes",
+  };
+}
+
+function mac({ limas }: HomeFacts): Check {
+  return {
+    name: "mac",
+    result: "notice",
+    message: `${limas} nodes in virtual machines of Lima's: the Mac is not looked at here`,
+    fix: "`up` looks at it before a machine is made, and says all that is wrong; docs/lima.md says what it takes",
+  };
+}
+
+async function homeFacts(context: Context, config: StackFile): Promise<HomeFacts> {
+  const stack = settingOf(config, "join");
+  const nodes = ["servers", "agents"].flatMap((key) => {
+    const list = settingOf(config, key);
+    return Array.isArray(list) ? (list as readonly unknown[]) : [];
+  });
+  const count = (kind: string): number =>
+    nodes.filter((node) => typeof node === "object" && node !== null && kind in node).length;
+  const path = childEnvironment(context.paths, context.environment)["PATH"] ?? "";
+  return {
+    ...(typeof stack === "string"
+      ? { joined: { stack, outputs: await readOutputs(context.paths, stack.split("/").at(-1) ?? stack) } }
+      : {}),
+    vms: count("vm"),
+    limas: count("lima"),
+    missing: Object.keys(programs).filter((program) => !isOn(path, program)),
+  };
+}
+
+function isOn(path: string, program: string): boolean {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
