@@ -24,7 +24,13 @@ const sshPlace = {
 export const hopSchema = z.object(sshPlace);
 const transportSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("podman"), container: z.string() }),
-  z.object({ kind: z.literal("ssh"), ...sshPlace, via: hopSchema.optional() }),
+  z.object({
+    kind: z.literal("ssh"),
+    ...sshPlace,
+    /** Directory of its boot files, where that is not the usual one. */
+    library: z.string().optional(),
+    via: hopSchema.optional(),
+  }),
 ]);
 const outputsSchema = z.object({
   clusterName: z.string(),

@@ -105,6 +105,7 @@ function contacted({ inputs, outputs }: Exported): MachineTransport {
     port: Number(inputs?.["port"] ?? 22),
     user: text(inputs?.["user"]),
     ...(hostKey === "" ? {} : { hostKey }),
+    ...(text(inputs?.["library"]) === "" ? {} : { library: text(inputs?.["library"]) }),
     ...hopOf(inputs?.["via"]),
   };
 }

@@ -23,6 +23,9 @@ export interface CommandedNodes {
   readonly sshPrivateKey?: string | undefined;
 }
 
+/** Where boot files are on a machine that has no other place for them. */
+export const usualLibrary = "/usr/lib/homespan";
+
 /** For scripts that bound each of their questions. */
 const scriptTimeout = 20_000;
 
@@ -102,7 +105,7 @@ function sshCommands(
     capture(context, "ssh", ["-o", "BatchMode=yes", ...target, command], timeout, input);
   return {
     stages: async () => {
-      const answer = await ask("sudo -n /usr/lib/homespan/stage");
+      const answer = await ask(`sudo -n ${transport.library ?? usualLibrary}/stage`);
       const shell = `./homespan ssh --stack ${stack} ${node} --`;
       const unit = (name: string): string => `${shell} journalctl -u ${name}`;
       const logs = { boot: unit("homespan-boot"), tailscale: unit("tailscaled"), k3s: unit("k3s") };

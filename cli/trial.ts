@@ -1,7 +1,8 @@
 /** Runs the program to see what it would do, without changing or keeping anything: preview, render, and the check before recreate. */
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
 import { indent } from "./console.ts";
@@ -15,11 +16,18 @@ import { pulumi } from "./pulumi.ts";
 import { withPulumiEnvironment } from "./pulumi-environment.ts";
 import { configProblems, isFollowUp, previewErrors } from "./refusal.ts";
 import type { StackFile } from "./settings.ts";
-import { renderStackFile } from "./settings.ts";
+import { renderStackFile, settingOf } from "./settings.ts";
 import { stoppedWithUs } from "./signals.ts";
 import type { Stack } from "./stack.ts";
 import { projectName } from "./stack.ts";
-import { composeConfig, makeFolders, projectFile, removeEmptyState, writePrivate } from "./state.ts";
+import {
+  checkpointFile,
+  composeConfig,
+  makeFolders,
+  projectFile,
+  removeEmptyState,
+  writePrivate,
+} from "./state.ts";
 
 /** What a `pulumi preview` needs. */
 export interface Trial {
@@ -58,15 +66,36 @@ export async function withTrial<T>(
     await writePrivate(join(folder, "Pulumi.yaml"), projectFile(await projectName(context.paths)));
     const backend = join(folder, "backend");
     await mkdir(backend);
-    const { PULUMI_CONFIG_PASSPHRASE_FILE: _file, ...others } = environment;
     const own = {
-      ...others,
+      ...((await takeAlong(context, config, backend)) ? environment : strangersSecrets(environment)),
       PULUMI_BACKEND_URL: backendUrl(backend),
-      PULUMI_CONFIG_PASSPHRASE: randomUUID(),
     };
     await pulumi(context, ["stack", "init", stack, "--no-select"], { cwd: folder, environment: own });
     return work({ stack, configFile, environment: own });
   });
+}
+
+/** A passphrase that nobody knows: nothing that is encrypted with it is kept. */
+function strangersSecrets({
+  PULUMI_CONFIG_PASSPHRASE_FILE: _file,
+  ...others
+}: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { ...others, PULUMI_CONFIG_PASSPHRASE: randomUUID() };
+}
+
+/**
+ * The state of the stack whose cluster is joined: the program reads its outputs, secrets among them, so the passphrase has to be its
+ * own. False where nothing is to be read.
+ */
+async function takeAlong({ paths }: Context, config: StackFile, backend: string): Promise<boolean> {
+  const joined = settingOf(config, "join");
+  if (typeof joined !== "string") return false;
+  const file = checkpointFile(paths, await projectName(paths), joined.split("/").at(-1) ?? joined);
+  if (!existsSync(file)) return false;
+  const copy = join(backend, relative(paths.backend, file));
+  await mkdir(dirname(copy), { recursive: true });
+  await copyFile(file, copy);
+  return true;
 }
 
 /**

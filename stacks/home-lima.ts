@@ -61,7 +61,7 @@ function makeAgent(node: LimaNode, plan: LimaAgentPlan, { mac, site, parts }: Gr
 
 /** What differs from the blueprint. */
 function given(sizes: Omit<LimaNode["lima"], "sshPort">): LimaOverride {
-  return Object.fromEntries(Object.entries(sizes).filter(([, value]) => value !== undefined)) as LimaOverride;
+  return Object.fromEntries(Object.entries(sizes).filter(([, value]) => value !== undefined));
 }
 
 function placeOf({ address, port = 22, user = "", hostKey }: MacFields): LimaMacArgs["place"] {

@@ -152,7 +152,7 @@ const vmnet = {
 const macFields = {
   /** Where SSH answers. @default the machine that runs Pulumi */
   address: existing.address.optional(),
-  port: existing.port.removeDefault().optional(),
+  port: existing.port.unwrap().optional(),
   /** Whose virtual machines they are; not root. */
   user: text("be text")
     .regex(/^(?!root$)[A-Za-z_][A-Za-z0-9_.-]{0,63}$/, {

@@ -1,13 +1,13 @@
 /** Reads what another stack offers to agents of this one: its output `join`. */
 import * as pulumi from "@pulumi/pulumi";
+import { tailnetHostName } from "../components/render/names.ts";
 import { configurationError } from "./config.ts";
 import type { Problem } from "./grammar.ts";
-import { homeRules } from "./home-rules.ts";
+import { homeRules, sitesOf } from "./home-rules.ts";
 import type { JoiningConfig } from "./homelab-config.ts";
 import { joinSchema, joinVersion, type Join } from "./join-schema.ts";
 import { allNodes, nodeField } from "./machine-nodes.ts";
 import { nodeRules } from "./machine-rules.ts";
-import { sitesOf } from "./home-rules.ts";
 
 /**
  * The offer of the stack that the configuration names.
@@ -15,26 +15,34 @@ import { sitesOf } from "./home-rules.ts";
  * @throws pulumi.RunError naming what is missing, and the command that mends it
  */
 export async function readJoin(stackName: string, config: JoiningConfig): Promise<Join> {
+  const { stack } = config;
   const refused = (problems: readonly Problem[]): pulumi.RunError => configurationError(stackName, problems);
-  let outputs: Readonly<Record<string, unknown>>;
   try {
-    const reference = new pulumi.StackReference(config.stack);
-    outputs = await plainOutputs(reference);
+    await pulumi.runtime.invoke(readOutputs, { name: stack });
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw refused([absent(config.stack, `it cannot be read: ${reason ?? ""}`)]);
+    const said = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    throw refused([absent(stack, `it cannot be read: ${said.replace(/^.*returned an error: /, "")}`)]);
   }
-  const { join, problems } = checkJoin(outputs, config);
+  const reference = new pulumi.StackReference(stack);
+  const { join, problems } = checkJoin(await plainOutputs(reference), config);
   if (join === undefined) throw refused(problems);
   return join;
 }
 
+/**
+ * Asked before the reference is made: a stack that is not there ends a run by the engine's own words, before a program can say what to
+ * do about it. https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/builtins.go
+ */
+const readOutputs = "pulumi:pulumi:readStackOutputs";
+
 /** With the secrets among them. */
 async function plainOutputs(reference: pulumi.StackReference): Promise<Readonly<Record<string, unknown>>> {
-  const { value, secretValue } = await reference.getOutputDetails("join");
-  const join: unknown = value ?? secretValue;
-  const { value: name } = await reference.getOutputDetails("clusterName");
-  return { join, clusterName: name as unknown };
+  const entries = ["join", "clusterName"].map(async (name): Promise<[string, unknown]> => {
+    const details: { readonly value?: unknown; readonly secretValue?: unknown } =
+      await reference.getOutputDetails(name);
+    return [name, details.value ?? details.secretValue];
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /** Pure part of {@link readJoin}: the offer exactly when there are no problems. */
@@ -99,7 +107,19 @@ function problemsWith(join: Join, { stack, ownName, fields }: JoiningConfig): Pr
       rule: `not be the site of ${stack}'s servers, whose network no machine of this stack is in`,
       got,
     }));
+  const ownOperator = tailnetHostName(clusterName, joiningOperator(ownName));
+  const room =
+    ownOperator.length <= 63
+      ? []
+      : [
+          {
+            field: "join",
+            rule: `name a cluster whose name leaves room for that of the machine that runs Pulumi, at most 63 characters (${ownOperator})`,
+            got: stack,
+          },
+        ];
   return [
+    ...room,
     ...taken,
     ...operator,
     ...there,

@@ -37,12 +37,18 @@ export interface MachineNodeOutput {
   readonly role: Role;
   readonly site: string;
   readonly hostName: string;
-  readonly transport: SshHopOutput & { readonly kind: "ssh"; readonly via?: SshHopOutput };
+  readonly transport: SshHopOutput & {
+    readonly kind: "ssh";
+    /** Directory of its boot files, where that is not the usual one. */
+    readonly library?: string;
+    /** The machine on the way to it. */
+    readonly via?: SshHopOutput;
+  };
 }
 
 /** What the outputs tell of a node. */
 export function nodeOutput({ node, host, place, via }: MadeNode): pulumi.Output<MachineNodeOutput> {
-  const { port, user } = place;
+  const { port, user, library } = place;
   return pulumi.all([place.address, host.machine.hostKey, via]).apply(([address, hostKey, hop]) => ({
     name: host.nodeName,
     role: node.role,
@@ -50,6 +56,7 @@ export function nodeOutput({ node, host, place, via }: MadeNode): pulumi.Output<
     hostName: host.hostName,
     transport: {
       ...{ kind: "ssh" as const, address, port, user, hostKey },
+      ...(library === undefined ? {} : { library }),
       ...(hop === undefined ? {} : { via: hop }),
     },
   }));

@@ -8,6 +8,7 @@ import { readOutputs } from "../deployment.ts";
 import { childEnvironment } from "../environment.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
+import { libvirtSdk } from "../../toolchain/pins-homelab.ts";
 import { sourceOf } from "../tools.ts";
 import type { Check } from "./checks.ts";
 
@@ -59,9 +60,13 @@ export async function examineAccount(
 
 /** Pure part of {@link examineAccount}. */
 export function checkAccount(facts: AccountFacts): readonly Check[] {
-  return facts.cloud
-    ? [aws(facts), tailscale(facts), plugins(facts), address(facts)]
-    : [tailscale(facts), plugins(facts)];
+  const { cloud, plugins: needed } = facts;
+  return [
+    ...(cloud ? [aws(facts)] : []),
+    tailscale(facts),
+    ...(needed.length > 0 ? [plugins(facts)] : []),
+    ...(cloud ? [address(facts)] : []),
+  ];
 }
 
 function aws({ rehearsed, awsCredentials, onAws }: AccountFacts): Check {
@@ -182,7 +187,10 @@ async function accountFacts(context: Context, cloud: boolean, config: StackFile)
   ];
   const kind = await tailnetKindOf(context, config);
   const cidrs = settingOf(config, "sshAllowedCidrs");
-  const needed = [...(cloud ? ["aws"] : []), ...(kind === undefined || kind === "tailscale" ? ["tailscale"] : [])];
+  const needed = [
+    ...(cloud ? ["aws"] : []),
+    ...(kind === undefined || kind === "tailscale" ? ["tailscale"] : []),
+  ];
   return {
     cloud,
     rehearsed: isSet("HOMESPAN_REHEARSAL"),
@@ -190,7 +198,10 @@ async function accountFacts(context: Context, cloud: boolean, config: StackFile)
     onAws: vendor().startsWith("Amazon"),
     tailnetKind: kind,
     tailscaleCredentials: tailscaleVariables.filter(isSet),
-    plugins: needed.map((name) => plugin(context, environment["PULUMI_HOME"] ?? "", name)),
+    plugins: [
+      ...needed.map((name) => plugin(context, environment["PULUMI_HOME"] ?? "", name)),
+      ...(hasVms(config) ? [libvirtPlugin(context, environment["PULUMI_HOME"] ?? "")] : []),
+    ],
     downloads: (await sourceOf(context.environment)) !== "modules",
     addresses: Object.values(networkInterfaces())
       .flatMap((all) => all ?? [])
@@ -198,6 +209,26 @@ async function accountFacts(context: Context, cloud: boolean, config: StackFile)
       .map(({ address: own }) => own),
     sshAllowedCidrs: Array.isArray(cidrs) ? cidrs.filter((it) => typeof it === "string") : undefined,
   };
+}
+
+function hasVms(config: StackFile): boolean {
+  return ["servers", "agents"].some((key) => {
+    const nodes = settingOf(config, key);
+    return Array.isArray(nodes) && nodes.some((it) => typeof it === "object" && it !== null && "vm" in it);
+  });
+}
+
+/** Pulumi's way to libvirt: downloaded, or built from the bridge's module and found on PATH in its place. */
+function libvirtPlugin(
+  { paths }: Context,
+  pulumiHome: string,
+): { readonly name: string; readonly installed: boolean } {
+  const [name, version] = ["terraform-provider", libvirtSdk.bridgeVersion];
+  const places = [
+    join(paths.bin, `pulumi-resource-${name}`),
+    join(pulumiHome, "plugins", `resource-${name}-v${version}`),
+  ];
+  return { name: `${name} ${version}`, installed: places.some((place) => existsSync(place)) };
 }
 
 /** Of the stack itself, or of the one whose cluster it joins. */

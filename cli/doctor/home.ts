@@ -22,6 +22,7 @@ export interface HomeFacts {
 
 /** Program -> the Debian package it is in, and what it is for. */
 const programs: Readonly<Record<string, readonly [pack: string, purpose: string]>> = {
+  virsh: ["libvirt-clients", "hosts are asked with it what they have"],
   xsltproc: ["xsltproc", "libvirt's provider applies the stylesheet of a machine with it"],
   gpgv: ["gpgv", "an image's signature is checked with it"],
 };
@@ -58,7 +59,8 @@ function clusterOf({ clusterName }: Readonly<Record<string, unknown>>): string {
 
 function tools({ missing }: HomeFacts): Check {
   const name = "libvirt";
-  if (missing.length === 0) return { name, result: "ok", message: `${Object.keys(programs).join(" and ")} are there` };
+  if (missing.length === 0)
+    return { name, result: "ok", message: `${Object.keys(programs).join(", ")} are there` };
   return {
     name,
     result: "problem",

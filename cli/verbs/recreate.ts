@@ -91,6 +91,11 @@ function machinesOf(resources: readonly Resource[]): Machine[] {
     if (type === "homespan:index:ExistingMachine") {
       return [{ node: String(inputs?.["nodeName"]), urn, data: "machine" }];
     }
+    if (type === "homespan:index:LimaVm") {
+      const { nodeName, dataDisk } = inputs ?? {};
+      return [{ node: String(nodeName), urn, data: "machine", keeps: String(dataDisk) }];
+    }
+    if (type === "libvirt:index/domain:Domain") return virtualMachine(urn, resources);
     const node = type === "aws:lightsail/instance:Instance" ? taggedNode(resource) : undefined;
     if (node === undefined) return [];
     const disk = disks.find((it) => taggedNode(it) === node);
@@ -98,6 +103,19 @@ function machinesOf(resources: readonly Resource[]): Machine[] {
       { node, urn, data: "machine", ...(disk === undefined ? {} : { keeps: String(disk.inputs?.["name"]) }) },
     ];
   });
+}
+
+/** Its disks stay. One that has no disk for its data is not among them: what is on the other would be called lost, and is not. */
+function virtualMachine(urn: string, resources: readonly Resource[]): Machine[] {
+  const node =
+    urn
+      .split("::")
+      .at(-1)
+      ?.replace(/-vm-domain$/, "") ?? "";
+  const data = resources.find(
+    (it) => it.type === "libvirt:index/volume:Volume" && it.urn.endsWith(`::${node}-vm-data`),
+  );
+  return data === undefined ? [] : [{ node, urn, data: "machine", keeps: String(data.inputs?.["name"]) }];
 }
 
 function taggedNode({ inputs }: Resource): string | undefined {

@@ -4,7 +4,7 @@ import type { Outputs } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { Failure, InputError, didYouMean } from "../errors.ts";
 import type { CommandedNodes } from "../node-commands.ts";
-import { withNodeCommands } from "../node-commands.ts";
+import { usualLibrary, withNodeCommands } from "../node-commands.ts";
 import type { Snapshot, Snapshots } from "../snapshots/list.ts";
 import { listSnapshots, runOn } from "../snapshots/list.ts";
 import type { RestoreOrder } from "../snapshots/order.ts";
@@ -113,7 +113,9 @@ async function stopServers(
     const nodes = commanded.nodes.filter(({ name }) => names.includes(name));
     await Promise.all(
       nodes.map(async (node) => {
-        const answer = await runOn(context, commandsOf(node), ["/usr/lib/homespan/k3s-stop"], 90_000);
+        const { transport } = node;
+        const library = (transport.kind === "ssh" ? transport.library : undefined) ?? usualLibrary;
+        const answer = await runOn(context, commandsOf(node), [`${library}/k3s-stop`], 90_000);
         if (!answer.ok) throw new Failure(`k3s could not be stopped on ${node.name}: ${answer.text}`);
       }),
     );

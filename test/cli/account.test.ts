@@ -30,7 +30,9 @@ test("accounts that are complete have no problem", () => {
 });
 
 test("a stack without AWS is asked for none of it", () => {
-  expect(checkAccount({ ...facts, cloud: false, awsCredentials: [] }).map(({ name, result }) => [name, result])).toEqual([
+  expect(
+    checkAccount({ ...facts, cloud: false, awsCredentials: [] }).map(({ name, result }) => [name, result]),
+  ).toEqual([
     ["tailscale", "ok"],
     ["plugins", "ok"],
   ]);

@@ -11,19 +11,24 @@ test("nothing, of a stack without nodes at home", () => {
 });
 
 test("the stack that is joined has to be up, with a version that offers its cluster", () => {
-  const joined = (outputs: Record<string, unknown>): string[] => said({ joined: { stack: "lightsail", outputs } });
-  expect(joined({})).toEqual(["join problem: stack lightsail, whose cluster is to be joined, is not up here"]);
+  const joined = (outputs: Record<string, unknown>): string[] =>
+    said({ joined: { stack: "lightsail", outputs } });
+  expect(joined({})).toEqual([
+    "join problem: stack lightsail, whose cluster is to be joined, is not up here",
+  ]);
   expect(joined({ clusterName: "prod" })).toEqual([
     "join problem: stack lightsail was brought up by a version of Homespan that offers nothing to agents of others",
   ]);
-  expect(joined({ clusterName: "prod", join: {} })).toEqual(["join ok: stack lightsail offers its cluster prod"]);
+  expect(joined({ clusterName: "prod", join: {} })).toEqual([
+    "join ok: stack lightsail offers its cluster prod",
+  ]);
 });
 
-test("virtual machines need two programs here; hosts and Mac are said not to be looked at", () => {
+test("virtual machines need three programs here; hosts and Mac are said not to be looked at", () => {
   expect(said({ vms: 2, limas: 4 })).toEqual([
     "libvirt problem: xsltproc is missing: libvirt's provider applies the stylesheet of a machine with it; gpgv is missing: an image's signature is checked with it",
     "hosts notice: 2 nodes in virtual machines: their hosts are not looked at here",
     "mac notice: 4 nodes in virtual machines of Lima's: the Mac is not looked at here",
   ]);
-  expect(said({ vms: 1, missing: [] })[0]).toBe("libvirt ok: xsltproc and gpgv are there");
+  expect(said({ vms: 1, missing: [] })[0]).toBe("libvirt ok: virsh, xsltproc, gpgv are there");
 });

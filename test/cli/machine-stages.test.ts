@@ -247,7 +247,12 @@ test("a machine at home that is ordered is one of the nodes before it was reache
   const types = ["homespan:libvirt:FlatcarVm", "homespan:lima:LimaAgent", "homespan:existing:ExistingHost"];
   const { nodes } = machineNodesIn(types.map((type, index) => ({ urn: urn(type, `node-${index}`), type })));
   expect(nodes).toEqual(
-    types.map((_, index) => ({ name: `node-${index}`, atHome: true, instance: undefined, transport: undefined })),
+    types.map((_, index) => ({
+      name: `node-${index}`,
+      atHome: true,
+      instance: undefined,
+      transport: undefined,
+    })),
   );
 });
 

@@ -125,6 +125,42 @@ describe("recreate --node", () => {
     expect(error.message).toContain('`--node` must be one of server-1, server-2, got "server-3"');
   });
 
+  test("replaces a virtual machine at home; what is on its data disk stays", async () => {
+    const made = withCluster(bed());
+    const resource = (type: string, name: string, inputs: object = {}) => ({
+      urn: urn(type, name),
+      type,
+      inputs,
+    });
+    const domain = "libvirt:index/domain:Domain";
+    const resources = [
+      ...resourcesOfCi.filter(({ type }) => type !== "homespan:index:StewardVolume"),
+      resource(domain, "vm-1-vm-domain"),
+      resource("libvirt:index/volume:Volume", "vm-1-vm-data", { name: "prod-vm-1-data.qcow2" }),
+      resource(domain, "vm-2-vm-domain"),
+      resource("homespan:index:LimaVm", "agent-1-vm", { nodeName: "agent-1", dataDisk: "prod-agent-1-data" }),
+    ];
+    Object.assign(made.environment, {
+      FAKE_CHECKPOINT: made.file("home.json", { version: 3, checkpoint: { latest: { resources } } }),
+    });
+    await prepareStack(made.context, ci, []);
+    for (const node of ["vm-1", "agent-1"]) await recreate(made.context, ci, { ...once, node });
+    const ups = made.calls().filter((call) => call.includes("|up "));
+    expect(ups[0]).toContain(`--replace ${urn(domain, "vm-1-vm-domain")}`);
+    expect(ups[1]).toContain(`--replace ${urn("homespan:index:LimaVm", "agent-1-vm")}`);
+    const said = made.said.join("\n");
+    for (const [node, disk] of [
+      ["vm-1", "prod-vm-1-data.qcow2"],
+      ["agent-1", "prod-agent-1-data"],
+    ]) {
+      expect(said).toContain(
+        `the machine of ${node} will be made again; its data is on ${disk}, which is protected`,
+      );
+    }
+    const error = await failure(recreate(made.context, ci, { ...once, node: "vm-2" }));
+    expect(error.message).toContain('`--node` must be one of vm-1, agent-1, got "vm-2"');
+  });
+
   test("names the nearest node for one that does not exist", async () => {
     const made = withCluster(bed());
     await prepareStack(made.context, ci, []);

@@ -298,21 +298,21 @@ describe("what another stack offers", () => {
   const fix = 'bring it up first: ./homespan up lightsail, got "lightsail"';
 
   test("is read with its secrets, from the mocked engine", async () => {
-    let join: Join | undefined;
-    await record(prepared, async () => {
-      join = await readJoin("homelab", config());
-    });
-    expect(join).toEqual(joinSchema.parse(offeredJoin));
+    const { result } = await record(prepared, () => readJoin("homelab", config()));
+    expect(await result).toEqual(joinSchema.parse(offeredJoin));
   });
 
   test("a stack that cannot be read is one clear message", async () => {
     const broken = {
       ...prepared,
-      "pulumi:pulumi:StackReference": () => {
-        throw new Error("unknown stack organization/homespan/lightsail");
+      "pulumi:pulumi:readStackOutputs": () => {
+        throw new Error('unknown stack "lightsail"');
       },
     };
-    await expect(record(broken, () => readJoin("homelab", config()))).rejects.toThrow();
+    const { result } = await record(broken, () =>
+      readJoin("homelab", config()).catch((error: unknown) => String(error)),
+    );
+    expect(await result).toContain(`(it cannot be read: unknown stack "lightsail"); ${fix}`);
   });
 
   test.each([

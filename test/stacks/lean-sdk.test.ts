@@ -61,3 +61,32 @@ test("HOMESPAN_WHOLE_SDK=1 leaves the SDK as it is", async () => {
     mapped: true,
   });
 });
+
+/** Which of the clouds and hypervisors a module loads. */
+async function loadedBy(module: string): Promise<string[]> {
+  const listing = `
+    const { createRequire } = await import("node:module");
+    const [, project, module] = process.argv;
+    await import(project + "/stacks/" + module);
+    console.log(JSON.stringify(Object.keys(createRequire(project + "/package.json").cache)));
+  `;
+  const project = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+  const args = ["--input-type=module", "--eval", listing, project, module];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 });
+  const files = JSON.parse(stdout) as string[];
+  const parts = { aws: "/@pulumi/aws/", libvirt: "/sdks/libvirt/" };
+  return Object.entries(parts).flatMap(([name, part]) =>
+    files.some((file) => file.includes(part)) ? [name] : [],
+  );
+}
+
+test.each([
+  ["homelab.ts", []],
+  ["homelab-joining.ts", []],
+  ["home-lima.ts", []],
+  ["home-existing.ts", []],
+  ["home-vms.ts", ["libvirt"]],
+  ["lightsail.ts", ["aws"]],
+])("%s loads of the clouds and hypervisors %j", async (module, expected) => {
+  expect(await loadedBy(module)).toEqual(expected);
+});

@@ -120,7 +120,7 @@ test("agents at home are nodes like the others: none waits for an instance, each
   const { nodes } = recording.outputs as { readonly nodes: readonly { readonly transport: unknown }[] };
   const hostKey = "ssh-ed25519 AAAA";
   expect(nodes.slice(-2).map(({ transport }) => transport)).toEqual([
-    { kind: "ssh", address: "192.168.1.51", port: 22, user: "core", hostKey },
+    { kind: "ssh", address: "192.168.1.51", port: 22, user: "core", hostKey, library: "/opt/homespan" },
     {
       ...{ kind: "ssh", address: "127.0.0.1", port: 60_104, user: "homespan", hostKey },
       via: { address: "imac.local", port: 22, user: "admin", hostKey: "ssh-ed25519 BBBB" },

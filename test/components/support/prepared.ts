@@ -58,6 +58,7 @@ export const offeredJoin = {
 } as const;
 
 export const prepared: Prepared = {
+  "pulumi:pulumi:readStackOutputs": () => ({}),
   "pulumi:pulumi:StackReference": () => ({
     outputs: { clusterName: offeredJoin.clusterName, join: offeredJoin },
     secretOutputNames: ["join"],

@@ -28,7 +28,7 @@ export interface Registration {
   readonly inputs: Inputs;
 }
 
-/** Outputs of the resources of one type, from its inputs. */
+/** Outputs of the resources of one type, or of one call, from its inputs. */
 export type Prepared = Readonly<Record<string, (inputs: Inputs, name: string) => Inputs>>;
 
 export interface Recording {
@@ -114,8 +114,10 @@ class RecordingMonitor {
         const plain = masked(inputs, true) as Inputs;
         return { id: `${name}-id`, state: { ...plain, ...outputs(plain, name) } };
       },
-      call: ({ token }) => {
-        throw new Error(`nobody prepared the call ${token}`);
+      call: ({ token, inputs }) => {
+        const result = prepared[token];
+        if (result === undefined) throw new Error(`nobody prepared the call ${token}`);
+        return result(inputs as Inputs, token);
       },
     };
   }
