@@ -42,6 +42,11 @@ const fixes: readonly (readonly [said: RegExp, fix: (stack: string) => string])[
     () => "run up again: the answer was lost, and it finds out what was made",
   ],
   [
+    /unknown stack "/,
+    () =>
+      "the stack whose cluster this one joins must be there: bring it up; where its cluster is gone for good: pulumi state delete the memberships of this one",
+  ],
+  [
     /was not ready by SSH within/,
     (stack) =>
       `./homespan doctor ${stack} says whether the machine answers; one that was never finished: ./homespan recreate ${stack} --node NODE`,

@@ -36,6 +36,9 @@ export interface AccountFacts {
   readonly sshAllowedCidrs: readonly string[] | undefined;
 }
 
+/** Pulumi's plugin that serves libvirt's package. */
+const libvirtBridge = "terraform-provider";
+
 /** https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html */
 const awsVariables = [
   ...["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"],
@@ -123,7 +126,16 @@ function plugins({ rehearsed, plugins: needed, downloads }: AccountFacts): Check
     name,
     result: "problem",
     message,
-    fix: "they are downloaded, never built: run where get.pulumi.com is reached, without HOMESPAN_SOURCE=modules; a rehearsal needs neither",
+    fix: [
+      ...(missing.some((it) => it.startsWith(libvirtBridge))
+        ? [`./homespan toolchain --prepare --group homelab builds ${libvirtBridge}`]
+        : []),
+      ...(missing.every((it) => it.startsWith(libvirtBridge))
+        ? []
+        : [
+            "Pulumi's own are downloaded, never built: run where get.pulumi.com is reached, without HOMESPAN_SOURCE=modules; a rehearsal needs neither",
+          ]),
+    ].join("; "),
   };
 }
 
@@ -223,7 +235,7 @@ function libvirtPlugin(
   { paths }: Context,
   pulumiHome: string,
 ): { readonly name: string; readonly installed: boolean } {
-  const [name, version] = ["terraform-provider", libvirtSdk.bridgeVersion];
+  const [name, version] = [libvirtBridge, libvirtSdk.bridgeVersion];
   const places = [
     join(paths.bin, `pulumi-resource-${name}`),
     join(pulumiHome, "plugins", `resource-${name}-v${version}`),

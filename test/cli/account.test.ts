@@ -38,6 +38,20 @@ test("a stack without AWS is asked for none of it", () => {
   ]);
 });
 
+test("where nothing is downloaded, libvirt's plugin is built, the others are not", () => {
+  const fix = (...names: string[]): string | undefined => {
+    const plugins = names.map((name) => ({ name, installed: false }));
+    return check("plugins", { plugins, downloads: false })?.fix;
+  };
+  expect(fix("terraform-provider 1.1.4")).toBe(
+    "./homespan toolchain --prepare --group homelab builds terraform-provider",
+  );
+  expect(fix("aws 7.48.0")).toMatch(/^Pulumi's own are downloaded, never built/);
+  expect(fix("aws 7.48.0", "terraform-provider 1.1.4")).toMatch(
+    /^\.\/homespan toolchain.*; Pulumi's own are downloaded/,
+  );
+});
+
 test.each<[string, Partial<AccountFacts>, string, RegExp]>([
   ["aws", { awsCredentials: [] }, "problem", /must be there, found none/],
   ["aws", { awsCredentials: [], onAws: true }, "notice", /this machine's role/],
