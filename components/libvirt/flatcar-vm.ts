@@ -126,7 +126,7 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
 
   #boot(args: FlatcarVmArgs, key: LoginKey): MachineBoot {
     const { nodeName, tailnet } = args;
-    const { domain, address, identity } = this.virtualMachine;
+    const { domain, address, identity, installation } = this.virtualMachine;
     const files = tailnet.caCertificate.apply((caCertificate) => ({
       "steward/node.conf": renderNodeConf({
         nodeName,
@@ -141,7 +141,7 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
       `${this.#name}-boot`,
       {
         nodeName,
-        machineId: domain.id,
+        machineId: installation,
         identity,
         address,
         user: this.user,

@@ -19,6 +19,13 @@ export interface LibvirtHostArgs {
    * @default kvm
    */
   readonly type?: "kvm" | "qemu";
+  /**
+   * Features of the host's processor that virtual machines do not see, in libvirt's words. Where the host is a virtual
+   * machine itself, QEMU may not start with `arch-capabilities`: "failed to set MSR 0x10a".
+   *
+   * @default none
+   */
+  readonly hiddenCpuFeatures?: readonly string[];
 }
 
 /** A machine with libvirt, on which virtual machines are made. It is looked at, and nothing on it is changed but for these. */
@@ -27,6 +34,7 @@ export class LibvirtHost extends pulumi.ComponentResource {
   readonly site: string;
   readonly pool: string;
   readonly type: "kvm" | "qemu";
+  readonly hiddenCpuFeatures: readonly string[];
   readonly provider: Provider;
 
   constructor(name: string, args: LibvirtHostArgs, options: pulumi.ComponentResourceOptions = {}) {
@@ -35,6 +43,7 @@ export class LibvirtHost extends pulumi.ComponentResource {
     this.site = args.site;
     this.pool = args.pool ?? "default";
     this.type = args.type ?? "kvm";
+    this.hiddenCpuFeatures = args.hiddenCpuFeatures ?? [];
     this.provider = new Provider(`${name}-libvirt`, { uri: args.uri }, { parent: this });
     this.registerOutputs({ uri: this.uri });
   }

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { hardLimitMiB, renderDomainXslt } from "../render/domain-xslt.ts";
 import { dataDiskSerial } from "../render/immutable-machine.ts";
 import { macAddress } from "../render/mac-address.ts";
+import { machineUuid } from "../render/machine-uuid.ts";
 import { cpuModes, machineArchitecture, machineType, systemDiskSerial } from "../upstream/libvirt.ts";
 import type { LibvirtHost } from "./libvirt-host.ts";
 import type { VmImage } from "./vm-image.ts";
@@ -68,6 +69,8 @@ export class VirtualMachine extends pulumi.ComponentResource {
   readonly address: string;
   /** Id of what holds the machine's data. */
   readonly identity: pulumi.Output<string>;
+  /** Another one when the machine is made anew, on the same data or not. */
+  readonly installation: pulumi.Output<string>;
   readonly #name: string;
 
   constructor(name: string, args: VirtualMachineArgs, options: pulumi.ComponentResourceOptions = {}) {
@@ -82,9 +85,14 @@ export class VirtualMachine extends pulumi.ComponentResource {
     const place = this.#place(args, names);
     const data = this.#dataVolume(args, names, place);
     const { system, ignition } = this.#system(args, names, place);
-    this.domain = this.#domain(args, { place, system, data, ignition });
+    const xslt = stylesheet(args);
+    this.domain = this.#domain(args, { place, system, data, ignition }, xslt);
 
-    this.identity = this.#identity(args, data);
+    const systemIdentity = this.#volumeIdentity(args.host, "system", system);
+    this.identity = this.#identity(args, data) ?? systemIdentity;
+    this.installation = pulumi
+      .all([systemIdentity, this.domain.id, this.domain.description])
+      .apply((parts) => digest(JSON.stringify([...parts, args.vcpus, args.memoryMiB, xslt])));
     this.registerOutputs({ mac: this.mac, address: this.address });
   }
 
@@ -96,7 +104,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
       `${this.#name}-place`,
       {
         ...{ uri, pool, type, memoryMiB, vcpus, network, mac: this.mac, address: this.address },
-        name: machineName,
+        ...{ name: machineName, uuid: machineUuid(machineName) },
         volumes: pulumi.all(volumes),
       },
       { parent: this },
@@ -143,13 +151,8 @@ export class VirtualMachine extends pulumi.ComponentResource {
     return { system, ignition: config };
   }
 
-  #domain(args: VirtualMachineArgs, made: Made): Domain {
-    const { host, machineName, memoryMiB, dataDisk, network, memoryHardLimit = true } = args;
-    const limit = memoryHardLimit ? { hardLimitMiB: hardLimitMiB(memoryMiB, host.type) } : {};
-    const diskSerials = {
-      vda: systemDiskSerial,
-      ...(dataDisk === undefined ? {} : { vdb: dataDiskSerial }),
-    };
+  #domain(args: VirtualMachineArgs, made: Made, xslt: string): Domain {
+    const { host, machineName, memoryMiB, dataDisk, network } = args;
     return new Domain(
       `${this.#name}-domain`,
       {
@@ -168,7 +171,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
         fwCfgName: args.firmwareConfigName,
         disks: [{ volumeId: made.system.id }, ...dataDisks(dataDisk, made.data)],
         networkInterfaces: [this.#interface(args)],
-        xml: { xslt: renderDomainXslt({ ...limit, diskSerials }) },
+        xml: { xslt },
       },
       {
         ...this.#in(host),
@@ -185,19 +188,22 @@ export class VirtualMachine extends pulumi.ComponentResource {
     return { mac, networkName: name, addresses: [address] };
   }
 
-  #identity({ host, dataDisk }: VirtualMachineArgs, data: Volume | undefined): pulumi.Output<string> {
-    if (data !== undefined) {
-      const { uri, pool } = host;
-      return new VolumeIdentity(
-        `${this.#name}-data-identity`,
-        { uri, pool, volume: data.name },
-        { parent: this, dependsOn: [data] },
-      ).identity;
-    }
-    if (dataDisk !== undefined && "blockDevice" in dataDisk) {
-      return pulumi.output(`${host.uri}${dataDisk.blockDevice}`);
-    }
-    return this.domain.id;
+  #identity(
+    { host, dataDisk }: VirtualMachineArgs,
+    data: Volume | undefined,
+  ): pulumi.Output<string> | undefined {
+    if (data !== undefined) return this.#volumeIdentity(host, "data", data);
+    return dataDisk !== undefined && "blockDevice" in dataDisk
+      ? pulumi.output(`${host.uri}${dataDisk.blockDevice}`)
+      : undefined;
+  }
+
+  #volumeIdentity({ uri, pool }: LibvirtHost, role: string, volume: Volume): pulumi.Output<string> {
+    return new VolumeIdentity(
+      `${this.#name}-${role}-identity`,
+      { uri, pool, volume: volume.name },
+      { parent: this, dependsOn: [volume] },
+    ).identity;
   }
 
   #in({ provider }: LibvirtHost): {
@@ -229,6 +235,16 @@ interface Names {
   readonly system: pulumi.Output<string>;
   readonly ignition: pulumi.Output<string>;
   readonly data: string;
+}
+
+function stylesheet(args: VirtualMachineArgs): string {
+  const { host, machineName, memoryMiB, dataDisk, memoryHardLimit = true } = args;
+  return renderDomainXslt({
+    uuid: machineUuid(machineName),
+    ...(memoryHardLimit ? { hardLimitMiB: hardLimitMiB(memoryMiB, host.type) } : {}),
+    diskSerials: { vda: systemDiskSerial, ...(dataDisk === undefined ? {} : { vdb: dataDiskSerial }) },
+    hiddenCpuFeatures: host.hiddenCpuFeatures,
+  });
 }
 
 function volumeNames({ machineName, image, ignition, systemDiskGiB }: VirtualMachineArgs): Names {

@@ -5,6 +5,8 @@
 import { diskSerialBytes } from "../upstream/libvirt.ts";
 
 export interface DomainShape {
+  /** Id of the virtual machine; the provider would leave it to chance. */
+  readonly uuid: string;
   /**
    * The most memory that the virtual machine's process may take on its host, MiB: beyond it the process is ended instead
    * of the host's others. See {@link hardLimitMiB}.
@@ -14,6 +16,12 @@ export interface DomainShape {
   readonly hardLimitMiB?: number;
   /** Serial numbers of disks, by the name of the provider (`vda`, `vdb` ...): what they are found by inside. */
   readonly diskSerials: Readonly<Record<string, string>>;
+  /**
+   * Features of the host's processor that the virtual machine does not see.
+   *
+   * @default none
+   */
+  readonly hiddenCpuFeatures?: readonly string[];
 }
 
 /**
@@ -31,12 +39,18 @@ export function hardLimitMiB(memoryMiB: number, type: "kvm" | "qemu"): number {
  * the host refuses QEMU the file; in libvirt's (`<sysinfo type='fwcfg'>`) they let it be read.
  * https://github.com/dmacvicar/terraform-provider-libvirt/issues/545, https://libvirt.org/formatdomain.html#smbios-system-information
  *
- * @throws RangeError for a serial number that libvirt or QEMU would not take, and a limit that is no number of MiB
+ * @throws RangeError for an id, a serial number or a feature that libvirt or QEMU would not take, and a limit that is no
+ * number of MiB
  */
-export function renderDomainXslt({ hardLimitMiB: limit, diskSerials }: DomainShape): string {
+export function renderDomainXslt(shape: DomainShape): string {
+  const { uuid, hardLimitMiB: limit, diskSerials, hiddenCpuFeatures = [] } = shape;
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid)) {
+    throw new RangeError(`\`uuid\` must be a UUID in lower case, got ${JSON.stringify(uuid)}`);
+  }
   if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 1)) {
     throw new RangeError(`\`hardLimitMiB\` must be a whole number of MiB, got ${String(limit)}`);
   }
+  const hidden = hiddenCpuFeatures.map(hiddenFeature);
   const serials = Object.entries(diskSerials).map(([disk, serial]) => serialRule(disk, serial));
   return [
     '<?xml version="1.0"?>',
@@ -49,7 +63,9 @@ export function renderDomainXslt({ hardLimitMiB: limit, diskSerials }: DomainSha
     '  <xsl:template match="/domain">',
     "    <domain>",
     '      <xsl:copy-of select="@type"/>',
-    '      <xsl:apply-templates select="name|uuid|metadata|description|memory|vcpu|os|features|cpu"/>',
+    '      <xsl:apply-templates select="name"/>',
+    `      <uuid>${uuid}</uuid>`,
+    '      <xsl:apply-templates select="metadata|description|memory|vcpu|os|features|cpu"/>',
     ...(limit === undefined ? [] : [`      <memtune><hard_limit unit="MiB">${limit}</hard_limit></memtune>`]),
     '      <xsl:variable name="config" select="qemu:commandline/qemu:arg[starts-with(@value, \'name=opt/\')]/@value"/>',
     '      <xsl:if test="$config">',
@@ -83,10 +99,31 @@ export function renderDomainXslt({ hardLimitMiB: limit, diskSerials }: DomainSha
     // What a guest no longer uses is given back to the host.
     '    <driver><xsl:copy-of select="@*"/><xsl:attribute name="discard">unmap</xsl:attribute></driver>',
     "  </xsl:template>",
+    ...(hidden.length === 0 ? [] : cpuRule(hidden)),
     ...serials,
     "</xsl:stylesheet>",
     "",
   ].join("\n");
+}
+
+/** https://libvirt.org/formatdomain.html#cpu-model-and-topology: `feature` is taken with the host's own processor, too. */
+function cpuRule(features: readonly string[]): string[] {
+  return [
+    '  <xsl:template match="/domain/cpu">',
+    '    <cpu><xsl:apply-templates select="@*|node()"/>',
+    ...features,
+    "    </cpu>",
+    "  </xsl:template>",
+  ];
+}
+
+function hiddenFeature(name: string): string {
+  if (!/^[a-z0-9][a-z0-9_.-]*$/.test(name)) {
+    throw new RangeError(
+      `\`hiddenCpuFeatures\` must be names as libvirt has them, such as arch-capabilities, got ${JSON.stringify(name)}`,
+    );
+  }
+  return `      <feature policy="disable" name="${name}"/>`;
 }
 
 function serialRule(disk: string, serial: string): string {

@@ -1,4 +1,4 @@
-/** Questions to libvirt, by `virsh`: nothing is changed here but for a reservation that is given back. */
+/** Questions to libvirt, by `virsh`: nothing is changed here but for what a machine that is gone has left. */
 import type { Finished, Run } from "./process.ts";
 
 /** What a host of virtual machines is asked. */
@@ -8,6 +8,10 @@ export interface Libvirt {
   /** True when virtual machines of this type run on it. */
   supports(uri: string, type: string, machine: string): Promise<boolean>;
   domainExists(uri: string, name: string): Promise<boolean>;
+  /** What libvirt says of its state, such as `running` and `shut off`; undefined when there is none. */
+  domainState(uri: string, uuid: string): Promise<string | undefined>;
+  /** Takes the definition of one that is off. */
+  undefineDomain(uri: string, uuid: string): Promise<void>;
   /** Names of the volumes; undefined when there is no such pool, or it is not active. */
   volumes(uri: string, pool: string): Promise<readonly string[] | undefined>;
   /** True when there is such a network and it is active. */
@@ -52,6 +56,14 @@ export class VirshLibvirt implements Libvirt {
 
   async domainExists(uri: string, name: string): Promise<boolean> {
     return (await this.#find(uri, ["domuuid", name])) !== undefined;
+  }
+
+  async domainState(uri: string, uuid: string): Promise<string | undefined> {
+    return (await this.#find(uri, ["domstate", uuid]))?.trim();
+  }
+
+  async undefineDomain(uri: string, uuid: string): Promise<void> {
+    await this.#ask(uri, ["undefine", uuid]);
   }
 
   async volumes(uri: string, pool: string): Promise<readonly string[] | undefined> {

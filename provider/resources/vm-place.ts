@@ -82,6 +82,18 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
     ];
   };
 
+  /** A definition that libvirt took and could not start is in no state: it is taken away with the place. */
+  const clear = async ({ uri, name, uuid }: Place): Promise<void> => {
+    const state = await libvirt.domainState(uri, uuid);
+    if (state === undefined) return;
+    if (state !== "shut off") {
+      throw new Error(
+        `${name} on ${uri} is ${state} and in no state of Pulumi's; end it: virsh -c ${uri} destroy ${name}, then run again`,
+      );
+    }
+    await libvirt.undefineDomain(uri, uuid);
+  };
+
   const insist = (problems: readonly string[]): void => {
     if (problems.length > 0) throw new Error(problems.join("\n"));
   };
@@ -102,7 +114,9 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
       insist([...(await room(inputs)), ...(await taken(inputs, [state.name, ...state.volumes]))]);
       return inputs;
     },
-    async delete({ uri, network, mac }) {
+    async delete(place) {
+      await clear(place);
+      const { uri, network, mac } = place;
       if (network.kind !== "network" || mac === undefined) return;
       await libvirt.forgetReservation(uri, network.name, mac);
     },

@@ -48,6 +48,8 @@ export const vmPlaceInputs = z.strictObject({
   uri: libvirtUriSchema,
   /** Of the virtual machine. */
   name: objectName,
+  /** Its id: what is left of it on the host is known by it. */
+  uuid: z.uuid(),
   type: z.enum(["kvm", "qemu"]),
   memoryMiB: z.number().int().positive(),
   vcpus: z.number().int().positive(),

@@ -71,6 +71,7 @@ test("registers exactly the virtual machine, a key and the first contact below i
   expect(below(recording, "VirtualMachine::agent-1-vm")).toEqual([
     "homespan:index:VmPlace agent-1-vm-place",
     "homespan:index:VolumeIdentity agent-1-vm-data-identity",
+    "homespan:index:VolumeIdentity agent-1-vm-system-identity",
     `${libvirt("domain")} agent-1-vm-domain`,
     `${libvirt("ignition")} agent-1-vm-ignition`,
     `${libvirt("volume")} agent-1-vm-base-SUM`,
@@ -147,7 +148,7 @@ test("the data disk is protected, outlives the machine, and is its identity", as
   });
   const boot = recording.find("homespan:index:MachineBoot", "agent-1-boot");
   expect(boot.inputs).toMatchObject({
-    ...{ identity: "identity-of-prod-agent-1-data.qcow2", machineId: "agent-1-vm-domain-id" },
+    identity: "identity-of-prod-agent-1-data.qcow2",
     ...{ address: "192.168.1.50", user: "core", library: "/opt/homespan" },
     ...{ authKey: "[secret]", privateKey: "[secret]" },
   });
@@ -169,9 +170,42 @@ test("a device of the host's is given raw; without a data disk the machine is th
     recording.find("homespan:index:MachineBoot", "agent-1-boot").inputs["identity"];
   expect(boot(block)).toBe(`qemu+ssh://root@nas/system${blockDevice}`);
   const none = await run({ dataDisk: undefined });
-  expect(boot(none)).toBe("agent-1-vm-domain-id");
+  expect(boot(none)).toMatch(/^identity-of-prod-agent-1-system-[0-9a-f]{12}\.qcow2$/);
   expect((one(none, "domain").inputs["xml"] as { xslt: string }).xslt).not.toContain("homespan-data");
   expect(contentOf(fileAt(ignition(none), "/etc/homespan/machine.conf")!)).toBe("DATA_DISK=none\n");
+});
+
+test("what makes the machine anew makes it another one for who delivers to it, and its id stays", async () => {
+  const made = async (changes: Changes): Promise<{ machineId: unknown; uuid: unknown }> => {
+    const recording = await run(changes);
+    const { uuid } = recording.find("homespan:index:VmPlace", "agent-1-vm-place").inputs;
+    expect((one(recording, "domain").inputs["xml"] as { xslt: string }).xslt).toContain(
+      `<uuid>${String(uuid)}</uuid>`,
+    );
+    return {
+      machineId: recording.find("homespan:index:MachineBoot", "agent-1-boot").inputs["machineId"],
+      uuid,
+    };
+  };
+  const first = await made({});
+  expect(await made({ artifacts: [], tailnet: sampleTailnet() })).toEqual(first);
+  const others: Changes[] = [
+    { vcpus: 4 },
+    { memoryMiB: 8192 },
+    { memoryHardLimit: false },
+    { publicKey: "ssh-rsa BBBB x" },
+    { imageSum: "d".repeat(64) },
+    { network: { kind: "bridge", name: "br-other" } },
+    { address: "192.168.1.51" },
+    { dataDisk: undefined },
+  ];
+  const ids = [first.machineId];
+  for (const changes of others) {
+    const { machineId, uuid } = await made(changes);
+    expect(uuid).toBe(first.uuid);
+    expect(ids).not.toContain(machineId);
+    ids.push(machineId);
+  }
 });
 
 test("another configuration, image or size is another disk and another configuration, by name", async () => {

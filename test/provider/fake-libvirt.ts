@@ -6,6 +6,8 @@ export class FakeLibvirt implements Libvirt {
   cpus = 8;
   kvm = true;
   readonly domains = new Set<string>();
+  /** State of each by its id. */
+  readonly states = new Map<string, string>();
   /** Pool -> volume -> when it was made. */
   readonly pools = new Map<string, Map<string, string>>([["default", new Map()]]);
   readonly networks = new Set(["default"]);
@@ -21,6 +23,13 @@ export class FakeLibvirt implements Libvirt {
   }
   domainExists(_uri: string, name: string): Promise<boolean> {
     return Promise.resolve(this.domains.has(name));
+  }
+  domainState(_uri: string, uuid: string): Promise<string | undefined> {
+    return Promise.resolve(this.states.get(uuid));
+  }
+  undefineDomain(_uri: string, uuid: string): Promise<void> {
+    this.states.delete(uuid);
+    return Promise.resolve();
   }
   volumes(_uri: string, pool: string): Promise<readonly string[] | undefined> {
     const volumes = this.pools.get(pool);

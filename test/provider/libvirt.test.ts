@@ -7,6 +7,7 @@ import { Harness } from "./harness.ts";
 const place = {
   uri: "qemu:///system",
   name: "home-agent-1",
+  uuid: "0e1df5a4-6bd0-8b6a-9a52-0f6ba3f0c2de",
   type: "kvm",
   memoryMiB: 4096,
   vcpus: 2,
@@ -118,9 +119,21 @@ describe("VmPlace", () => {
     ).rejects.toThrow(/`volumes` must be free .* got "more\.qcow2"/);
   });
 
+  it("takes away with it a definition that nobody could start, and no machine that runs", async () => {
+    const { state } = await h.create("VmPlace", place);
+    h.libvirt.states.set(place.uuid, "running").set("another", "shut off");
+    await expect(h.delete("VmPlace", state)).rejects.toThrow(
+      "home-agent-1 on qemu:///system is running and in no state of Pulumi's; end it: virsh -c qemu:///system destroy home-agent-1, then run again",
+    );
+    h.libvirt.states.set(place.uuid, "shut off");
+    await h.delete("VmPlace", state);
+    expect([...h.libvirt.states.keys()]).toEqual(["another"]);
+  });
+
   it.each([
     ["a URI of another hypervisor", { uri: "xen:///" }, /uri/],
     ["a name that is a path", { name: "../x" }, /name/],
+    ["an id that is none", { uuid: "home-agent-1" }, /uuid/],
     ["no memory", { memoryMiB: 0 }, /memoryMiB/],
   ])("refuses %s in the program already", async (_name, change, field) => {
     const { problems } = await h.check("VmPlace", { ...place, ...change });
@@ -188,6 +201,18 @@ describe("virsh", () => {
     expect(calls).toContain(
       "virsh --quiet --connect qemu:///system domcapabilities --virttype kvm --machine q35",
     );
+  });
+
+  it("tells a machine's state by its id, and takes a definition", async () => {
+    const libvirt = answering({ domstate: { stdout: "shut off\n\n" } });
+    expect(await libvirt.domainState(uri, "1-2")).toBe("shut off");
+    await libvirt.undefineDomain(uri, "1-2");
+    expect(calls).toEqual([
+      "virsh --quiet --connect qemu:///system domstate 1-2",
+      "virsh --quiet --connect qemu:///system undefine 1-2",
+    ]);
+    const none = answering({ domstate: absent("error: failed to get domain '1-2'") });
+    expect(await none.domainState(uri, "1-2")).toBeUndefined();
   });
 
   it("takes a reservation back where there is one, in the definition alone when the network is off", async () => {

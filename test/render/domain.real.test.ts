@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { domainObjections } from "../../components/render/domain-policy.ts";
 import { renderDomainXslt } from "../../components/render/domain-xslt.ts";
+import { machineUuid } from "../../components/render/machine-uuid.ts";
 
 const provided = readFileSync(new URL("fixtures/libvirt-domain.xml", import.meta.url), "utf8");
-const shape = { hardLimitMiB: 3632, diskSerials: { vda: "homespan-system", vdb: "homespan-data" } };
+const uuid = machineUuid("home-agent-1");
+const shape = { uuid, hardLimitMiB: 3632, diskSerials: { vda: "homespan-system", vdb: "homespan-data" } };
 
 let folder: string;
 beforeAll(() => {
@@ -44,7 +46,9 @@ describe("what libvirt is given", () => {
   test("follows libvirt's schema, as what the provider writes does", async () => {
     expect(await valid(provided)).toMatch(/validates$/);
     expect(await valid(await apply(renderDomainXslt(shape), provided))).toMatch(/validates$/);
-    expect(await valid(await apply(renderDomainXslt({ diskSerials: {} }), provided))).toMatch(/validates$/);
+    expect(await valid(await apply(renderDomainXslt({ uuid, diskSerials: {} }), provided))).toMatch(
+      /validates$/,
+    );
   });
 
   test("the schema would say so", async () => {
@@ -97,6 +101,22 @@ describe("what libvirt is given", () => {
     }
     expect(xml.match(/discard="unmap"/g)).toHaveLength(2);
     expect(xml.match(/<serial>[^<]*/g)).toEqual(["<serial>homespan-system", "<serial>homespan-data"]);
+  });
+
+  test("hides what it is told to of the host's processor, and nothing else", async () => {
+    const hiddenCpuFeatures = ["arch-capabilities", "vmx"];
+    const xml = await apply(renderDomainXslt({ ...shape, hiddenCpuFeatures }), provided);
+    expect(xml.replaceAll(/\s+/g, " ")).toContain(
+      '<cpu mode="host-passthrough"> <feature policy="disable" name="arch-capabilities"/> <feature policy="disable" name="vmx"/> </cpu>',
+    );
+    expect(await valid(xml)).toMatch(/validates$/);
+  });
+
+  test("has the id it is given, whatever the provider says", async () => {
+    const other = provided.replace("</name>", "</name><uuid>11111111-1111-4111-8111-111111111111</uuid>");
+    for (const xml of [provided, other]) {
+      expect((await apply(renderDomainXslt(shape), xml)).match(/<uuid>[^<]*/g)).toEqual([`<uuid>${uuid}`]);
+    }
   });
 
   test("a host block device stays raw", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { domainObjections } from "../../components/render/domain-policy.ts";
 import { readXml } from "../../components/render/xml.ts";
 import { hardLimitMiB, renderDomainXslt } from "../../components/render/domain-xslt.ts";
+import { machineUuid } from "../../components/render/machine-uuid.ts";
 
 /**
  * The Terraform provider's own definition of a virtual machine with two disks, one network and Ignition: what 0.8.3 hands to
@@ -12,7 +13,9 @@ export const provided = readFileSync(new URL("fixtures/libvirt-domain.xml", impo
 /** The same after the stylesheet, and as libvirt 9.0 shows it once it is defined. */
 const live = readFileSync(new URL("fixtures/libvirt-dumpxml.xml", import.meta.url), "utf8");
 
+const uuid = machineUuid("home-agent-1");
 export const stylesheet = renderDomainXslt({
+  uuid,
   hardLimitMiB: hardLimitMiB(3072, "kvm"),
   diskSerials: { vda: "homespan-system", vdb: "homespan-data" },
 });
@@ -29,11 +32,11 @@ describe("the memory limit", () => {
   });
 
   test("can be left out, for a host without a memory controller", () => {
-    expect(renderDomainXslt({ diskSerials: {} })).not.toContain("memtune");
+    expect(renderDomainXslt({ uuid, diskSerials: {} })).not.toContain("memtune");
   });
 
   test.each([0, 1.5, Number.NaN])("refuses %d", (limit) => {
-    expect(() => renderDomainXslt({ hardLimitMiB: limit, diskSerials: {} })).toThrow(
+    expect(() => renderDomainXslt({ uuid, hardLimitMiB: limit, diskSerials: {} })).toThrow(
       /`hardLimitMiB` must be/,
     );
   });
@@ -45,7 +48,25 @@ test.each([
   ["vda", "a".repeat(21), /`diskSerials\.vda` must be 1 to 20/],
   ["vda", "</serial>", /`diskSerials\.vda` must be 1 to 20/],
 ])("refuses %s with the serial number %j", (disk, serial, message) => {
-  expect(() => renderDomainXslt({ diskSerials: { [disk]: serial } })).toThrow(message);
+  expect(() => renderDomainXslt({ uuid, diskSerials: { [disk]: serial } })).toThrow(message);
+});
+
+test.each(["", '"/><panic/>', "Arch Capabilities"])("refuses the processor's feature %j", (name) => {
+  expect(() => renderDomainXslt({ uuid, diskSerials: {}, hiddenCpuFeatures: [name] })).toThrow(
+    /`hiddenCpuFeatures` must be names/,
+  );
+});
+
+describe("the id", () => {
+  test("is the same for the same name, another for another, and one of version 8", () => {
+    expect(uuid).toBe(machineUuid("home-agent-1"));
+    expect(uuid).not.toBe(machineUuid("home-agent-2"));
+    expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  test("is one, or nothing is rendered", () => {
+    expect(() => renderDomainXslt({ uuid: "</uuid>", diskSerials: {} })).toThrow(/`uuid` must be/);
+  });
 });
 
 describe("the policy", () => {

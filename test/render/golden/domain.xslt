@@ -8,7 +8,9 @@
   <xsl:template match="/domain">
     <domain>
       <xsl:copy-of select="@type"/>
-      <xsl:apply-templates select="name|uuid|metadata|description|memory|vcpu|os|features|cpu"/>
+      <xsl:apply-templates select="name"/>
+      <uuid>29312e2b-dce6-869c-bae0-e55c578645df</uuid>
+      <xsl:apply-templates select="metadata|description|memory|vcpu|os|features|cpu"/>
       <memtune><hard_limit unit="MiB">3632</hard_limit></memtune>
       <xsl:variable name="config" select="qemu:commandline/qemu:arg[starts-with(@value, 'name=opt/')]/@value"/>
       <xsl:if test="$config">
