@@ -10,16 +10,22 @@ import { endWithParent } from "./server/parent.ts";
 import { serve } from "./server/serve.ts";
 import { VERSION } from "./version.ts";
 
+/** Of the engine's five seconds; the other start's Cancel is on its way already. */
+const FAREWELL_MILLISECONDS = 500;
+
 endWithParent();
-const { port } = await serve(
+const server = await serve(
   allResources(systemEffects()),
   VERSION,
   homespanPackage,
   engineLog(process.argv[2]),
 );
-tellOthers(port, process.argv[2]);
-console.log(String(port));
-// The engine ends a provider with SIGKILL, so the cache of compiled code is not written at exit.
+process.once("SIGINT", () => {
+  void server.farewell(FAREWELL_MILLISECONDS).then(() => process.exit(0));
+});
+tellOthers(server.port, process.argv[2]);
+console.log(String(server.port));
+// A plugin may be killed at any time, so the cache of compiled code is not left to its exit.
 setImmediate(flushCompileCache);
 
 /** For the next start by the same engine (pulumi-resource-homespan). Goes with the folder, which is the run's own. */

@@ -1,4 +1,7 @@
 /** The executable that the engine starts: its port, and the second start by the same engine. */
+import grpc from "@grpc/grpc-js";
+import stubs from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -37,6 +40,33 @@ class Place {
   [Symbol.dispose](): void {
     for (const child of this.#running) child.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+type Ask = (request: object, callback: (error: grpc.ServiceError | null) => void) => void;
+
+/** What one start of a plugin is to the engine: a connection of its own. */
+class Caller {
+  readonly #client: grpc.Client;
+
+  constructor(port: string) {
+    const Client = grpc.makeGenericClientConstructor(stubs.ResourceProviderService, "ResourceProvider");
+    const alone = { "grpc.use_local_subchannel_pool": 1 };
+    this.#client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), alone);
+  }
+
+  ask(method: "getPluginInfo" | "cancel"): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const ask = (this.#client as unknown as Record<string, Ask>)[method];
+      ask?.call(this.#client, new empty.Empty(), (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
   }
 }
 
@@ -84,6 +114,32 @@ describe.concurrent("the executable", () => {
     const runs = (): boolean => existsSync(`/proc/${pid.toString().trim()}/cmdline`);
     for (let waited = 0; runs() && waited < 60; waited += 1) await delay(100);
     expect(runs()).toBe(false);
+  });
+
+  it("answers the last Cancel of several starts, and then ends at the engine's interrupt", async ({
+    expect,
+  }) => {
+    using place = new Place();
+    const { child, port } = await place.start("127.0.0.1:1006");
+    using first = new Caller(port);
+    using second = new Caller(port);
+    await Promise.all([first.ask("getPluginInfo"), second.ask("getPluginInfo")]);
+    await first.ask("cancel");
+    const ended = once(child, "exit") as Promise<[number | null, string | null]>;
+    child.kill("SIGINT");
+    await delay(100);
+    await second.ask("cancel");
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it("ends at the engine's interrupt when one start never says Cancel", async ({ expect }) => {
+    using place = new Place();
+    const { child, port } = await place.start("127.0.0.1:1007");
+    using caller = new Caller(port);
+    await caller.ask("getPluginInfo");
+    const ended = once(child, "exit") as Promise<[number | null, string | null]>;
+    child.kill("SIGINT");
+    expect(await ended).toEqual([0, null]);
   });
 
   it("shares nothing where the folder for temporary files is everyone's", async ({ expect }) => {
