@@ -124,12 +124,16 @@ export const baseRecipe = {
   suite: "bookworm",
   /** Used where the machine has no mirror of its own configured. https://www.debian.org/mirror/list */
   mirror: "http://deb.debian.org/debian",
-  /** What nodes run besides their own programs: firewall, routes, connection tracking, mounts; busybox for its image. */
+  /**
+   * What nodes run besides their own programs: firewall, routes, connection tracking, mounts; busybox for its image; ipset,
+   * as upstream's image of k3s has it: without it k3s enforces no NetworkPolicy, and says so in its log alone.
+   */
   packages: [
     "busybox-static",
     "ca-certificates",
     "conntrack",
     "iproute2",
+    "ipset",
     "iptables",
     "kmod",
     "mount",

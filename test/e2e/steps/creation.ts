@@ -5,7 +5,7 @@ import type { Cluster } from "../support/cluster.ts";
 import { exec, underlayAddress } from "../support/podman.ts";
 import { nodesOf, podsOf, readyNodes } from "../support/kube.ts";
 import { connection } from "../support/netns.ts";
-import { allPairsTalk, applyProbe, servicesResolve } from "../support/probe.ts";
+import { allPairsTalk, applyProbe, closeProbes, servicesResolve } from "../support/probe.ts";
 import { deviceNames, statusOf } from "../support/tailnet.ts";
 import { timed } from "../support/report.ts";
 import { eventually } from "../support/wait.ts";
@@ -49,6 +49,10 @@ export function creation(cluster: Cluster, podNetwork: PodNetwork = "vxlan"): vo
       await allPairsTalk(cluster, nodes, 90);
       await servicesResolve(cluster, nodes);
     });
+  });
+
+  test("enforces a NetworkPolicy between pods of all nodes", async () => {
+    await timed("a policy closes a port of every probe", () => closeProbes(cluster, nodes));
   });
 
   test("has tailnet addresses as node addresses and the MTU that fits the tailnet", async () => {

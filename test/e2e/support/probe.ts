@@ -5,6 +5,9 @@ import { holds, podsOf } from "./kube.ts";
 import { eventually } from "./wait.ts";
 
 const manifest = readFileSync(new URL("probe.yaml", import.meta.url), "utf8");
+const policy = readFileSync(new URL("probe-policy.yaml", import.meta.url), "utf8");
+/** What the policy leaves open, and what it closes. */
+const ports = { open: 8080, closed: 8081 };
 const namespace = "probe";
 
 interface Probe {
@@ -31,30 +34,61 @@ async function inside(cluster: Cluster, pod: string, script: string): Promise<st
   return cluster.kubectl(["exec", "--namespace", namespace, pod, "--", "busybox", "sh", "-c", script]);
 }
 
-/** Throws unless every node's pod fetches from every node's pod, by pod address. */
-async function tryAllPairs(cluster: Cluster, nodes: readonly string[]): Promise<void> {
+interface Answer {
+  readonly from: string;
+  readonly to: string;
+  /** The name of the node that was asked, or why there is none. */
+  readonly text: string;
+}
+
+/** What every node's pod gets of every node's pod, by pod address. */
+async function answers(cluster: Cluster, nodes: readonly string[], port: number): Promise<Answer[]> {
   const all = await probes(cluster, nodes);
   const script = all
     .map(
       ({ address, node }) =>
-        `echo ${node}=$(busybox timeout 5 busybox wget -q -O - http://${address}:8080/node 2>&1)`,
+        `echo ${node}=$(busybox timeout 5 busybox wget -q -O - http://${address}:${String(port)}/node 2>&1)`,
     )
     .join("; ");
-  const answers = await Promise.all(
-    all.map(async ({ pod, node }) => {
-      const lines = (await inside(cluster, pod, script)).trim().split("\n");
-      return lines.map((line) => `${node} -> ${line}`);
-    }),
-  );
-  const wrong = answers.flat().filter((line) => !/ -> (\S+)=\1$/.test(line));
-  if (wrong.length > 0) throw new Error(`no traffic: ${wrong.join("; ")}`);
+  const asked = all.map(async ({ pod, node: from }) => {
+    const lines = (await inside(cluster, pod, script)).trim().split("\n");
+    return lines.map((line) => {
+      const [to = "", text = ""] = line.split(/=(.*)/s);
+      return { from, to, text };
+    });
+  });
+  return (await Promise.all(asked)).flat();
 }
 
+const described = (wrong: readonly Answer[]): string =>
+  wrong.map(({ from, to, text }) => `${from} -> ${to}=${text}`).join("; ");
+
 /** Waits until pods on all these nodes reach each other. */
-export async function allPairsTalk(cluster: Cluster, nodes: readonly string[], seconds = 60): Promise<void> {
-  await eventually(`pods on ${nodes.join(", ")} reach each other`, seconds, () =>
-    tryAllPairs(cluster, nodes),
-  );
+export async function allPairsTalk(
+  cluster: Cluster,
+  nodes: readonly string[],
+  seconds = 60,
+  port = ports.open,
+): Promise<void> {
+  await eventually(`pods on ${nodes.join(", ")} reach each other`, seconds, async () => {
+    const wrong = (await answers(cluster, nodes, port)).filter(({ to, text }) => text !== to);
+    if (wrong.length > 0) throw new Error(`no traffic: ${described(wrong)}`);
+  });
+}
+
+/** Closes one port of every probe to all pods; it must have answered before. */
+export async function closeProbes(cluster: Cluster, nodes: readonly string[]): Promise<void> {
+  await allPairsTalk(cluster, nodes, 60, ports.closed);
+  await cluster.kubectl(["apply", "-f", "-"], { input: policy });
+  await eventually("the policy closes the probes' port", 60, () => pairsAreClosed(cluster, nodes));
+  await allPairsTalk(cluster, nodes);
+}
+
+/** Throws while the closed port of a pod answers a pod of another node. */
+export async function pairsAreClosed(cluster: Cluster, nodes: readonly string[]): Promise<void> {
+  const all = await answers(cluster, nodes, ports.closed);
+  const open = all.filter(({ from, to, text }) => from !== to && text === to);
+  if (open.length > 0) throw new Error(`let through: ${described(open)}`);
 }
 
 /** Waits until the pod on each of these nodes resolves a service by its name through CoreDNS. */
