@@ -2,6 +2,25 @@ import { defineConfig } from "vitest/config";
 
 const minute = 60_000;
 
+/**
+ * Tests of what runs on nodes and as the language host: shell and Go, run as they are with everything around them faked.
+ * More than a third of the time of all that needs no cluster, and left alone by most changes: `--quick` leaves them out.
+ */
+const programs = ["test/boot/**/*.test.ts", "test/steward/**/*.test.ts", "test/language-host/**/*.test.ts"];
+
+/**
+ * A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
+ * nothing behind in a module, in process.env or on a prototype.
+ */
+const shared = {
+  globalSetup: "test/support/temporary.ts",
+  testTimeout: 20_000,
+  pool: "forks",
+  isolate: false,
+  // All cores: vitest by itself leaves one free, which is half of a small machine.
+  maxWorkers: "100%",
+} as const;
+
 /** Tests that share one machine's Podman: one after another, never repeated. */
 const serial = { fileParallelism: false, maxWorkers: 1, retry: 0, sequence: { concurrent: false } };
 
@@ -10,19 +29,19 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/provider-real/**", "test/**/*.real.test.ts", "test/long/**"],
-          globalSetup: "test/support/temporary.ts",
-          testTimeout: 20_000,
-          // A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
-          // nothing behind in a module, in process.env or on a prototype.
-          pool: "forks",
-          isolate: false,
-          // All cores: vitest by itself leaves one free, which is half of a small machine.
-          maxWorkers: "100%",
+          exclude: [
+            ...programs,
+            "test/e2e/**",
+            "test/provider-real/**",
+            "test/**/*.real.test.ts",
+            "test/long/**",
+          ],
         },
       },
+      { test: { ...shared, name: "programs", include: programs, exclude: ["test/**/*.real.test.ts"] } },
       {
         test: {
           ...serial,

@@ -275,7 +275,7 @@ function addProjectVerbs(program: Command): void {
     });
   common(program.command("test"))
     .description("run the project's tests; the last line is: N passed, N failed")
-    .addOption(new Option("--quick", "only what needs no cluster").conflicts("long"))
+    .addOption(new Option("--quick", "only linters and unit tests, in about a minute").conflicts("long"))
     .option("--long <name>", "a long suite of test/long")
     .argument("[arguments...]", "for vitest, after --")
     .addHelpText("after", help(["test", "test --quick", "test --quick -- test/cli", "test --long upgrade"]))

@@ -12,7 +12,7 @@ import { composeConfig } from "../state.ts";
 import { readReport } from "../vitest-report.ts";
 
 export interface TestOptions {
-  /** Only what needs no cluster. */
+  /** Only linters and the tests that need neither cluster nor other programs. */
   readonly quick?: boolean;
   /** A named long suite instead: `test/long/<name>`. */
   readonly long?: string;
@@ -168,7 +168,7 @@ async function steps(context: Context, options: TestOptions, reports: string): P
     part: vitest("unit"),
   };
   if (options.quick === true) return [quick];
-  return [alone(machine(context)), quick, alone(vitest("real")), alone(vitest("e2e"))];
+  return [alone(machine(context)), quick, ...["programs", "real", "e2e"].map((name) => alone(vitest(name)))];
 }
 
 function alone(part: Part): Step {
