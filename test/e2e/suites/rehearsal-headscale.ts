@@ -20,6 +20,8 @@ const settings = [
   'agents=[{"name":"agent-1","bundleId":"medium_3_0"}]',
   "disable=[traefik, servicelb, metrics-server, local-storage]",
   `tailnet=${JSON.stringify(tailnet)}`,
+  // A bucket is protected, so that `destroy` would stop at it.
+  'snapshots={"bucket":{"kind":"none"}}',
 ];
 
 interface RawUser {
