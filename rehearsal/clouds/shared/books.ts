@@ -62,7 +62,8 @@ export class Books<T> {
       async () => {
         const books = await this.read();
         const result = work(books);
-        const draft = `${this.#path}.${String(process.pid)}`;
+        // Under the lock there is one at a time, and that of a process that was killed is written over.
+        const draft = `${this.#path}.new`;
         try {
           await writeFile(draft, `${JSON.stringify(books, undefined, 2)}\n`, { mode: 0o600 });
           await rename(draft, this.#path);
