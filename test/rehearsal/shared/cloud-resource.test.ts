@@ -1,4 +1,5 @@
 /** What stand-ins share: the manners of plugins made of Terraform providers. */
+import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,6 +75,24 @@ describe("books", () => {
       ),
     );
     expect(await open().read()).toEqual({ n: 40 });
+    expect(await readdir(folder)).toEqual(["b.json"]);
+  });
+
+  it("keep no draft of a change that was killed", async () => {
+    const program = [
+      `import { Books } from ${JSON.stringify(join(import.meta.dirname, "../../../rehearsal/clouds/shared/books.ts"))};`,
+      `import fs from "node:fs/promises"; import { z } from ${JSON.stringify(import.meta.resolve("zod"))};`,
+      `fs.rename = () => process.kill(process.pid, "SIGKILL"); (await import("node:module")).syncBuiltinESMExports();`,
+      `await new Books(${JSON.stringify(join(folder, "b.json"))}, z.any(), () => ({ n: 0 })).change((it) => { it.n = 5; });`,
+    ].join("\n");
+    const { signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", program]);
+    expect(signal).toBe("SIGKILL");
+    expect(await readdir(folder)).not.toEqual([]);
+    await rm(join(folder, "b.json.lock"), { recursive: true });
+    await open().change((books) => {
+      books.n += 1;
+    });
+    expect(await open().read()).toEqual({ n: 1 });
     expect(await readdir(folder)).toEqual(["b.json"]);
   });
 
