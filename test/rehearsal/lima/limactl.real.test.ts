@@ -5,6 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { renderLima } from "../../../components/render/lima.ts";
 import type { Properties } from "../../../provider/server/values.ts";
+import { FakeKubernetes } from "../../provider/fake-kubernetes.ts";
+import { FakeLima } from "../../provider/fake-lima.ts";
 import { Harness } from "../../provider/harness.ts";
 import { diskInputs, macInputs, plans, vmInputs } from "../../provider/samples-lima.ts";
 import { qemuAgent } from "../../render/samples-lima.ts";
@@ -123,7 +125,13 @@ describe("one machine", () => {
     expect([laidDown("provision.system/00000004")]).toEqual(script);
   });
 
-  test("is refused what the real one refuses, in its words", async () => {
+  test("is refused what the real one refuses, in words that the unit tests' stand-in has too", async () => {
+    const fake = new FakeLima(new FakeKubernetes());
+    fake.disks.set(`${name}-data`, { sizeGiB: 3, mark: "", content: "", instance: "" });
+    const tell = (args: readonly string[], input = "") =>
+      fake.run({ kind: "local" }, ["limactl", ...args], { input });
+    await tell(["create", "--name", name, "-"], yaml());
+    await tell(["start", "--timeout", "120s", name]);
     const commands: [readonly string[], string][] = [
       [["edit", "--set", ".cpus = 2", name], "cannot edit a running instance"],
       [
@@ -141,8 +149,9 @@ describe("one machine", () => {
       [["autostart", "disable", "nobody"], 'instance "nobody" not found'],
     ];
     for (const [command, message] of commands) {
-      const finished = await mac.limactl(command);
-      expect([finished.code, said(finished)]).toEqual([1, message]);
+      for (const finished of [await mac.limactl(command), await tell(command)]) {
+        expect([finished.code, said(finished)]).toEqual([1, message]);
+      }
     }
     // The disk of another one.
     const other = yaml().replace("localPort: 60101", "localPort: 60102");
