@@ -188,8 +188,8 @@ function sshArguments(
   const { key, knownHosts } = files;
   const hop = via === undefined ? [] : ["ssh", ...sshArguments({ kind: "ssh", ...via }, files)];
   const options = [
-    // For a shell; what ssh puts in for %h and %p is the address as the hop sees it.
-    ...(hop.length === 0 ? [] : [`ProxyCommand=${["exec", ...hop.map(quoted)].join(" ")} -W %h:%p`]),
+    // For a shell, before which ssh puts an `exec` itself; what it puts in for %h and %p is the address as the hop sees it.
+    ...(hop.length === 0 ? [] : [`ProxyCommand=${hop.map(quoted).join(" ")} -W %h:%p`]),
     `UserKnownHostsFile=${knownHosts}`,
     // Of a machine nobody has talked to, only questions are asked: nothing is told to it.
     `StrictHostKeyChecking=${hostKey === undefined ? "accept-new" : "yes"}`,

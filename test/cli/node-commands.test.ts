@@ -82,7 +82,7 @@ test("a machine behind another one is reached through it, with both host keys kn
   const calls = made.calls();
   const line = calls.find((it) => it.startsWith("ssh|")) ?? "";
   const key = / -i (\S+)/.exec(line)?.[1] ?? "";
-  expect(line).toContain(`ProxyCommand=exec 'ssh' '-F' 'none' '-i' '${key}' '-p' '22'`);
+  expect(line).toContain(`ProxyCommand='ssh' '-F' 'none' '-i' '${key}' '-p' '22'`);
   expect(line).toMatch(/'StrictHostKeyChecking=yes' .*'admin@imac\.local' -W %h:%p/);
   expect(line).toMatch(/ admin@127\.0\.0\.1 sudo -n \/usr\/lib\/homespan\/stage$/);
   expect(calls).toContain("known|imac.local ssh-ed25519 BBBB;[127.0.0.1]:60101 ssh-ed25519 AAAA;");
