@@ -84,7 +84,8 @@ async function run(
   const mac = wanted.mac && (await rehearsal.mac(wanted.mac, prepared.tool("limactl").path));
   const environment = (await rehearsal.environment()) ?? {};
   if (Date.now() - started > 2000) {
-    context.console.info(`what plays the stack's surroundings is ready (${duration(Date.now() - started)})`);
+    const what = mac === undefined ? "the rehearsed clouds are" : "what is rehearsed, a Mac too, is";
+    context.console.info(`${what} ready (${duration(Date.now() - started)})`);
   }
   if (verb === "home") {
     const { address, user } = await rehearsal.home();
