@@ -170,7 +170,7 @@ config_text() {
 config_checksum() {
   config_k3s=$BOOT_DATA/etc/rancher/k3s
   CONFIG_CHECKSUM=$(sed '/^server: /d' "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" \
-    "$config_k3s/config.yaml.d/20-snapshots.yaml" \
+    "$config_k3s/config.yaml.d/20-snapshots.yaml" "$config_k3s/registries.yaml" \
     "$config_k3s/admission.yaml" "$config_k3s/audit-policy.yaml" "$config_k3s/flannel.json" 2>/dev/null | sha256sum)
   CONFIG_CHECKSUM=${CONFIG_CHECKSUM%% *}
 }

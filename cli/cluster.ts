@@ -48,6 +48,8 @@ const outputsSchema = z.object({
   sshPrivateKey: z.string().optional(),
   apiUrl: z.string(),
   expiresAt: z.string().nullish(),
+  /** Of stacks with an image registry: what stands in front of an image's name. */
+  registry: z.string().nullish(),
   /** Of stacks that keep snapshots of etcd in a bucket. */
   snapshotBucket: bucketSchema.nullish(),
 });
@@ -221,18 +223,21 @@ export async function podmanNodes(
 const containerListSchema = z.array(
   z.object({
     PodName: z.string().default(""),
+    Labels: z.record(z.string(), z.string()).nullish(),
     State: z.string().default(""),
     Ports: z.array(z.object({ host_port: z.number(), range: z.number().default(1) })).nullish(),
   }),
 );
 
-/** Ports of this machine that running pods of the cluster publish, by label: also those of an `up` that was killed. */
+/** Ports of this machine that running pods and containers of the cluster publish, by label: also those of an `up` that was killed. */
 export async function publishedPorts(context: Context, cluster: string): Promise<ReadonlySet<number>> {
   const pods = new Set((await podmanNodes(context, cluster)).map(({ pod }) => pod));
-  if (pods.size === 0) return new Set();
   const answer = await capture(context, "podman", ["ps", "--all", "--pod", "--format", "json"]);
   const list = containerListSchema.safeParse(answer.ok ? parseJson(answer.text) : undefined);
-  const own = (list.data ?? []).filter(({ PodName, State }) => pods.has(PodName) && State === "running");
+  const own = (list.data ?? []).filter(
+    ({ PodName, Labels, State }) =>
+      State === "running" && (pods.has(PodName) || Labels?.["homespan.cluster"] === cluster),
+  );
   const ports = own.flatMap(({ Ports }) => Ports ?? []);
   return new Set(
     ports.flatMap(({ host_port: first, range }) =>

@@ -250,7 +250,7 @@ function addProjectVerbs(program: Command): void {
     .option("--prepare", "download or build what is missing")
     .option(
       "--group <group>",
-      "core, bench, test, rehearsal, homelab, guest or mac; may be repeated (default: core)",
+      "core, bench, test, rehearsal, homelab, guest, mac or registry; may be repeated (default: core)",
       collect,
     )
     .addHelpText("after", help(["toolchain", "toolchain --prepare --group bench --yes"]))

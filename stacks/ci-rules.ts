@@ -10,6 +10,7 @@ import type { Rule } from "./schema-check.ts";
 export const ciRules: readonly Rule<CiFields>[] = [
   { needs: ["servers", "datastore"], check: datastoreForServers },
   { needs: ["apiPort", "servers"], check: apiPortsInRange },
+  { needs: ["registryPort", "apiPort", "servers"], check: registryBesideApi },
   { needs: ["nodes", "servers", "agents"], check: knownNodes },
   { needs: ["nodes"], check: eachNode(freeLabels) },
   { needs: ["nodes"], check: eachNode(freeKubeletArguments) },
@@ -34,6 +35,13 @@ function apiPortsInRange({ apiPort, servers }: CiFields): Problem[] {
         },
       ]
     : [];
+}
+
+function registryBesideApi({ registryPort, apiPort, servers }: CiFields): Problem[] {
+  const last = apiPort + servers - 1;
+  if (registryPort === undefined || registryPort < apiPort || registryPort > last) return [];
+  const taken = servers === 1 ? String(apiPort) : `${String(apiPort)} to ${String(last)}`;
+  return [{ field: "registryPort", rule: `be another port than the API's (${taken})`, got: registryPort }];
 }
 
 function knownNodes({ nodes, servers, agents }: CiFields): Problem[] {

@@ -45,6 +45,12 @@ export const ciFields = {
   timeToLive,
   /** Port on 127.0.0.1 of the first server's API; server i has the i-th one from it. */
   apiPort: wholeNumber(1, 65535, "be a port from 1 to 65535").default(6443),
+  /**
+   * Port on 127.0.0.1 of an image registry that every node pulls from.
+   *
+   * @default no registry
+   */
+  registryPort: wholeNumber(1, 65535, "be a port from 1 to 65535").optional(),
   /** What is particular to single nodes, by name. */
   nodes: z.record(z.string(), node, { error: "be a mapping of node names" }).default({}),
   podNetwork,

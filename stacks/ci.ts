@@ -3,13 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { HeadscaleTailnet } from "../components/headscale/headscale-tailnet.ts";
 import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
 import { K3sCluster, type ClusterNode } from "../components/k3s/k3s-cluster.ts";
+import { ClusterRegistry } from "../components/registry/cluster-registry.ts";
 import { k3sImageFor } from "../components/render/k3s-image.ts";
 import { nodeNames, stewardContainer, type Role } from "../components/render/names.ts";
 import type { Restrictions } from "../components/render/restrictions.ts";
 import { PodmanService } from "../components/steward/podman-service.ts";
 import { SiteNetwork } from "../components/steward/site-network.ts";
 import { StewardNode } from "../components/steward/steward-node.ts";
-import { images } from "../components/upstream/images.ts";
+import { images, optionalImages } from "../components/upstream/images.ts";
 import type { CiConfig } from "./ci-config.ts";
 import { endOfLife } from "./duration.ts";
 import { firstObjects } from "./first-objects.ts";
@@ -31,6 +32,8 @@ export interface CiOutputs {
   readonly apiUrl: pulumi.Output<string>;
   /** ISO 8601; null for a cluster without end. */
   readonly expiresAt: pulumi.Output<string | null>;
+  /** What stands in front of the name of an image that was pushed for the nodes, `localhost:5001`; absent without a registry. */
+  readonly registry?: string;
 }
 
 export interface NodeOutput {
@@ -60,7 +63,7 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     },
     {},
   );
-  const nodes = makeHosts(config, machine);
+  const { nodes, registry } = makeHosts(config, machine);
   const joins = (role: Role): ClusterNode[] =>
     nodes
       .filter((node) => node.role === role)
@@ -74,6 +77,7 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     datastore: config.datastore,
     disable: config.disable,
     podRoutes: podRoutesOf(config),
+    registry: registry?.mirror,
   });
   const kubeconfig = firstObjects(clusterName, cluster);
 
@@ -83,12 +87,16 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     kubeconfig,
     apiUrl: cluster.kubeconfig.endpoint,
     expiresAt: identity.createdAt.apply((createdAt) => endOfLife(createdAt, config.timeToLive)),
+    ...(registry === undefined ? {} : { registry: registry.imagePrefix }),
   };
 }
 
 /** Servers in the cloud, agents at home: home reaches the cloud through NAT, the cloud does not reach home. */
-function makeHosts(config: CiConfig, machine: CiMachine): CiNode[] {
-  const { clusterName } = config;
+function makeHosts(
+  config: CiConfig,
+  machine: CiMachine,
+): { readonly nodes: readonly CiNode[]; readonly registry: ClusterRegistry | undefined } {
+  const { clusterName, registryPort: port } = config;
   const network = (site: string, denyFromSubnets: pulumi.Input<string>[] = []): SiteNetwork =>
     new SiteNetwork(site, { clusterName, site, denyFromSubnets: pulumi.all(denyFromSubnets) }, {});
   const wan = network("wan");
@@ -107,6 +115,12 @@ function makeHosts(config: CiConfig, machine: CiMachine): CiNode[] {
     metricsServer: !config.disable.includes("metrics-server"),
     podRoutes: podRoutesOf(config),
   });
+
+  // Both sites reach the wide area, where the control server is as well.
+  const registry =
+    port === undefined
+      ? undefined
+      : new ClusterRegistry("registry", { clusterName, network: wan, port, image: optionalImages.registry });
 
   const common = {
     clusterName,
@@ -133,7 +147,7 @@ function makeHosts(config: CiConfig, machine: CiMachine): CiNode[] {
       host: new StewardNode(nodeName, { ...common, ...place, nodeName, role: "agent" }),
     };
   });
-  return [...servers, ...agents];
+  return { nodes: [...servers, ...agents], registry };
 }
 
 /** What the configuration says about one node. */

@@ -33,6 +33,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
   },
   cloud: {},
   bench: {},
+  registry: {},
   test: {
     shellcheck: "checks the shell scripts",
     xsltproc: "applies the stylesheet of virtual machines as libvirt's provider does",

@@ -1,5 +1,10 @@
 /** What each image is made of. Data only; `images-build.ts` acts on it. */
-import { images, type ImageKey } from "../components/upstream/images.ts";
+import {
+  images,
+  optionalImages,
+  type ImageKey,
+  type OptionalImageKey,
+} from "../components/upstream/images.ts";
 
 /** Images that no cluster runs: those of rehearsals. */
 export const rehearsalImages = {
@@ -7,11 +12,11 @@ export const rehearsalImages = {
   machine: "localhost/homespan/machine:debian_12",
 } as const;
 
-export type BuiltKey = ImageKey | keyof typeof rehearsalImages;
+export type BuiltKey = ImageKey | OptionalImageKey | keyof typeof rehearsalImages;
 
 /** The name an image is built under. */
 export function imageName(key: BuiltKey): string {
-  return { ...images, ...rehearsalImages }[key];
+  return { ...images, ...optionalImages, ...rehearsalImages }[key];
 }
 
 /** How one image is built where it cannot be pulled. */
@@ -74,6 +79,16 @@ export const machineRecipe = (online: boolean): ImageRecipe => ({
   content: "images/machine",
   expectedSeconds: 60,
 });
+
+/** Built only where no registry is reachable, when a stack has a registry of its own. */
+export const registryRecipe: ImageRecipe = {
+  ...standIn("registry"),
+  tools: ["registry"],
+  files: ["images/node/registry/config.yml"],
+  fromBase: [certificates],
+  content: ["registry", "--version"],
+  expectedSeconds: 3,
+};
 
 /** Built only where no registry is reachable. */
 export const standInRecipes: readonly ImageRecipe[] = [

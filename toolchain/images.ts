@@ -5,7 +5,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { baseImages, clusterImages, images, type ImageKey } from "../components/upstream/images.ts";
+import {
+  baseImages,
+  clusterImages,
+  images,
+  optionalImages,
+  type ImageKey,
+} from "../components/upstream/images.ts";
 import { baseOf, prepareBase } from "./images-base.ts";
 import { buildImage, recipeHash, type BuildInputs, type Digests } from "./images-build.ts";
 import { podman, recipeLabel, storedImages, type StoredImage } from "./images-podman.ts";
@@ -13,6 +19,7 @@ import { pullImage } from "./images-pull.ts";
 import {
   imageName,
   machineRecipe,
+  registryRecipe,
   standInRecipes,
   stewardRecipe,
   type ImageRecipe,
@@ -64,8 +71,30 @@ export async function prepareImages(context: ImageContext, pins: ImagePins = ima
  * when it is asked for, so that nobody else waits for it.
  */
 export async function prepareRehearsalImages(context: ImageContext): Promise<ImageRow[]> {
+  return [await ensureBuilt(context, machineRecipe(context.online))];
+}
+
+/** Makes sure that the registry of a cluster has its image, pulled or built. After {@link prepareImages}, as it is built on its base. */
+export async function prepareRegistryImage(
+  context: ImageContext,
+  pins: ImagePins = imagePins,
+): Promise<ImageRow> {
+  const { cache, online } = context;
+  if (!online) return ensureBuilt(context, registryRecipe);
+  const name = optionalImages.registry;
+  const isThere = async (): Promise<boolean> =>
+    isPulled((await storedImages(cache)).get(name), pins[name]?.digest);
+  if (!(await isThere())) {
+    await withLock(join(cache, "images"), "images", async () => {
+      if (!(await isThere())) await pull(context, name, pins);
+    });
+  }
+  return row(context, name, await storedImages(cache));
+}
+
+/** Builds an image of those that not everybody needs, when what is in the store is of another recipe. */
+async function ensureBuilt(context: ImageContext, recipe: ImageRecipe): Promise<ImageRow> {
   const folder = join(context.cache, "images");
-  const recipe = machineRecipe(context.online);
   const name = imageName(recipe.key);
   const digests = await readDigests(folder);
   const hash = await recipeHash(context, inputsOf(context), recipe, digests);
@@ -78,7 +107,7 @@ export async function prepareRehearsalImages(context: ImageContext): Promise<Ima
       await removeReplaced(context.cache);
     });
   }
-  return [row(context, name, await storedImages(context.cache))];
+  return row(context, name, await storedImages(context.cache));
 }
 
 function isWork({ pull, build, save }: Plan): boolean {
@@ -121,23 +150,25 @@ function inputsOf({ cache, machine, online }: ImageContext): BuildInputs {
 }
 
 async function carryOut(context: ImageContext, plan: Plan, pins: ImagePins): Promise<void> {
-  const { cache, reporter, online } = context;
-  for (const name of plan.pull) {
-    const task = reporter.start(`image ${name}`);
-    try {
-      await pullImage(cache, name, pins);
-      task.done();
-    } catch (error) {
-      task.fail(error instanceof Error ? error.message : String(error));
-      throw error;
-    }
-  }
+  const { cache, online } = context;
+  for (const name of plan.pull) await pull(context, name, pins);
   if (!online) await prepareBase(context, plan.stored);
   for (const { recipe, hash } of plan.build) {
     await buildImage(context, inputsOf(context), recipe, hash);
   }
   if (!online) await saveClusterImages(cache);
   await removeReplaced(cache);
+}
+
+async function pull({ cache, reporter }: ImageContext, name: string, pins: ImagePins): Promise<void> {
+  const task = reporter.start(`image ${name}`);
+  try {
+    await pullImage(cache, name, pins);
+    task.done();
+  } catch (error) {
+    task.fail(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
 }
 
 /** Removes images of ours that lost their name to a newer build; one that a container still uses stays until then. */

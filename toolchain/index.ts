@@ -37,8 +37,9 @@ export interface PrepareOptions {
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
   const { reporter } = options;
   const rehearsal = options.groups.includes("rehearsal");
-  // A rehearsal runs everything a cluster does.
-  const groups: readonly Group[] = rehearsal ? [...options.groups, "core"] : options.groups;
+  const registry = options.groups.includes("registry");
+  // A rehearsal runs everything a cluster does, and a registry is one of a cluster's.
+  const groups: readonly Group[] = rehearsal || registry ? [...options.groups, "core"] : options.groups;
   const context = toolContext(options);
   const { machine, cache } = context;
   await ensurePackages({ groups, machine, yes: agreed(options), reporter, cache });
@@ -53,7 +54,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   }
   if (core) {
     if (!online) await context.beforeBuilding();
-    const { prepareImages, prepareRehearsalImages } = await import("./images.ts");
+    const { prepareImages, prepareRegistryImage, prepareRehearsalImages } = await import("./images.ts");
     const imageContext = {
       cache,
       machine,
@@ -63,6 +64,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     };
     images = await prepareImages(imageContext);
     if (rehearsal) images = [...images, ...(await prepareRehearsalImages(imageContext))];
+    if (registry) images = [...images, await prepareRegistryImage(imageContext)];
   }
   return { machine, tools: states.map(rowOf), images, notes: notesFor(states) };
 }

@@ -10,6 +10,7 @@ import type { DownloadPin, ModulesPin, ToolPin } from "./pin-types.ts";
 import { homelabPins } from "./pins-homelab.ts";
 import { kubernetesPins } from "./pins-k3s.ts";
 import { kubeBench } from "./pins-kube-bench.ts";
+import { registry } from "./pins-registry.ts";
 import { rehearsalPins } from "./pins-rehearsal.ts";
 
 /** https://github.com/pulumi/pulumi-command/releases: GoReleaser's names. */
@@ -219,5 +220,6 @@ export const PINS: readonly ToolPin[] = [
   kubernetes,
   ...homelabPins,
   kubeBench,
+  registry,
   ...rehearsalPins,
 ];

@@ -11,7 +11,8 @@ export interface Check {
 
 const gibibyte = 2 ** 30;
 
-type Rule = (facts: Facts) => Check;
+/** Nothing where there is nothing to judge. */
+type Rule = (facts: Facts) => Check | undefined;
 
 const rules: readonly Rule[] = [
   platform,
@@ -27,6 +28,7 @@ const rules: readonly Rule[] = [
   nodeVersion,
   npm,
   ports,
+  registry,
 ];
 
 /** What also a machine must have that only drives others. */
@@ -38,7 +40,7 @@ const drivers: readonly Rule[] = [go, disk, nodeVersion, npm];
  * @param nodes - false for a stack whose nodes stand elsewhere
  */
 export function checkMachine(facts: Facts, nodes = true): Check[] {
-  return (nodes ? rules : drivers).map((rule) => rule(facts));
+  return (nodes ? rules : drivers).map((rule) => rule(facts)).filter((check) => check !== undefined);
 }
 
 function platform({ platform: name, arch, system }: Facts): Check {
@@ -168,12 +170,23 @@ function npm({ npmVersion }: Facts): Check {
   );
 }
 
-function ports({ takenPorts }: Facts): Check {
-  if (takenPorts.length === 0) return ok("apiPort", "the API's ports on 127.0.0.1 are free");
+function ports({ takenPorts, registryPort }: Facts): Check {
+  const taken = takenPorts.filter((port) => port !== registryPort);
+  if (taken.length === 0) return ok("apiPort", "the API's ports on 127.0.0.1 are free");
   return problem(
     "apiPort",
-    `\`apiPort\` must be free, got ${takenPorts.join(", ")} in use by another process`,
+    `\`apiPort\` must be free, got ${taken.join(", ")} in use by another process`,
     "choose another: --set apiPort=16443; who has it: ss -ltnp",
+  );
+}
+
+function registry({ takenPorts, registryPort: port }: Facts): Check | undefined {
+  if (port === undefined) return undefined;
+  if (!takenPorts.includes(port)) return ok("registryPort", "the registry's port on 127.0.0.1 is free");
+  return problem(
+    "registryPort",
+    `\`registryPort\` must be free, got ${String(port)} in use by another process`,
+    "choose another: --set registryPort=15000; who has it: ss -ltnp",
   );
 }
 

@@ -11,27 +11,36 @@ import { checkMachine, describeChecks } from "./checks.ts";
 
 const defaultApiPort = 6443;
 
-/** Ports of the API that this stack will publish and, by its state, does not publish yet. */
+/** Ports of the API, and the registry's, that this stack will publish and, by its state, does not publish yet. */
 export async function portsToCheck(context: Context, stack: string, config: StackFile): Promise<number[]> {
   const first = Number(settingOf(config, "apiPort") ?? defaultApiPort);
   const servers = Number(settingOf(config, "servers") ?? 1);
   // A value that is no number is config's to refuse, with its own words.
   if (!Number.isInteger(first) || first < 1 || first > 65_000 || !Number.isInteger(servers)) return [];
+  const registry = registryPortOf(config);
   const own = new Set<number>();
   for (const { inputs } of await readResources(context.paths, stack)) {
+    own.add(Number(inputs?.["hostPort"]));
     const publish: unknown = inputs?.["publish"];
     if (!Array.isArray(publish)) continue;
     for (const { hostPort } of publish as readonly { hostPort?: unknown }[]) own.add(Number(hostPort));
   }
-  return Array.from({ length: Math.min(servers, 9) }, (_, index) => first + index).filter(
-    (port) => !own.has(port),
-  );
+  const api = Array.from({ length: Math.min(servers, 9) }, (_, index) => first + index);
+  return [...api, ...(registry === undefined ? [] : [registry])].filter((port) => !own.has(port));
+}
+
+/** Undefined for a stack without a registry, and for what is no port: config says that in its own words. */
+function registryPortOf(config: StackFile): number | undefined {
+  const port = Number(settingOf(config, "registryPort") ?? Number.NaN);
+  return Number.isInteger(port) && port >= 1 && port <= 65_535 ? port : undefined;
 }
 
 export async function examineMachine(context: Context, stack: string, config: StackFile): Promise<Check[]> {
   const named: unknown = settingOf(config, "topology");
   const topology = typeof named === "string" ? named : stack;
-  const facts = await context.machine.probe(context, await portsToCheck(context, stack, config));
+  const probed = await context.machine.probe(context, await portsToCheck(context, stack, config));
+  const registryPort = registryPortOf(config);
+  const facts = registryPort === undefined ? probed : { ...probed, registryPort };
   if (!nodesHere(context, topology)) return checkMachine(facts, false);
   if (facts.takenPorts.length === 0) return checkMachine(facts);
   // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.

@@ -41,11 +41,13 @@ export interface Facts {
   readonly nft: boolean;
   readonly nodeVersion: string;
   readonly npmVersion: string | undefined;
-  /** Ports of the API that something else listens on. */
+  /** Ports the stack wants that something else listens on. */
   readonly takenPorts: readonly number[];
+  /** Which of the wanted ports is the registry's; the others are the API's. @default none */
+  readonly registryPort?: number;
 }
 
-/** @param ports the API's ports to look at; those this stack publishes itself are not in it. */
+/** @param ports those to look at; those this stack publishes itself are not in it. */
 export async function probe(context: Context, ports: readonly number[]): Promise<Facts> {
   const { commandExists, detectMachine, diskFreeBytes, findCommand, missingCapabilities } =
     await import("../../toolchain/machine.ts");

@@ -6,6 +6,7 @@ import { Failure } from "../errors.ts";
 import { orderedMachines } from "../machine-nodes.ts";
 import { machineStages } from "../machine-stages.ts";
 import { statusTable, viewCluster } from "../nodes.ts";
+import { pushCommand } from "../registry.ts";
 import { stagesOf } from "../operation.ts";
 import type { Stack } from "../stack.ts";
 import type { StageSummary } from "../stages.ts";
@@ -34,6 +35,7 @@ export async function status(context: Context, stack: Stack): Promise<void> {
         clusterName: outputs.clusterName,
         apiUrl: outputs.apiUrl,
         expiresAt,
+        registry: outputs.registry ?? null,
         ...view,
         ...(others.length === 0 ? {} : { unfinished: others }),
       }),
@@ -41,6 +43,7 @@ export async function status(context: Context, stack: Stack): Promise<void> {
   } else {
     console.out(statusTable(view.nodes));
     console.out(`\n${outputs.apiUrl}${expiresAt === null ? "" : `, expires at ${expiresAt}`}`);
+    if (outputs.registry) console.out(pushCommand(outputs.registry));
     for (const { stage } of view.nodes) if (stage.state !== "done") console.out(describeStage(stage));
     for (const stage of others) console.out(describeStage(stage));
     if (view.problem !== undefined) console.warn(`the API did not answer: ${view.problem}`);

@@ -10,7 +10,16 @@ export interface ToolchainOptions {
   readonly group?: readonly string[];
 }
 
-const groups: readonly Group[] = ["core", "bench", "test", "rehearsal", "homelab", "guest", "mac"];
+const groups: readonly Group[] = [
+  "core",
+  "bench",
+  "test",
+  "rehearsal",
+  "homelab",
+  "guest",
+  "mac",
+  "registry",
+];
 
 /** Drops what Go downloaded and compiled, or with `all` every tool and image archive; stacks stay as they are. */
 export async function cleanToolchain(context: Context, options: { readonly all?: boolean }): Promise<void> {

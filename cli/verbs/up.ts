@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { recordedOutputs } from "../cluster.ts";
+import { pushCommand } from "../registry.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { readResources, stackExists } from "../deployment.ts";
@@ -74,6 +75,7 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
         clusterName: outputs.clusterName,
         apiUrl: outputs.apiUrl,
         expiresAt: outputs.expiresAt ?? null,
+        registry: outputs.registry ?? null,
         nodes,
       }),
     );
@@ -84,7 +86,7 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   context.console.info(
     `\n${verb} ${stack.name}: ${what} in ${duration(applied - ready)} (${duration(Date.now() - started)} with set-up)\n`,
   );
-  showCluster(context, stack, nodes);
+  showCluster(context, stack, nodes, outputs.registry ?? undefined);
 }
 
 /**
@@ -122,7 +124,12 @@ async function unlessRefused<T>(
   }
 }
 
-function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNode[]): void {
+function showCluster(
+  context: Context,
+  stack: Stack,
+  nodes: readonly RecordedNode[],
+  registry: string | undefined,
+): void {
   context.console.out(nodeTable(nodes));
   const suffix = stack.name === defaultTopology ? "" : ` ${stack.name}`;
   const option = stack.name === defaultTopology ? "" : ` --stack ${stack.name}`;
@@ -131,6 +138,7 @@ function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNod
       "",
       `./homespan kubectl${option} get pods -A`,
       `./homespan kubeconfig${suffix} --write kubeconfig.yaml && export KUBECONFIG=$PWD/kubeconfig.yaml`,
+      ...(registry === undefined ? [] : [pushCommand(registry)]),
     ].join("\n"),
   );
 }
@@ -139,7 +147,7 @@ function showCluster(context: Context, stack: Stack, nodes: readonly RecordedNod
 export async function prepareMachine(context: Context, stack: Stack, config: StackFile): Promise<void> {
   requireHealthy(context, await examineMachine(context, stack.name, config));
   requireJoinable(await examineExisting(context, stack.name, config, "new"));
-  const { notes } = await context.machine.prepare(context, groupsFor(context, stack.topology));
+  const { notes } = await context.machine.prepare(context, groupsFor(context, stack.topology, config));
   if (context.console.verbose) for (const note of notes) context.console.info(note);
 }
 

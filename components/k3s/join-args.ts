@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Hardening } from "../render/hardening.ts";
 import type { PodRoutes } from "../render/pod-network.ts";
+import type { RegistryMirror } from "../render/registry.ts";
 import type { ConfigValue } from "../render/yaml.ts";
 import type { Host } from "../shared/host.ts";
 import type { ClusterAnchor } from "./cluster-anchor.ts";
@@ -57,6 +58,12 @@ export interface JoinArgs {
    * @default VXLAN
    */
   readonly podRoutes?: PodRoutes | undefined;
+  /**
+   * The image registry the node pulls from; the same for all nodes of a cluster. A change restarts k3s.
+   *
+   * @default each image comes from the registry in its name
+   */
+  readonly registry?: pulumi.Output<RegistryMirror> | undefined;
 }
 
 /** What a join needs once the cluster answers, to become a member. */

@@ -1,9 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
+import { pathBelowData } from "../render/host-paths.ts";
 import type { JoinConf } from "../render/join-conf.ts";
 import { renderJoin, type JoinFiles } from "../render/join.ts";
 import type { K3sConfig } from "../render/k3s-config.ts";
 import { topologyLabels } from "../render/labels.ts";
 import type { Role } from "../render/names.ts";
+import { renderRegistries } from "../render/registry.ts";
+import { k3sPaths } from "../upstream/k3s.ts";
 import type { ClusterAccess, JoinArgs } from "./join-args.ts";
 import { Membership } from "./membership.ts";
 import { NodeConfig } from "./node-config.ts";
@@ -40,7 +43,12 @@ export function nodeConfig(
       nodeName: host.nodeName,
       transport: host.transport,
       identity: host.identity,
-      files,
+      // Where the registry is, is known once its network is.
+      files:
+        args.registry?.apply((it) => ({
+          ...files,
+          [pathBelowData(host.paths, k3sPaths.registries)]: renderRegistries(it),
+        })) ?? files,
       secretFiles: pulumi.secret(pulumi.all(role.secretFiles)),
       // Known only once the machine has its address; everything else is known at once.
       joinFile: host.externalAddress?.apply((it) => render({ externalAddress: it }).joinFile) ?? joinFile,

@@ -4,6 +4,7 @@ import type { Hardening } from "../render/hardening.ts";
 import type { Snapshots } from "../render/k3s-config.ts";
 import type { SnapshotTarget } from "../render/k3s-snapshots.ts";
 import type { PodRoutes } from "../render/pod-network.ts";
+import type { RegistryMirror } from "../render/registry.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
 import { ClusterAnchor } from "./cluster-anchor.ts";
@@ -49,6 +50,12 @@ export interface K3sClusterArgs {
    */
   readonly podRoutes?: PodRoutes | undefined;
   /**
+   * The image registry every node pulls from.
+   *
+   * @default each image comes from the registry in its name
+   */
+  readonly registry?: pulumi.Output<RegistryMirror> | undefined;
+  /**
    * The bucket that takes a copy of each snapshot. Secret.
    *
    * @default none
@@ -74,14 +81,15 @@ export class K3sCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: K3sClusterArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:k3s:K3sCluster", name, {}, options);
-    const { clusterName, identity, hardening, podRoutes } = args;
+    const { clusterName, identity, hardening, podRoutes, registry } = args;
     const serverHosts = args.servers.map((server) => server.host);
     const peersOf = (host: Host): string[] =>
       serverHosts.filter((server) => server !== host).map((server) => server.fullyQualifiedName);
 
     this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
     const join = (node: ClusterNode): JoinArgs & { readonly identity: ClusterIdentity } => {
-      return { ...node, clusterName, identity, hardening, podRoutes, servers: peersOf(node.host) };
+      const common = { clusterName, identity, hardening, podRoutes, registry };
+      return { ...node, ...common, servers: peersOf(node.host) };
     };
     const servers = args.servers.map((node, index) => {
       const { datastore, snapshots, snapshotTarget, disable = [] } = args;

@@ -21,6 +21,14 @@ export const images = {
 
 export type ImageKey = keyof typeof images;
 
+/** Those that only stacks with such a thing need; nobody else pulls or builds them. */
+export const optionalImages = {
+  /** https://hub.docker.com/_/registry */
+  registry: "docker.io/library/registry:3.1.2",
+} as const;
+
+export type OptionalImageKey = keyof typeof optionalImages;
+
 /** Where the steward starts from: Debian's own image, or the one the toolchain makes with debootstrap. */
 export const baseImages = {
   /** https://hub.docker.com/_/debian */

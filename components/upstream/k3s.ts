@@ -16,6 +16,8 @@ export const k3sPaths = {
   registration: "/etc/rancher/k3s/config.yaml.d/05-registration.yaml",
   /** Where etcd's snapshots are copied to, with the key for it. */
   snapshots: "/etc/rancher/k3s/config.yaml.d/20-snapshots.yaml",
+  /** Where images are pulled from instead of the registry in their name. https://docs.k3s.io/installation/private-registry */
+  registries: "/etc/rancher/k3s/registries.yaml",
   /** flannel's configuration, where it is not the one k3s writes. */
   flannel: "/etc/rancher/k3s/flannel.json",
   /** Ours: where flannel names the network of this node's pods, with `podNetwork: routes`. */

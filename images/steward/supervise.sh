@@ -149,6 +149,7 @@ supervise_again() {
 supervise_inputs() {
   SUPERVISE_INPUTS=$(sha256sum "$BOOT_DATA/join.conf" "$BOOT_DATA"/steward/children/*.args \
     "$BOOT_DATA/etc/rancher/k3s/config.yaml" "$BOOT_DATA/etc/rancher/k3s/config.yaml.d/10-address.yaml" \
+    "$BOOT_DATA/etc/rancher/k3s/registries.yaml" \
     "$BOOT_DATA/rancher/k3s/agent/pod-subnet" 2>/dev/null)
 }
 

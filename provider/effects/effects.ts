@@ -17,6 +17,7 @@ import { patientKubernetes } from "./patient-kubernetes.ts";
 import { type PodmanServices, SystemPodmanServices } from "./podman-service.ts";
 import { type Podman, PodmanProgram } from "./podman.ts";
 import { runProcess } from "./process.ts";
+import { LoopbackRegistries, type Registries } from "./registries.ts";
 import { type Ssh, SshConnections } from "./ssh.ts";
 import { type Tailnets, tailnetsOf } from "./tailnets.ts";
 import { TailscaleHttpApi } from "./tailscale-api.ts";
@@ -28,6 +29,7 @@ import { type Clock, systemClock } from "./wait.ts";
 export interface Effects {
   readonly podman: Podman;
   readonly services: PodmanServices;
+  readonly registries: Registries;
   readonly firewall: Firewall;
   readonly nodes: NodeAccess;
   readonly ssh: Ssh;
@@ -57,6 +59,7 @@ export function systemEffects(): Effects {
   return {
     podman,
     services: new SystemPodmanServices(systemClock),
+    registries: new LoopbackRegistries(),
     firewall: nftables(runProcess),
     nodes: nodeAccess(podman, ssh),
     ssh,

@@ -38,6 +38,8 @@ export const objectNames = {
   steward: (cluster: string, node: string): string => `${podName(cluster, node)}-steward`,
   headscale: (cluster: string): string => clusterObjectName(cluster, "headscale"),
   headscaleVolume: (cluster: string): string => clusterObjectName(cluster, "headscale-data"),
+  registry: (cluster: string): string => clusterObjectName(cluster, "registry"),
+  registryVolume: (cluster: string): string => clusterObjectName(cluster, "registry-data"),
   firewallTable: (cluster: string, site: string): string =>
     `homespan_${cluster}_${site}`.replaceAll(/[^a-zA-Z0-9]/g, "_"),
 } as const;

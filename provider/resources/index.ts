@@ -17,6 +17,7 @@ import { machineBoot } from "./machine-boot.ts";
 import { membership } from "./membership.ts";
 import { nodeConfig } from "./node-config.ts";
 import { podmanService } from "./podman-service.ts";
+import { registryServer } from "./registry-server.ts";
 import { serverTurns } from "./server-turns.ts";
 import { siteNetwork } from "./site-network.ts";
 import { sshKey } from "./ssh-key.ts";
@@ -48,6 +49,7 @@ export function allResources(effects: Effects): readonly Resource[] {
     membership(effects),
     nodeConfig(effects, turns),
     podmanService(effects),
+    registryServer(effects),
     siteNetwork(effects),
     sshKey(),
     stewardLogin(effects, turns),

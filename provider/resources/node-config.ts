@@ -12,7 +12,9 @@ import type { ServerTurns } from "./server-turns.ts";
 type Settings = z.output<typeof nodeConfigInputs>;
 
 /** The files of the join layer for which the node makes k3s start again (boot/config.sh, config_checksum). */
-const K3S_CONFIG = ["etc/rancher/k3s/config.yaml", "etc/rancher/k3s/config.yaml.d/20-snapshots.yaml"];
+const K3S_CONFIG = ["config.yaml", "config.yaml.d/20-snapshots.yaml", "registries.yaml"].map(
+  (name) => `etc/rancher/k3s/${name}`,
+);
 
 export function nodeConfig({ nodes, restoring }: Effects, turns: ServerTurns) {
   /** The order a server has not been given yet. It is no file of the join layer: the server removes it when it is done. */

@@ -52,7 +52,7 @@ describe.concurrent("the kernel's settings", () => {
 });
 
 test.concurrent(
-  "another text of what the API server reads is another configuration, which restarts k3s",
+  "another text of what k3s or its API server reads at the start is another configuration, which restarts k3s",
   async ({ expect }) => {
     using node = new Machine();
     node.joinFiles();
@@ -62,12 +62,12 @@ test.concurrent(
       return (await execa("dash", args, { env: { BOOT_DATA: node.data } })).stdout;
     };
     const seen = [await checksum()];
-    for (const name of ["admission", "audit-policy", "admission"]) {
+    for (const name of ["admission", "audit-policy", "registries", "admission", "registries"]) {
       node.put(`data/etc/rancher/k3s/${name}.yaml`, `text: ${seen.length.toString()}\n`);
       seen.push(await checksum());
       expect(await checksum()).toBe(seen.at(-1));
     }
-    expect(new Set(seen).size).toBe(4);
+    expect(new Set(seen).size).toBe(6);
     for (const sum of seen) expect(sum).toMatch(/^[0-9a-f]{64}$/);
   },
 );

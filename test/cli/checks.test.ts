@@ -3,6 +3,7 @@ import { checkMachine, describeChecks } from "../../cli/doctor/checks.ts";
 import { examineMachine, portsToCheck } from "../../cli/doctor/machine.ts";
 import type { Facts } from "../../cli/doctor/probes.ts";
 import { groupsFor } from "../../cli/needs.ts";
+import type { StackFile } from "../../cli/settings.ts";
 import { prepareStack } from "../../cli/state.ts";
 import { healthy, makeBed, withCluster } from "./bed.ts";
 
@@ -36,6 +37,13 @@ const cases: readonly (readonly [string, Partial<Facts>, "notice" | "problem", R
   ["node", { nodeVersion: "20.20.2" }, "problem", /24 or newer here, got 20\.20\.2/, /\.\/homespan/],
   ["npm", { npmVersion: undefined }, "notice", /not on PATH/, /Node 20/],
   ["apiPort", { takenPorts: [6443, 6444] }, "problem", /`apiPort`.*6443, 6444 in use/, /--set apiPort/],
+  [
+    "registryPort",
+    { takenPorts: [5001], registryPort: 5001 },
+    "problem",
+    /`registryPort`.*5001 in use/,
+    /--set registryPort/,
+  ],
 ];
 
 describe("every check", () => {
@@ -85,6 +93,9 @@ test("what a stack needs of this machine follows from where its nodes stand", as
     expect(groupsFor(bed.context, "ci")).toEqual(["core"]);
     expect(groupsFor(bed.context, "lightsail")).toEqual(["cloud"]);
     expect(groupsFor(rehearsed.context, "lightsail")).toEqual(["core"]);
+    const registry = { config: { "homespan:registryPort": 5001 } };
+    expect(groupsFor(bed.context, "ci", registry)).toEqual(["core", "registry"]);
+    expect(groupsFor(bed.context, "ci", { config: {} })).toEqual(["core"]);
     const names = async ({ context }: typeof bed, config: object): Promise<string[]> =>
       (await examineMachine(context, "pr-7", { config: { ...config } })).map(({ name }) => name);
     expect(await names(bed, { "homespan:topology": "lightsail" })).not.toContain("podman");
@@ -104,6 +115,9 @@ test("the ports of all servers are looked at, but not those the stack has", asyn
     await prepareStack(bed.context, { name: "ci", topology: "ci" }, []);
     expect(await portsToCheck(bed.context, "ci", config)).toEqual([6444, 6445]);
     expect(await portsToCheck(bed.context, "ci", { config: { "homespan:apiPort": "none" } })).toEqual([]);
+    const withRegistry = (port: unknown): StackFile => ({ config: { "homespan:registryPort": port } });
+    expect(await portsToCheck(bed.context, "ci", withRegistry(5001))).toEqual([5001]);
+    expect(await portsToCheck(bed.context, "ci", withRegistry("none"))).toEqual([]);
   } finally {
     bed.remove();
   }

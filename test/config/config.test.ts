@@ -154,6 +154,7 @@ test("defaults", () => {
     k3sVersion: "v1.35.1+k3s1",
     apiPort: 6443,
   });
+  expect(checkCiConfig(settingsOf("ci", {})).config?.registryPort).toBeUndefined();
   expect(checkCiConfig(settingsOf("ci", { "homespan:servers": "3" })).config?.datastore).toBe("etcd");
 });
 

@@ -6,6 +6,7 @@ import { HeadscaleRest } from "../../provider/effects/headscale-rest.ts";
 import { HeadscaleProgram } from "../../provider/effects/headscale.ts";
 import { nodeAccess } from "../../provider/effects/node-access.ts";
 import { patientKubernetes } from "../../provider/effects/patient-kubernetes.ts";
+import type { Registries } from "../../provider/effects/registries.ts";
 import type { PodmanServices } from "../../provider/effects/podman-service.ts";
 import { SshConnections } from "../../provider/effects/ssh.ts";
 import { userLogins } from "../../provider/effects/user-keys.ts";
@@ -72,6 +73,16 @@ export class FakeServices implements PodmanServices {
   }
 }
 
+/** Registries answer unless they are told not to. */
+export class FakeRegistries implements Registries {
+  silent = false;
+  readonly asked: number[] = [];
+  answer(port: number): Promise<boolean> {
+    this.asked.push(port);
+    return Promise.resolve(!this.silent);
+  }
+}
+
 export class Harness extends ProviderClient {
   readonly podman = new FakePodman();
   readonly kubernetes = new FakeKubernetes();
@@ -83,6 +94,7 @@ export class Harness extends ProviderClient {
   imageFolder = "/nowhere";
   readonly firewall = new FakeFirewall();
   readonly services = new FakeServices();
+  readonly registries = new FakeRegistries();
   readonly clock = new FakeClock();
   readonly headscale = new FakeHeadscale();
   readonly operators = new FakeOperators();
@@ -107,6 +119,7 @@ export class Harness extends ProviderClient {
     const effects: Effects = {
       podman: this.podman,
       services: this.services,
+      registries: this.registries,
       firewall: this.firewall,
       nodes: nodeAccess(this.podman, this.ssh),
       ssh: this.ssh,

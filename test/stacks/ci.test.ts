@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { checkCiConfig, type CiConfig } from "../../stacks/ci-config.ts";
 import { ciStack, type CiMachine } from "../../stacks/ci.ts";
 import { prepared, secrets } from "../components/support/prepared.ts";
@@ -38,8 +39,36 @@ test("three servers and two agents: the whole tree", async () => {
   expect(tree(await run({ servers: "3" }))).toMatchSnapshot();
 });
 
+test("with a registry: the whole tree", async () => {
+  expect(tree(await run({ registryPort: "5001" }))).toMatchSnapshot();
+});
+
+test("every node pulls from the registry, which stands where both sites reach it", async () => {
+  const { find, ofType, outputs } = await run({ registryPort: "5001" });
+  expect(find("homespan:index:RegistryServer", "registry-server").inputs).toMatchObject({
+    ...{ clusterName: "ci", networkName: "homespan-ci-wan", address: "10.90.0.11", hostPort: 5001 },
+    image: "docker.io/library/registry:3.1.2",
+  });
+  const configs = ofType("homespan:index:NodeConfig");
+  expect(configs).toHaveLength(3);
+  for (const { inputs, name } of configs) {
+    const files = inputs["files"] as Record<string, string>;
+    expect(parse(files["etc/rancher/k3s/registries.yaml"] ?? ""), name).toEqual({
+      mirrors: { "localhost:5001": { endpoint: ["http://10.90.0.11:5000"] } },
+    });
+    expect(files, name).toHaveProperty(["etc/rancher/k3s/config.yaml"]);
+  }
+  expect(outputs).toMatchObject({ registry: "localhost:5001" });
+});
+
+test("a registry changes files of the nodes alone: no machine is made anew for it", async () => {
+  const inputs = ({ ofType }: Recording): string =>
+    JSON.stringify(ofType("homespan:index:StewardNode").map((it) => it.inputs));
+  expect(inputs(await run({ registryPort: "5001" }))).toBe(inputs(await run()));
+});
+
 test("no secret is in any input outside a secret, and what carries one is marked", async () => {
-  const { registrations, find } = await run({ servers: "3" });
+  const { registrations, find } = await run({ servers: "3", registryPort: "5001" });
   for (const registration of registrations) {
     const inputs = JSON.stringify(registration.inputs);
     for (const secret of Object.values(secrets)) {

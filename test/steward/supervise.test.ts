@@ -82,6 +82,24 @@ describe.concurrent("supervision", { timeout: 120_000 }, () => {
     expect(after(world, "event remove steward/k3s.stopped")).toEqual(["start k3s"]);
   });
 
+  test("a registry that comes, moves and goes restarts k3s each time, and nothing else", async ({
+    expect,
+  }) => {
+    using world = readyNode()
+      .set("registry", "mirrors: { a: { endpoint: [http://10.0.0.11:5000] } }\n")
+      .set("moved", "mirrors: { a: { endpoint: [http://10.0.9.11:5000] } }\n")
+      .at(6, "put registry etc/rancher/k3s/registries.yaml")
+      .at(20, "put moved etc/rancher/k3s/registries.yaml")
+      .at(34, "remove etc/rancher/k3s/registries.yaml");
+    await world.run(50);
+    const events = world.acts().filter((act) => act.startsWith("event "));
+    expect(events).toHaveLength(3);
+    const again = ["stop k3s", "start k3s"];
+    expect(after(world, events[0] ?? "", events[1])).toEqual(again);
+    expect(after(world, events[1] ?? "", events[2])).toEqual(again);
+    expect(after(world, events[2] ?? "")).toEqual(again);
+  });
+
   test("a steward that starts again leaves running children alone", async ({ expect }) => {
     using world = readyNode();
     await world.run(20);

@@ -14,9 +14,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { baseImages, images } from "../../components/upstream/images.ts";
+import { baseImages, images, optionalImages } from "../../components/upstream/images.ts";
 import { baseOf } from "../../toolchain/images-base.ts";
-import { clusterImagesFolder, prepareImages, prepareRehearsalImages } from "../../toolchain/images.ts";
+import {
+  clusterImagesFolder,
+  prepareImages,
+  prepareRegistryImage,
+  prepareRehearsalImages,
+} from "../../toolchain/images.ts";
 import { stewardRevision } from "../../toolchain/steward-revision.ts";
 import type { ImageContext, ImageRow } from "../../toolchain/types.ts";
 
@@ -68,6 +73,7 @@ function makeBare(): void {
     "coredns",
     "runc",
     "containerd-shim-runc-v2",
+    "registry",
   ]) {
     executable(join(tools, tool), `#!/bin/sh\necho "${tool} 1.0"\n`);
   }
@@ -259,5 +265,39 @@ describe("the machine of a rehearsal", () => {
     expect(builds[0]).toContain(`--build-arg=BASE=${baseImages.built}`);
     expect(contextOf(machine)).toContain("images/machine/scripts/setup");
     expect(contextOf(machine)).toContain("cni/bridge");
+  });
+});
+
+describe("the registry of a cluster", () => {
+  const name = optionalImages.registry;
+  beforeEach(() => {
+    copyOf(made);
+  });
+
+  it("is built only when it is asked for, from its program and the CAs, and once", async () => {
+    expect(calls().some((call) => call.includes(name))).toBe(false);
+
+    const row = await prepareRegistryImage(context);
+    await prepareRegistryImage(context);
+
+    expect(row).toEqual({ name, source: "built", path: null, size: 7 });
+    const builds = calls().filter((call) => call.startsWith("build") && call.includes(name));
+    expect(builds).toHaveLength(1);
+    expect(contextOf(name)).toEqual([
+      "base/etc/ssl/certs/ca-certificates.crt",
+      "bin/registry",
+      "images/node/registry/config.yml",
+    ]);
+  });
+
+  it("is pulled, once, where registries are reached, also in place of one that was built", async () => {
+    await prepareRegistryImage(context);
+    writeFileSync(join(store, "calls"), "");
+
+    const row = await prepareRegistryImage({ ...context, online: true });
+    await prepareRegistryImage({ ...context, online: true });
+
+    expect(row).toMatchObject({ name, source: "registry" });
+    expect(calls().filter((call) => /^(?:pull|build)/u.test(call))).toEqual([`pull --quiet ${name}`]);
   });
 });

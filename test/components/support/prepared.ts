@@ -88,6 +88,12 @@ export const prepared: Prepared = {
     caCertificate: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     running: true,
   }),
+  "homespan:index:RegistryServer": ({ clusterName, address }) => ({
+    container: `homespan-${text(clusterName)}-registry`,
+    volume: `homespan-${text(clusterName)}-registry-data`,
+    endpoint: `http://${text(address)}:5000`,
+    running: true,
+  }),
   "homespan:index:HeadscaleUser": () => ({ userId: "3", made: true }),
   "homespan:index:HeadscalePolicy": () => ({ found: "0f" }),
   "homespan:index:HeadscaleKey": () => ({ keyId: "7", key: secrets.authKey }),

@@ -1,0 +1,138 @@
+/**
+ * The image registry of a ci stack: what is pushed on this machine runs on both sites under the same name, a registry that was
+ * removed comes back with what was pushed. Run: ./homespan test --long registry
+ */
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { images } from "../../components/upstream/images.ts";
+import { Cluster, changesNothing } from "../e2e/support/cluster.ts";
+import { run } from "../e2e/support/command.ts";
+import { objectsOf, podman } from "../e2e/support/podman.ts";
+import { timed } from "../e2e/support/report.ts";
+import { eventually } from "../e2e/support/wait.ts";
+
+const apiPort = 17643;
+const ports = [17651, 17652] as const;
+const nodes = ["server-1", "agent-1"];
+const greeting = `greeting-${String(process.pid)}`;
+const cluster = new Cluster({ name: "reg", apiPort, settings: { agents: 1, registryPort: ports[0] } });
+
+const nameAt = (port: number): string => `localhost:${String(port)}/greeting:1`;
+
+afterAll(async () => {
+  await cluster.cleanUp();
+  await podman(["rmi", "--force", nameAt(ports[0])], { mayFail: true });
+});
+
+/** What the registry holds of the image, by its content. */
+async function digestAt(port: number): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${String(port)}/v2/greeting/manifests/1`, {
+    headers: {
+      accept:
+        "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json",
+    },
+  });
+  expect(answer.status).toBe(200);
+  return answer.headers.get("docker-content-digest") ?? "";
+}
+
+interface RunningPod {
+  readonly spec: { readonly nodeName: string };
+  readonly status: { readonly containerStatuses?: readonly { readonly imageID: string }[] };
+}
+
+/** One pod on each node, which must fetch the image; each says the greeting. */
+async function runOnBothSites(step: string, image: string, digest: string): Promise<void> {
+  const names = nodes.map((node) => `${step}-${node}`);
+  const items = nodes.map((nodeName, index) => ({
+    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: names[index] } },
+    spec: {
+      ...{ nodeName, terminationGracePeriodSeconds: 0, tolerations: [{ operator: "Exists" }] },
+      containers: [{ name: "greeting", image, imagePullPolicy: "Always" }],
+    },
+  }));
+  const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+  await cluster.kubectl(["apply", "-f", "-"], { input });
+  const pods = names.map((name) => `pod/${name}`);
+  await timed(`${step}: pods on both sites run ${image}`, () =>
+    cluster.kubectl(["wait", "--for=condition=Ready", "--timeout=50s", ...pods]),
+  );
+  for (const name of names) {
+    const pod = JSON.parse(await cluster.kubectl(["get", "pod", name, "-o", "json"])) as RunningPod;
+    expect(pod.status.containerStatuses?.[0]?.imageID, name).toContain(digest);
+    expect((await cluster.kubectl(["logs", name])).trim(), name).toBe(greeting);
+  }
+  await cluster.kubectl(["delete", "--now", ...pods]);
+}
+
+test("a port that is taken is named before anything is made", async () => {
+  const server = createServer();
+  server.listen(ports[0], "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const args = ["--set", `apiPort=${String(apiPort)}`, "--set", `registryPort=${String(ports[0])}`];
+    const done = await cluster.homespan("up", args, { mayFail: true });
+    expect(done.code).toBe(2);
+    expect(done.output).toContain(`\`registryPort\` must be free, got ${String(ports[0])} in use`);
+    expect(await objectsOf(cluster.name)).toEqual([]);
+  } finally {
+    server.close();
+  }
+});
+
+test("up makes it, and says how images get into it", async () => {
+  const done = await cluster.up("one server, one agent, a registry");
+  const command = `podman push --tls-verify=false localhost:${String(ports[0])}/NAME:TAG`;
+  expect(done.output).toContain(command);
+  expect((await cluster.homespan("status")).output).toContain(command);
+  cluster.usable = true;
+});
+
+describe("a running registry", () => {
+  let digest = "";
+  beforeEach((context) => {
+    context.skip(!cluster.usable, "the cluster did not come up");
+  });
+
+  test("what is pushed by the printed command runs on both sites, under the same name", async () => {
+    const command = JSON.stringify(["sh", "-c", `echo ${greeting}; exec sleep 3600`]);
+    const recipe = `FROM ${images.busybox}\nCMD ${command}\n`;
+    const image = nameAt(ports[0]);
+    await podman(["build", "--pull=never", "--quiet", "--tag", image, "--file", "-"], { input: recipe });
+    const said = (await cluster.homespan("status")).output;
+    const printed = /^podman push .*?(?= {2,}#)/m.exec(said)?.[0] ?? "";
+    await run("sh", ["-c", printed.replace("NAME:TAG", "greeting:1")]);
+    digest = await digestAt(ports[0]);
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    await runOnBothSites("pushed", image, digest);
+  });
+
+  test("a second up changes nothing", async () => {
+    expect(changesNothing(await cluster.preview())).toBe(true);
+  });
+
+  test("stopped by hand, it is found by a preview; removed by hand, up brings it back with what was pushed", async () => {
+    const container = `homespan-${cluster.name}-registry`;
+    await podman(["stop", "--time=2", container]);
+    expect((await cluster.preview())["update"]).toBe(1);
+    await podman(["rm", "--force", container]);
+    await cluster.up("the registry again");
+    expect(await digestAt(ports[0])).toBe(digest);
+    await runOnBothSites("healed", nameAt(ports[0]), digest);
+  });
+
+  test("another port is another name for the nodes, whose k3s starts again for it", async () => {
+    await cluster.up("another registry port", { registryPort: ports[1] });
+    expect(await digestAt(ports[1])).toBe(digest);
+    await eventually("both nodes know the new name", 90, () =>
+      runOnBothSites("moved", nameAt(ports[1]), digest),
+    );
+    expect(changesNothing(await cluster.preview())).toBe(true);
+  });
+
+  test("destroy takes it, and what was pushed", async () => {
+    await cluster.destroy("with a registry");
+    expect(await objectsOf(cluster.name)).toEqual([]);
+  });
+});
