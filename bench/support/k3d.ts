@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { k3dMachineArguments } from "../../components/render/k3d.ts";
 import { detectMachine } from "../../toolchain/machine.ts";
 import { pause, run } from "./command.ts";
 import type { Finished } from "./command.ts";
@@ -24,12 +25,14 @@ const restriction = `version = 3
 `;
 
 export class K3dCluster {
-  readonly #name = "hs-bench";
-  readonly #network = "hs-bench-k3d";
+  readonly #name: string;
+  readonly #network: string;
   readonly #folder: string;
   #service: ChildProcess | undefined;
 
-  constructor() {
+  constructor(name = "hs-bench", network = `${name}-k3d`) {
+    this.#name = name;
+    this.#network = network;
     this.#folder = mkdtempSync(join(tmpdir(), "homespan-bench-k3d-"));
   }
 
@@ -54,7 +57,7 @@ export class K3dCluster {
   #restrictions(): string[] {
     const machine = detectMachine();
     const args: string[] = [];
-    if (machine.cgroup === "v1") args.push("--k3s-arg", "--kubelet-arg=fail-cgroupv1=false@all:*");
+    args.push(...k3dMachineArguments({ rootless: !machine.root, cgroupV1: machine.cgroup === "v1" }));
     if (!machine.sysResource) {
       const template = join(this.#folder, "config-v3.toml.tmpl");
       const imported = join(this.#folder, "restricted.toml");
@@ -69,7 +72,18 @@ export class K3dCluster {
     return args;
   }
 
-  async #k3d(args: readonly string[]): Promise<Finished> {
+  /** What every machine has to say beside the topology: the node's image, and images for pods where no registry is reached. */
+  machineArguments(): string[] {
+    const clusterImages = process.env["HOMESPAN_CLUSTER_IMAGES"];
+    return [
+      ...["--image", images.node],
+      ...(clusterImages === undefined ? [] : ["--volume", `${clusterImages}:${imagesDirectory}@all`]),
+      ...this.#restrictions(),
+    ];
+  }
+
+  /** `k3d ...` on this service. */
+  async k3d(args: readonly string[]): Promise<Finished> {
     return run("k3d", args, {
       env: {
         DOCKER_HOST: `unix://${this.#socket}`,
@@ -82,19 +96,17 @@ export class K3dCluster {
 
   /** One server and so many agents, no load balancer, the same components disabled, labelled like the ci stack's sites. */
   async create(agents: number, disable: readonly string[]): Promise<Finished> {
-    const clusterImages = process.env["HOMESPAN_CLUSTER_IMAGES"];
     const count = agents.toString();
-    return this.#k3d([
+    return this.k3d([
       "cluster",
       "create",
       this.#name,
-      ...["--image", images.node, "--servers", "1", "--agents", count, "--no-lb", "--network", this.#network],
+      ...["--servers", "1", "--agents", count, "--no-lb", "--network", this.#network],
       ...["--kubeconfig-update-default=false", "--kubeconfig-switch-context=false", "--wait"],
       ...["--k3s-arg", `--disable=${disable.join(",")}@server:*`],
       ...["--k3s-node-label", "homespan.dev/site=cloud@server:*"],
       ...(agents > 0 ? ["--k3s-node-label", "homespan.dev/site=home@agent:*"] : []),
-      ...(clusterImages === undefined ? [] : ["--volume", `${clusterImages}:${imagesDirectory}@all`]),
-      ...this.#restrictions(),
+      ...this.machineArguments(),
     ]);
   }
 
@@ -105,7 +117,7 @@ export class K3dCluster {
   }
 
   async remove(): Promise<Finished> {
-    return this.#k3d(["cluster", "delete", this.#name]);
+    return this.k3d(["cluster", "delete", this.#name]);
   }
 
   /** Ends the service and removes network and files. The images stay: they are the cache. */

@@ -57,7 +57,7 @@ function root({ root: isRoot }: Facts): Check {
   return problem(
     "root",
     "nodes need root: privileged containers, nftables, /dev/net/tun",
-    "sudo -E ./homespan up",
+    "sudo -E ./homespan up; for nodes without root see docs/podman.md",
   );
 }
 

@@ -4,6 +4,7 @@ import { describeChecks } from "../doctor/checks.ts";
 import { examineExisting } from "../doctor/existing.ts";
 import { examineHome } from "../doctor/home.ts";
 import { examineMachine } from "../doctor/machine.ts";
+import { examineRootless } from "../doctor/rootless.ts";
 import { indent } from "../console.ts";
 import { Failure, InputError } from "../errors.ts";
 import { fixFor, serviceWords } from "../fixes.ts";
@@ -19,11 +20,12 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
   const config = await composeConfig(context.paths, stack, settings, "last");
   const named = settingOf(config, "topology");
   const topology = typeof named === "string" ? named : stack.topology;
-  const [own, home, existing, account, nodes, last] = await Promise.all([
+  const [own, home, existing, account, rootless, nodes, last] = await Promise.all([
     examineMachine(context, stack.name, config),
     examineHome(context, config),
     examineExisting(context, stack.name, config, "all"),
     examineAccount(context, topology, config),
+    topology === "ci" ? examineRootless(context) : [],
     stagesOf(context, stack.name),
     lastRun(context.paths, stack.name),
   ]);
@@ -37,10 +39,22 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
   if (context.console.json) {
     const healthy = problems + failed === 0;
     context.console.out(
-      JSON.stringify({ stack: stack.name, healthy, machine, account, nodes, lastRun: last ?? null }),
+      JSON.stringify({
+        stack: stack.name,
+        healthy,
+        machine,
+        account,
+        rootless,
+        nodes,
+        lastRun: last ?? null,
+      }),
     );
   } else {
     context.console.out(describeChecks([...machine, ...account]));
+    // What is wrong here keeps no stack from coming up.
+    if (rootless.length > 0) {
+      context.console.out(`\nPodman without root, for k3d (docs/podman.md):\n${describeChecks(rootless)}`);
+    }
     if (nodes.length > 0) context.console.out(`\n${nodes.map(describeStage).join("\n")}`);
     if (last !== undefined && untold.length > 0) {
       context.console.out(`\n${describeRun({ ...last, errors: untold }, stack.name)}`);
