@@ -126,9 +126,14 @@ export class Rehearsal {
     await rm(join(this.folder, joinedFolder, stack), { force: true });
   }
 
-  /** What `limactl list` and `limactl disk list` still show. */
-  leftOnMacs(): Promise<readonly string[]> {
-    return leftOnMacs(this.folder);
+  /**
+   * What `limactl list` and `limactl disk list` still show, as `Lima disk home-agent-1-data on imac`.
+   *
+   * @param names - of what is looked for; the others are another stack's. @default everything
+   */
+  async leftOnMacs(names?: ReadonlySet<string>): Promise<readonly string[]> {
+    const left = (await leftOnMacs(this.folder)).filter(({ name }) => names?.has(name) ?? true);
+    return left.map(({ kind, name, mac }) => `${kind} ${name} on ${mac}`);
   }
 
   /**

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
-import { readResources } from "../deployment.ts";
+import { readResources, type Resource } from "../deployment.ts";
 import { toolEnvironment } from "../environment.ts";
 import { Failure, InputError } from "../errors.ts";
 import { recover } from "../operation.ts";
@@ -166,9 +166,12 @@ async function destroy(
     return;
   }
   const environment = await resumed(context, rehearsal);
+  let names: ReadonlySet<string> = new Set();
   if (environment !== undefined) {
     const inside = contextOf(context, rehearsal, environment);
-    if ((await readResources(inside.paths, stack.name)).length > 0) {
+    const resources = await readResources(inside.paths, stack.name);
+    names = limaNames(resources);
+    if (resources.length > 0) {
       // The lock of a run that was killed would stop what comes next.
       await recover(inside, stack.name);
       // A disk is protected, as its data would be lost: here there is none.
@@ -178,7 +181,8 @@ async function destroy(
     const { destroy: destroyStack } = await import("./destroy.ts");
     await destroyStack(inside, stack, { timeoutMinutes });
   }
-  const left = joins === undefined ? await rehearsal.ordered() : await rehearsal.leftOnMacs();
+  // Of a Mac that two stacks have machines on, what this one had.
+  const left = joins === undefined ? await rehearsal.ordered() : await rehearsal.leftOnMacs(names);
   if (joins !== undefined) await rehearsal.leave(stack.name);
   else {
     await rehearsal.end();
@@ -190,6 +194,14 @@ async function destroy(
   if (left.length > 0) {
     throw new Failure(`destroy left this in the rehearsal's books:\n${left.join("\n")}`, { left });
   }
+}
+
+/** Of virtual machines and disks on a Mac, as Lima knows them. */
+function limaNames(resources: readonly Resource[]): ReadonlySet<string> {
+  const lima = resources.filter(({ type }) => /^homespan:index:Lima(Vm|Disk)$/.test(type));
+  return new Set(
+    lima.flatMap(({ inputs }) => (typeof inputs?.["name"] === "string" ? [inputs["name"]] : [])),
+  );
 }
 
 /** The stack is destroyed with the help of its clouds; where those do not come back, what they kept goes with them. */

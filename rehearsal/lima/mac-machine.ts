@@ -101,20 +101,27 @@ export async function removeEmptyMacs(folder: string, effects: WorldEffects = wo
   }
 }
 
-/** What `limactl list` and `limactl disk list` would show, on all Macs: `Lima disk home-agent-1-data on imac`. */
-export async function leftOnMacs(folder: string): Promise<readonly string[]> {
+/** A virtual machine or a disk on a Mac. */
+export interface LeftOnMac {
+  readonly kind: "virtual machine" | "Lima disk";
+  readonly name: string;
+  readonly mac: string;
+}
+
+/** What `limactl list` and `limactl disk list` would show, on all Macs. */
+export async function leftOnMacs(folder: string): Promise<readonly LeftOnMac[]> {
   const machines = await macMachines(folder);
   return (await Promise.all(machines.map((machine) => leftOn(folder, machine)))).flat();
 }
 
-async function leftOn(folder: string, machine: string): Promise<readonly string[]> {
-  const name = machine.slice(macMachine("").length);
-  const { home } = macFolders(folder, name);
+async function leftOn(folder: string, machine: string): Promise<readonly LeftOnMac[]> {
+  const mac = machine.slice(macMachine("").length);
+  const { home } = macFolders(folder, mac);
   const names = async (path: string): Promise<string[]> =>
     (await readdir(path).catch(() => [])).filter((it) => /^[^._]/.test(it)).sort();
   return [
-    ...(await names(home)).map((it) => `virtual machine ${it} on ${name}`),
-    ...(await names(join(home, "_disks"))).map((it) => `Lima disk ${it} on ${name}`),
+    ...(await names(home)).map((name) => ({ kind: "virtual machine", name, mac }) as const),
+    ...(await names(join(home, "_disks"))).map((name) => ({ kind: "Lima disk", name, mac }) as const),
   ];
 }
 

@@ -3,7 +3,17 @@
  * in a folder in the place of the root directory. Its virtual machines are SSH servers.
  */
 import { execa } from "execa";
-import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type HypervisorServer, serveHypervisor } from "../../../rehearsal/lima/hypervisor-server.ts";
 import { fillImageCache } from "../../../rehearsal/lima/images.ts";
@@ -60,6 +70,9 @@ export class RehearsedMac implements Macs {
     const { stdout } = await this.limactl(["list", "--quiet"]);
     for (const name of stdout.split("\n").filter(Boolean)) await this.limactl(["delete", "--force", name]);
     await this.#server?.close();
+    // Of Lima's own network: it ends with its last machine, but where that was not to be deleted.
+    const network = join(this.home, ".lima/_networks/user-v2/usernet_user-v2.pid");
+    if (existsSync(network)) await execa("kill", [readFileSync(network, "utf8").trim()], { reject: false });
     rmSync(this.home, { recursive: true, force: true });
   }
 

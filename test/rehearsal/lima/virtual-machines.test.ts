@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { leftOnMacs, macName, removeEmptyMacs, startMac } from "../../../rehearsal/lima/mac-machine.ts";
 import { limaGuests } from "../../../rehearsal/lima/guests.ts";
 import { PodmanVirtualMachines } from "../../../rehearsal/lima/virtual-machines.ts";
+import { Rehearsal } from "../../../rehearsal/rehearsal.ts";
 import { removeWorld } from "../../../rehearsal/world.ts";
 import { done } from "../../provider/fake-podman.ts";
 import { FakeWorld } from "../machines/fake-world.ts";
@@ -150,7 +151,11 @@ describe("a Mac", () => {
     disk("home-agent-1-data", "0f");
     expect([...(await limaGuests(world.folder)).keys()]).toEqual(["agent-1"]);
     expect(await leftOnMacs(world.folder)).toEqual([
-      "virtual machine home-agent-1 on imac",
+      { kind: "virtual machine", name: "home-agent-1", mac: "imac" },
+      { kind: "Lima disk", name: "home-agent-1-data", mac: "imac" },
+    ]);
+    const rehearsal = new Rehearsal(world.folder, "trial");
+    expect(await rehearsal.leftOnMacs(new Set(["home-agent-1-data", "home-agent-2-data"]))).toEqual([
       "Lima disk home-agent-1-data on imac",
     ]);
     await removeEmptyMacs(world.folder, world.effects);
