@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { Rehearsal } from "../rehearsal/rehearsal.ts";
 import type { Context } from "./context.ts";
 import { InputError } from "./errors.ts";
-import { joinedStack } from "./rehearsed-config.ts";
+import { joinedStack } from "./settings.ts";
 import type { Stack } from "./stack.ts";
 import { composeConfig } from "./state.ts";
 

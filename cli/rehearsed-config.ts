@@ -1,5 +1,4 @@
 /** What a stack's configuration asks of its rehearsal, and the few settings that a rehearsal has to change. */
-import { basename } from "node:path";
 import type { ControlOrder, Mac } from "../rehearsal/rehearsal.ts";
 import { macName } from "../rehearsal/rehearsal.ts";
 import { InputError } from "./errors.ts";
@@ -33,12 +32,6 @@ export function rehearsedConfig(config: StackFile): RehearsedConfig {
     sshSources: Array.isArray(sources) ? sources.filter((it) => typeof it === "string") : [],
     mac: rehearsedMac(settingOf(config, "mac")),
   };
-}
-
-/** The stack whose cluster this one joins, and in whose rehearsal it is rehearsed: `lightsail`. */
-export function joinedStack(config: StackFile): string | undefined {
-  const join = settingOf(config, "join");
-  return typeof join === "string" && join !== "" ? basename(join) : undefined;
 }
 
 /** The rehearsal's Headscale has another CA than the one whose part it plays. */

@@ -116,6 +116,12 @@ export function settingOf(file: StackFile, key: string): unknown {
   return file.config[`${namespace}:${key}`];
 }
 
+/** The stack whose cluster this one joins: `lightsail`, also where organization and project are named. */
+export function joinedStack(file: StackFile): string | undefined {
+  const join = settingOf(file, "join");
+  return typeof join === "string" && join !== "" ? join.split("/").at(-1) : undefined;
+}
+
 /** Pulumi writes 3 back as "3": to it, and here, they are the same. */
 function show(value: unknown): string {
   if (value === undefined) return "(default)";

@@ -16,7 +16,7 @@ import { pulumi } from "./pulumi.ts";
 import { withPulumiEnvironment } from "./pulumi-environment.ts";
 import { configProblems, isFollowUp, previewErrors } from "./refusal.ts";
 import type { StackFile } from "./settings.ts";
-import { renderStackFile, settingOf } from "./settings.ts";
+import { joinedStack, renderStackFile } from "./settings.ts";
 import { stoppedWithUs } from "./signals.ts";
 import type { Stack } from "./stack.ts";
 import { projectName } from "./stack.ts";
@@ -88,9 +88,9 @@ function strangersSecrets({
  * own. False where nothing is to be read.
  */
 async function takeAlong({ paths }: Context, config: StackFile, backend: string): Promise<boolean> {
-  const joined = settingOf(config, "join");
-  if (typeof joined !== "string") return false;
-  const file = checkpointFile(paths, await projectName(paths), joined.split("/").at(-1) ?? joined);
+  const joined = joinedStack(config);
+  if (joined === undefined) return false;
+  const file = checkpointFile(paths, await projectName(paths), joined);
   if (!existsSync(file)) return false;
   const copy = join(backend, relative(paths.backend, file));
   await mkdir(dirname(copy), { recursive: true });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Context } from "../context.ts";
 import { readOutputs } from "../deployment.ts";
 import { childEnvironment } from "../environment.ts";
-import { settingOf } from "../settings.ts";
+import { joinedStack, settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import { libvirtSdk } from "../../toolchain/pins-homelab.ts";
 import { sourceOf } from "../tools.ts";
@@ -245,9 +245,9 @@ function libvirtPlugin(
 
 /** Of the stack itself, or of the one whose cluster it joins. */
 async function tailnetKindOf({ paths }: Context, config: StackFile): Promise<string | undefined> {
-  const joined = settingOf(config, "join");
-  if (typeof joined !== "string") return kindIn(settingOf(config, "tailnet")) ?? "tailscale";
-  const { join } = await readOutputs(paths, joined.split("/").at(-1) ?? joined);
+  const joined = joinedStack(config);
+  if (joined === undefined) return kindIn(settingOf(config, "tailnet")) ?? "tailscale";
+  const { join } = await readOutputs(paths, joined);
   return typeof join === "object" && join !== null && "tailnet" in join ? kindIn(join.tailnet) : undefined;
 }
 

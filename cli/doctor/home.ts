@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import type { Context } from "../context.ts";
 import { readOutputs } from "../deployment.ts";
 import { childEnvironment } from "../environment.ts";
-import { settingOf } from "../settings.ts";
+import { joinedStack, settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Check } from "./checks.ts";
 
@@ -89,7 +89,7 @@ function mac({ limas }: HomeFacts): Check {
 }
 
 async function homeFacts(context: Context, config: StackFile): Promise<HomeFacts> {
-  const stack = settingOf(config, "join");
+  const stack = joinedStack(config);
   const nodes = ["servers", "agents"].flatMap((key) => {
     const list = settingOf(config, key);
     return Array.isArray(list) ? (list as readonly unknown[]) : [];
@@ -98,9 +98,7 @@ async function homeFacts(context: Context, config: StackFile): Promise<HomeFacts
     nodes.filter((node) => typeof node === "object" && node !== null && kind in node).length;
   const path = childEnvironment(context.paths, context.environment)["PATH"] ?? "";
   return {
-    ...(typeof stack === "string"
-      ? { joined: { stack, outputs: await readOutputs(context.paths, stack.split("/").at(-1) ?? stack) } }
-      : {}),
+    ...(stack === undefined ? {} : { joined: { stack, outputs: await readOutputs(context.paths, stack) } }),
     vms: count("vm"),
     limas: count("lima"),
     missing: Object.keys(programs).filter((program) => !isOn(path, program)),

@@ -1,8 +1,8 @@
 /** What a rehearsal takes from a stack's configuration, and what it changes of it. */
 import { expect, test } from "vitest";
 import { InputError } from "../../cli/errors.ts";
-import { joinedStack, ownAuthority, ownMac, rehearsedConfig } from "../../cli/rehearsed-config.ts";
-import { applySettings, type StackFile } from "../../cli/settings.ts";
+import { ownAuthority, ownMac, rehearsedConfig } from "../../cli/rehearsed-config.ts";
+import { applySettings, joinedStack, type StackFile } from "../../cli/settings.ts";
 
 const file = (settings: readonly string[]): StackFile => applySettings({ config: {} }, settings);
 const mac = 'mac={"address":"imac.local","port":2222,"user":"anna","hostKey":"ssh-ed25519 A","site":"home"}';
