@@ -46,7 +46,7 @@ export class K3dCluster {
       const file = new URL(`../images/k3d-${role}.Containerfile`, import.meta.url).pathname;
       await run("podman", ["build", "--quiet", "--tag", image, "--file", file, this.#folder]);
     }
-    await run("podman", ["network", "create", "--ignore", this.#network], { mayFail: true });
+    await run("podman", ["network", "create", this.#network], { mayFail: true });
     this.#service = spawn("podman", ["system", "service", "--time=0", `unix://${this.#socket}`], {
       stdio: "ignore",
     });

@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { K3dCluster } from "../../bench/support/k3d.ts";
-import { images, optionalImages } from "../../components/upstream/images.ts";
+import { optionalImages } from "../../components/upstream/images.ts";
 import { repository, run } from "../e2e/support/command.ts";
+import { buildGreeting } from "../e2e/support/greeting.ts";
 import { podman } from "../e2e/support/podman.ts";
 import { timed } from "../e2e/support/report.ts";
 
@@ -69,9 +70,7 @@ test("a registry and a pool come up on Podman's socket", async () => {
 });
 
 test("what is pushed under the machine's name runs on every node under the pool's", async () => {
-  const command = JSON.stringify(["sh", "-c", `echo ${greeting}; exec sleep 3600`]);
-  const recipe = `FROM ${images.busybox}\nCMD ${command}\n`;
-  await podman(["build", "--pull=never", "--quiet", "--tag", pushed, "--file", "-"], { input: recipe });
+  await buildGreeting(pushed, greeting);
   const [, ...push] = fromThePage("podman push");
   expect(push.at(-1)).toBe(pushed);
   await podman(push);

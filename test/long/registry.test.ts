@@ -5,9 +5,9 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { images } from "../../components/upstream/images.ts";
 import { Cluster, changesNothing } from "../e2e/support/cluster.ts";
 import { run } from "../e2e/support/command.ts";
+import { buildGreeting } from "../e2e/support/greeting.ts";
 import { objectsOf, podman } from "../e2e/support/podman.ts";
 import { timed } from "../e2e/support/report.ts";
 import { eventually } from "../e2e/support/wait.ts";
@@ -96,10 +96,8 @@ describe("a running registry", () => {
   });
 
   test("what is pushed by the printed command runs on both sites, under the same name", async () => {
-    const command = JSON.stringify(["sh", "-c", `echo ${greeting}; exec sleep 3600`]);
-    const recipe = `FROM ${images.busybox}\nCMD ${command}\n`;
     const image = nameAt(ports[0]);
-    await podman(["build", "--pull=never", "--quiet", "--tag", image, "--file", "-"], { input: recipe });
+    await buildGreeting(image, greeting);
     const said = (await cluster.homespan("status")).output;
     const printed = /^podman push .*?(?= {2,}#)/m.exec(said)?.[0] ?? "";
     await run("sh", ["-c", printed.replace("NAME:TAG", "greeting:1")]);
