@@ -71,8 +71,8 @@ function machine(changes: Partial<Machine> = {}): Machine {
 }
 
 function program(changes: Partial<Machine> = {}, image = images.request("system.qcow2")): VmProgram {
-  const { uri, pool } = libvirtd;
-  return { uri, pool, image, machines: [machine(changes)] };
+  const { uri, pool, virtualization } = libvirtd;
+  return { uri, pool, virtualization, image, machines: [machine(changes)] };
 }
 
 test("an image with another sum or without its signature is refused before anything is made", async () => {
@@ -132,8 +132,7 @@ test("a machine runs, of nothing but what the policy allows, and another run cha
 });
 
 test("QEMU is given no other device, nor Ignition's configuration in words the host denies", async () => {
-  const { stdout } = await execa("ps", ["-C", "qemu-system-x86_64", "-o", "args=", "-ww"]);
-  const own = stdout.split("\n").find((line) => line.includes(`guest=${machineName},`)) ?? "";
+  const own = await qemu();
   const devices = [...own.matchAll(/-device (\{[^}]*\})/g)].map(
     ([, json = ""]) => (JSON.parse(json) as { driver: string }).driver,
   );
@@ -164,13 +163,14 @@ test("another machine of the same name is refused before anything is made, and t
 });
 
 test("another first configuration is another machine on the same data, the old one first", async () => {
-  const before = await snapshot();
+  const [before, process] = [await snapshot(), await qemu()];
   stack.declare(program({ ignition: '{"ignition": {"version": "3.4.0"}, "storage": {}}' }));
   const { ok, text } = await stack.up();
   expect(ok, text).toBe(true);
   expect(text).toMatch(/libvirt:index:Domain agent-1-domain (deleting|deleted) original/);
   const after = await snapshot();
-  expect(after.domain).not.toBe(before.domain);
+  expect(await qemu()).not.toBe(process);
+  expect(after.domain).toBe(before.domain);
   expect(after.data).toBe(before.data);
   expect(after.volumes).toHaveLength(before.volumes.length);
   expect(after.volumes.filter((name) => before.volumes.includes(name))).toEqual([
@@ -180,12 +180,12 @@ test("another first configuration is another machine on the same data, the old o
 });
 
 test("another image or size is another machine on the same data", async () => {
-  const before = await snapshot();
+  const [before, process] = [await snapshot(), await qemu()];
   stack.declare(program({ memoryMiB: 640 }, images.request("newer.qcow2")));
   const { ok, text } = await stack.up();
   expect(ok, text).toBe(true);
   const after = await snapshot();
-  expect(after.domain).not.toBe(before.domain);
+  expect(await qemu()).not.toBe(process);
   expect(after.data).toBe(before.data);
   expect(await libvirtd.virsh("dominfo", machineName)).toMatch(/Max memory: +655360 KiB/);
   expect(domainObjections(await libvirtd.virsh("dumpxml", machineName))).toEqual([]);
@@ -203,6 +203,34 @@ test("a machine that was stopped or removed by hand comes back on its data", asy
   expect((await snapshot()).data).toBe(before.data);
 });
 
+test("a machine that libvirt takes and cannot start is no obstacle: not for the next run, not for a destroy", async () => {
+  const other = await newStack();
+  const good = program({ machineName: "home-agent-3", address: `${subnet}.13`, dataDisk: undefined });
+  // libvirt looks at names of features when it starts a machine.
+  const bad = {
+    ...good,
+    virtualization: { ...good.virtualization, hiddenCpuFeatures: ["no-such-feature"] },
+  };
+  const fails = async (): Promise<void> => {
+    other.declare(bad);
+    const { ok, text } = await other.up();
+    expect(ok).toBe(false);
+    expect(text).toMatch(/error creating libvirt domain/);
+    expect(await libvirtd.virsh("domstate", "home-agent-3")).toBe("shut off");
+  };
+  await fails();
+  other.declare(good);
+  const mended = await other.up();
+  expect(mended.ok, mended.text).toBe(true);
+  expect(await libvirtd.virsh("domstate", "home-agent-3")).toBe("running");
+  expect((await other.destroy()).ok).toBe(true);
+  await fails();
+  const gone = await other.destroy();
+  expect(gone.ok, gone.text).toBe(true);
+  expect(await libvirtd.domains()).not.toContain("home-agent-3");
+  expect((await libvirtd.volumes()).filter((name) => name.includes("home-agent-3"))).toEqual([]);
+});
+
 test("the data disk is not destroyed until it is no longer protected; then nothing is left", async () => {
   const refused = await stack.destroy();
   expect(refused.ok).toBe(false);
@@ -215,6 +243,12 @@ test("the data disk is not destroyed until it is no longer protected; then nothi
   expect(await libvirtd.volumes()).toEqual([]);
   expect(await libvirtd.virsh("net-dumpxml", network)).not.toContain("<host ");
 });
+
+/** Its process, with its number. */
+async function qemu(): Promise<string> {
+  const { stdout } = await execa("ps", ["-C", "qemu-system-x86_64", "-o", "pid=,args=", "-ww"]);
+  return stdout.split("\n").find((line) => line.includes(`guest=${machineName},`)) ?? "";
+}
 
 async function snapshot(): Promise<{ domain: string; data: string; volumes: readonly string[] }> {
   const data = await libvirtd.virsh("vol-dumpxml", "--pool", libvirtd.pool, "home-agent-1-data.qcow2");

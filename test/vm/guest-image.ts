@@ -42,7 +42,8 @@ async function toolPath(name: string): Promise<string> {
 }
 
 async function version(ignition: string): Promise<string> {
-  const hash = createHash("sha256").update(ignition);
+  // Its place in the cache tells one build of it from another.
+  const hash = createHash("sha256").update(relative(cacheFolder(), ignition));
   const files = readdirSync(source, { recursive: true, withFileTypes: true }).filter((it) => it.isFile());
   for (const path of files.map((file) => join(file.parentPath, file.name)).sort()) {
     hash.update(relative(source, path)).update(await readFile(path));

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
+import { type Virtualization, virtualization } from "./virtualization.ts";
 
 const script = join(import.meta.dirname, "private-libvirtd");
 
@@ -13,20 +14,24 @@ export class PrivateLibvirtd {
   readonly uri: string;
   /** Name of the one storage pool there is. */
   readonly pool = "vms";
+  /** What its virtual machines run on. */
+  readonly virtualization: Virtualization;
   readonly #child: ChildProcess;
 
-  private constructor(folder: string, child: ChildProcess) {
+  private constructor(folder: string, child: ChildProcess, on: Virtualization) {
     this.folder = folder;
+    this.virtualization = on;
     this.uri = `qemu+unix:///system?socket=${join(folder, "run/libvirt-sock")}`;
     this.#child = child;
   }
 
   static async start(): Promise<PrivateLibvirtd> {
+    const on = await virtualization();
     const folder = mkdtempSync(join(tmpdir(), "libvirtd-"));
     // QEMU runs as a user of its own, who must get through to the disks.
     await execa("chmod", ["711", folder]);
-    const child = spawn(script, [folder], { stdio: ["ignore", "ignore", "inherit"] });
-    const libvirtd = new PrivateLibvirtd(folder, child);
+    const child = spawn(script, [folder, on.type], { stdio: ["ignore", "ignore", "inherit"] });
+    const libvirtd = new PrivateLibvirtd(folder, child, on);
     try {
       await libvirtd.#ready();
       mkdirSync(join(folder, "pool"), { mode: 0o711 });

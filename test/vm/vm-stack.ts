@@ -1,4 +1,4 @@
-/** Runs test/vm/program.ts with the real Pulumi, as `./homespan` would. */
+/** Runs a program of a test with the real Pulumi, as `./homespan` would. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,8 +49,13 @@ export class VmStack {
   }
 
   declare(program: VmProgram): void {
-    const module = join(import.meta.dirname, "program.ts");
-    const text = `import { vmProgram } from ${JSON.stringify(module)};\nvmProgram(${JSON.stringify(program)});\n`;
+    this.declareCall("program.ts", "vmProgram", program);
+  }
+
+  /** The program is one call of what a file beside this one exports, with something that JSON can hold. */
+  declareCall(file: string, called: string, argument: unknown): void {
+    const module = JSON.stringify(join(import.meta.dirname, file));
+    const text = `import { ${called} } from ${module};\n${called}(${JSON.stringify(argument)});\n`;
     writeFileSync(join(this.folder, "index.ts"), text);
   }
 

@@ -17,6 +17,8 @@ export interface KubeNode {
     readonly conditions: readonly { readonly type: string; readonly status: string }[];
     readonly addresses: readonly { readonly type: string; readonly address: string }[];
     readonly capacity: Readonly<Record<string, string>>;
+    /** Of the machine's last start. */
+    readonly nodeInfo: { readonly bootID: string };
   };
 }
 

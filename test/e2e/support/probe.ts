@@ -4,6 +4,9 @@ import type { Cluster } from "./cluster.ts";
 import { holds, podsOf } from "./kube.ts";
 import { eventually } from "./wait.ts";
 
+/** Whatever kubectl can be run on. */
+type Asked = Pick<Cluster, "kubectl">;
+
 const manifest = readFileSync(new URL("probe.yaml", import.meta.url), "utf8");
 const policy = readFileSync(new URL("probe-policy.yaml", import.meta.url), "utf8");
 /** What the policy leaves open, and what it closes. */
@@ -16,12 +19,12 @@ interface Probe {
   readonly address: string;
 }
 
-export async function applyProbe(cluster: Cluster): Promise<void> {
+export async function applyProbe(cluster: Asked): Promise<void> {
   await cluster.kubectl(["apply", "-f", "-"], { input: manifest });
 }
 
 /** Throws while one of them is not Ready. */
-export async function probes(cluster: Cluster, nodes: readonly string[]): Promise<readonly Probe[]> {
+export async function probes(cluster: Asked, nodes: readonly string[]): Promise<readonly Probe[]> {
   const pods = await podsOf(cluster, namespace);
   return nodes.map((node) => {
     const pod = pods.find((candidate) => candidate.spec.nodeName === node && holds(candidate, "Ready"));
@@ -30,7 +33,7 @@ export async function probes(cluster: Cluster, nodes: readonly string[]): Promis
   });
 }
 
-async function inside(cluster: Cluster, pod: string, script: string): Promise<string> {
+async function inside(cluster: Asked, pod: string, script: string): Promise<string> {
   return cluster.kubectl(["exec", "--namespace", namespace, pod, "--", "busybox", "sh", "-c", script]);
 }
 
@@ -42,7 +45,7 @@ interface Answer {
 }
 
 /** What every node's pod gets of every node's pod, by pod address. */
-async function answers(cluster: Cluster, nodes: readonly string[], port: number): Promise<Answer[]> {
+async function answers(cluster: Asked, nodes: readonly string[], port: number): Promise<Answer[]> {
   const all = await probes(cluster, nodes);
   const script = all
     .map(
@@ -65,7 +68,7 @@ const described = (wrong: readonly Answer[]): string =>
 
 /** Waits until pods on all these nodes reach each other. */
 export async function allPairsTalk(
-  cluster: Cluster,
+  cluster: Asked,
   nodes: readonly string[],
   seconds = 60,
   port = ports.open,
@@ -77,7 +80,7 @@ export async function allPairsTalk(
 }
 
 /** Closes one port of every probe to all pods; it must have answered before. */
-export async function closeProbes(cluster: Cluster, nodes: readonly string[]): Promise<void> {
+export async function closeProbes(cluster: Asked, nodes: readonly string[]): Promise<void> {
   await allPairsTalk(cluster, nodes, 60, ports.closed);
   await cluster.kubectl(["apply", "-f", "-"], { input: policy });
   await eventually("the policy closes the probes' port", 60, () => pairsAreClosed(cluster, nodes));
@@ -85,18 +88,14 @@ export async function closeProbes(cluster: Cluster, nodes: readonly string[]): P
 }
 
 /** Throws while the closed port of a pod answers a pod of another node. */
-export async function pairsAreClosed(cluster: Cluster, nodes: readonly string[]): Promise<void> {
+export async function pairsAreClosed(cluster: Asked, nodes: readonly string[]): Promise<void> {
   const all = await answers(cluster, nodes, ports.closed);
   const open = all.filter(({ from, to, text }) => from !== to && text === to);
   if (open.length > 0) throw new Error(`let through: ${described(open)}`);
 }
 
 /** Waits until the pod on each of these nodes resolves a service by its name through CoreDNS. */
-export async function servicesResolve(
-  cluster: Cluster,
-  nodes: readonly string[],
-  seconds = 60,
-): Promise<void> {
+export async function servicesResolve(cluster: Asked, nodes: readonly string[], seconds = 60): Promise<void> {
   const service = `probe.${namespace}.svc.cluster.local`;
   await eventually(`${service} resolves on ${nodes.join(", ")}`, seconds, async () => {
     const address = await cluster.kubectl([

@@ -9,7 +9,7 @@ export interface Device {
   readonly online?: boolean;
 }
 
-export async function devicesOf(cluster: Cluster): Promise<readonly Device[]> {
+export async function devicesOf(cluster: Pick<Cluster, "name">): Promise<readonly Device[]> {
   const text = await exec(`homespan-${cluster.name}-headscale`, [
     "headscale",
     "nodes",
@@ -21,7 +21,7 @@ export async function devicesOf(cluster: Cluster): Promise<readonly Device[]> {
 }
 
 /** MagicDNS names of the cluster's devices, sorted. */
-export async function deviceNames(cluster: Cluster): Promise<string[]> {
+export async function deviceNames(cluster: Pick<Cluster, "name">): Promise<string[]> {
   return (await devicesOf(cluster)).map(({ given_name }) => given_name).sort();
 }
 
