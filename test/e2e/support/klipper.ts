@@ -2,10 +2,10 @@
  * Where no image registry is reached k3s's ServiceLB has no image: on the nodes a stand-in takes its name, which passes connections on
  * by the same variables as klipper-lb.
  */
-import { images } from "../../../components/upstream/images.ts";
 import { execa } from "execa";
 import { podman } from "./podman.ts";
 import type { RehearsedStack } from "./rehearsal.ts";
+import { buildSmallImage } from "./small-image.ts";
 
 /** https://github.com/k3s-io/klipper-lb: SRC_PORT, DEST_PROTO, DEST_IPS and DEST_PORT say what is passed on, and where to. */
 const forward = 'exec busybox nc -lk -p "$SRC_PORT" -e busybox nc "$DEST_IPS" "$DEST_PORT"';
@@ -17,8 +17,7 @@ export async function standInForServiceLb(
   image: string,
 ): Promise<void> {
   const name = `docker.io/${image}`;
-  const recipe = `FROM ${images.busybox}\nENTRYPOINT ${JSON.stringify(["busybox", "sh", "-c", forward])}\n`;
-  await podman(["build", "--pull=never", "--quiet", "--tag", name, "--file", "-"], { input: recipe });
+  await buildSmallImage(name, `ENTRYPOINT ${JSON.stringify(["busybox", "sh", "-c", forward])}`);
   try {
     for (const node of nodes) {
       const save = execa("podman", ["save", name], { encoding: "buffer" });
