@@ -61,7 +61,7 @@ export class VmStack {
 
   async up(): Promise<Ended & { readonly changes: Changes }> {
     const ended = await this.run("up", "--yes", "--skip-preview", "--stack=test");
-    const changes = [...ended.text.matchAll(/^ {4}[-+~ ]+ (\d+) (\w+)$/gm)];
+    const changes = [...ended.text.matchAll(/^ {4}[-+~ ]*(\d+) (\w+)$/gm)];
     return {
       ...ended,
       changes: Object.fromEntries(changes.map(([, count, word = ""]) => [word, Number(count)])),
