@@ -41,7 +41,16 @@ export default defineConfig({
           ],
         },
       },
-      { test: { ...shared, name: "programs", include: programs, exclude: ["test/**/*.real.test.ts"] } },
+      {
+        test: {
+          ...shared,
+          name: "programs",
+          include: programs,
+          exclude: ["test/**/*.real.test.ts"],
+          // Each starts dozens of processes, several at a time: beside other work a test of three seconds takes twenty.
+          testTimeout: minute,
+        },
+      },
       {
         test: {
           ...serial,
