@@ -1,31 +1,21 @@
 /** The configuration of the homelab stack, field by field; every message completes "`field` must". */
 import { z } from "zod";
 import type { ExistingNodeFields } from "./existing-schema.ts";
-import {
-  homeFields,
-  homeKeys,
-  homeNodeKeys,
-  kindOf,
-  nodeOfKind,
-  vmNode,
-  type LimaNodeFields,
-  type VmNodeFields,
-} from "./home-schema.ts";
+import { homeFields, nodeOfKind, vmNode, type LimaNodeFields, type VmNodeFields } from "./home-schema.ts";
+import { machineKeysAt } from "./machine-keys.ts";
 import {
   auditLog,
-  auditLogFields,
   disable,
   extraConfig,
   k3sVersion,
   name,
   podNetwork,
   podSecurity,
-  podSecurityFields,
   text,
   timeToLive,
 } from "./schema-pieces.ts";
-import { homeSnapshots, snapshotKeys } from "./snapshots-schema.ts";
-import { tailnet, tailnetKeys } from "./tailnet-schema.ts";
+import { homeSnapshots } from "./snapshots-schema.ts";
+import { tailnet } from "./tailnet-schema.ts";
 
 const notAServer = (what: string): z.ZodOptional<z.ZodUndefined> =>
   z
@@ -95,25 +85,5 @@ export type HomelabFields = {
 
 /** Keys of the strict objects below the top level. */
 export function homelabKeysAt(path: readonly PropertyKey[], value: unknown): readonly string[] {
-  switch (path[0]) {
-    case "servers":
-    case "agents":
-      return path.length === 2 && kindOf(value) === undefined
-        ? Object.keys(vmNode)
-        : homeNodeKeys(path.slice(2), value);
-    case "libvirtHosts":
-    case "mac":
-    case "flatcar":
-      return homeKeys(path, value);
-    case "snapshots":
-      return snapshotKeys(path, value);
-    case "podSecurity":
-      return Object.keys(podSecurityFields);
-    case "auditLog":
-      return Object.keys(auditLogFields);
-    case "tailnet":
-      return tailnetKeys((value as { kind?: unknown }).kind);
-    default:
-      return ["server", "agent"];
-  }
+  return machineKeysAt(path, value, Object.keys(vmNode));
 }

@@ -8,18 +8,10 @@ import {
 } from "../components/upstream/lightsail.ts";
 import type { ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
-import {
-  homeFields,
-  homeKeys,
-  homeNodeKeys,
-  kindOf,
-  nodeOfKind,
-  type LimaNodeFields,
-  type VmNodeFields,
-} from "./home-schema.ts";
+import { homeFields, nodeOfKind, type LimaNodeFields, type VmNodeFields } from "./home-schema.ts";
+import { machineKeysAt } from "./machine-keys.ts";
 import {
   auditLog,
-  auditLogFields,
   disable,
   extraConfig,
   k3sVersion,
@@ -27,13 +19,12 @@ import {
   name,
   podNetwork,
   podSecurity,
-  podSecurityFields,
   text,
   timeToLive,
   wholeNumber,
 } from "./schema-pieces.ts";
-import { snapshotKeys, snapshots } from "./snapshots-schema.ts";
-import { tailnet, tailnetKeys } from "./tailnet-schema.ts";
+import { snapshots } from "./snapshots-schema.ts";
+import { tailnet } from "./tailnet-schema.ts";
 
 const { diskGiB } = lightsailQuotas;
 
@@ -174,25 +165,9 @@ export function lightsailKeysAt(path: readonly PropertyKey[], value: unknown): r
   switch (path[0]) {
     case "servers":
       return nodeKeys;
-    case "agents":
-      return path.length === 2 && kindOf(value) === undefined
-        ? agentKeys
-        : homeNodeKeys(path.slice(2), value);
-    case "libvirtHosts":
-    case "mac":
-    case "flatcar":
-      return homeKeys(path, value);
     case "extraPorts":
       return Object.keys(extraPort);
-    case "snapshots":
-      return snapshotKeys(path, value);
-    case "podSecurity":
-      return Object.keys(podSecurityFields);
-    case "auditLog":
-      return Object.keys(auditLogFields);
-    case "tailnet":
-      return tailnetKeys((value as { kind?: unknown }).kind);
     default:
-      return ["server", "agent"];
+      return machineKeysAt(path, value, agentKeys);
   }
 }
