@@ -4,7 +4,6 @@ import { rehearsalExisting } from "../steps/rehearsal-existing.ts";
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { footprint } from "../support/footprint.ts";
 import { readyNodes } from "../support/kube.ts";
-import { objectsOf } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
 
 const settings = ['servers=[{"bundleId":"medium_3_0"}]', "agents=[]"];
@@ -15,8 +14,7 @@ export function rehearsalExistingSuite(): void {
   let foreign = true;
 
   beforeAll(async () => {
-    const there = await objectsOf(stack.world);
-    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+    await stack.insistOnNoOther();
     foreign = false;
     before = await footprint(stack.world);
   });

@@ -31,8 +31,7 @@ export function rehearsalFaults(): void {
 
   beforeEach(async () => {
     stack = new RehearsedStack(server);
-    const there = await objectsOf(stack.world);
-    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+    await stack.insistOnNoOther();
     foreign = false;
   });
   afterEach(async () => {

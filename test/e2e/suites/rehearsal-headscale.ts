@@ -7,7 +7,7 @@ import { policyMark } from "../../../components/render/tailnet-policy.ts";
 import { ACCOUNT_USER } from "../../../rehearsal/clouds/tailscale/account.ts";
 import { changesNothing } from "../support/cluster.ts";
 import { nodesOf, readyNodes } from "../support/kube.ts";
-import { exec, objectsOf } from "../support/podman.ts";
+import { exec } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
 import { controlOf, Guest } from "../support/rehearsal-guest.ts";
 import { timed } from "../support/report.ts";
@@ -73,8 +73,7 @@ export function rehearsalHeadscaleSuite(): void {
   let foreign = true;
 
   beforeAll(async () => {
-    const there = await objectsOf(stack.world);
-    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+    await stack.insistOnNoOther();
     foreign = false;
   });
   afterAll(async () => {

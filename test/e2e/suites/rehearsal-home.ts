@@ -4,7 +4,6 @@ import { homeAgents, homeSettings, rehearsalHome } from "../steps/rehearsal-home
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { footprint } from "../support/footprint.ts";
 import { readyNodes } from "../support/kube.ts";
-import { objectsOf } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
 
 export function rehearsalHomeSuite(): void {
@@ -13,8 +12,7 @@ export function rehearsalHomeSuite(): void {
   let foreign = true;
 
   beforeAll(async () => {
-    const there = await objectsOf(stack.world);
-    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+    await stack.insistOnNoOther();
     foreign = false;
     before = await footprint(stack.world);
   });

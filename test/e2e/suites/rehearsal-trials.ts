@@ -21,8 +21,7 @@ export function rehearsalTrials(kills: number): void {
 
   beforeEach(async () => {
     stack = new RehearsedStack([]);
-    const there = await objectsOf(stack.world);
-    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+    await stack.insistOnNoOther();
     foreign = false;
   });
   afterEach(async () => {

@@ -11,7 +11,6 @@ import { rehearsalRepetition } from "../steps/rehearsal-repetition.ts";
 import { rehearsalRestore } from "../steps/rehearsal-restore.ts";
 import { rehearsalSecrecy } from "../steps/rehearsal-secrecy.ts";
 import { footprint } from "../support/footprint.ts";
-import { objectsOf } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
 
 const agent = ['agents=[{"bundleId":"medium_3_0","diskGiB":8}]'];
@@ -22,9 +21,7 @@ export function rehearsalSuite(): void {
   let foreign = true;
 
   beforeAll(async () => {
-    // A machine has one rehearsal of a stack: somebody else's must not be taken for ours, nor be removed.
-    const there = await objectsOf(stack.world);
-    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+    await stack.insistOnNoOther();
     foreign = false;
     before = await footprint(stack.world);
   });

@@ -197,6 +197,12 @@ export class RehearsedStack {
     return (await run("kubectl", all, { ...input, env: await this.environment() })).stdout;
   }
 
+  /** A machine has one rehearsal of a stack: somebody else's must not be taken for ours, nor be removed. */
+  async insistOnNoOther(): Promise<void> {
+    const there = await objectsOf(this.world);
+    if (there.length > 0) throw new Error(`another rehearsal must be destroyed first: ${there.join(", ")}`);
+  }
+
   readWorld(): Promise<World> {
     return readWorld(this.folder);
   }
