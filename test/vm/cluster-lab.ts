@@ -13,6 +13,7 @@ import { mirrorPath, mirrorServer } from "../../rehearsal/daemon/mirror.ts";
 import type { Mirror } from "../../stacks/artifacts.ts";
 import { cacheFolder } from "../../toolchain/folders.ts";
 import { listTools } from "../../toolchain/index.ts";
+import { asCtr } from "../e2e/support/ctr.ts";
 import { exec, objectsOf, podman } from "../e2e/support/podman.ts";
 import { eventually } from "../e2e/support/wait.ts";
 import type { ClusterProgram } from "./cluster-program.ts";
@@ -100,7 +101,7 @@ export class ClusterLab {
   /** Images in the machine's own store, once their archives are gone. */
   async storedImages(): Promise<string> {
     return this.lab.script(
-      `rm -rf ${agentDirectory}/images && /opt/bin/k3s ctr --namespace k8s.io images list --quiet`,
+      `rm -rf ${agentDirectory}/images && bash -c '${asCtr("/opt/bin/k3s")} images list --quiet'`,
     );
   }
 

@@ -3,6 +3,7 @@
  * by the same variables as klipper-lb.
  */
 import { execa } from "execa";
+import { asCtr } from "./ctr.ts";
 import { podman } from "./podman.ts";
 import type { RehearsedStack } from "./rehearsal.ts";
 import { buildSmallImage } from "./small-image.ts";
@@ -21,8 +22,8 @@ export async function standInForServiceLb(
   try {
     for (const node of nodes) {
       const save = execa("podman", ["save", name], { encoding: "buffer" });
-      const ctr = ["k3s", "ctr", "--namespace", "k8s.io", "images", "import", "-"];
-      await save.pipe("podman", ["exec", "--interactive", stack.machine(node), ...ctr]);
+      const load = ["bash", "-c", `${asCtr("k3s")} images import -`];
+      await save.pipe("podman", ["exec", "--interactive", stack.machine(node), ...load]);
     }
   } finally {
     await podman(["rmi", "--force", name]);
