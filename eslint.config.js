@@ -31,6 +31,8 @@ const sharedFiles = {
   "machine-types": ["toolchain/types.ts", ["stacks"]],
   "steward-revision": ["toolchain/steward-revision.ts", ["stacks"]],
   rehearsal: ["rehearsal/rehearsal.ts", ["cli"]],
+  libvirt: ["provider/effects/libvirt.ts", ["cli"]],
+  process: ["provider/effects/process.ts", ["cli"]],
   "tailscale-api": ["provider/effects/tailscale-api.ts", ["cli"]],
   wait: ["provider/effects/wait.ts", ["cli"]],
   "rehearsed-faults": ["rehearsal/faults.ts", ["cli"]],

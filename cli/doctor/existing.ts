@@ -1,5 +1,4 @@
 /** Doctor's look at the machines of a stack that exist already: the probe with which the provider looks before it changes one. */
-import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -7,19 +6,21 @@ import { judgeMachine, parseMachineProbe } from "../../components/render/machine
 import { capture } from "../cluster.ts";
 import type { Captured } from "../cluster.ts";
 import type { Context } from "../context.ts";
-import { readResources, revealOutputs } from "../deployment.ts";
+import { readResources } from "../deployment.ts";
 import type { Resource } from "../deployment.ts";
 import { InputError } from "../errors.ts";
 import { withTemporaryFolder } from "../pulumi-environment.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
-import { writePrivate } from "../state.ts";
 import { describeChecks } from "./checks.ts";
 import type { Check } from "./checks.ts";
+import { type SshPlace, clusterKeyOf, sshArguments, sshProblem } from "./ssh.ts";
 
-const keyVariable = "HOMESPAN_SSH_KEY";
 /** A look takes a second; a machine that is slow has more. */
 const timeoutMs = 30_000;
+
+const anotherKey =
+  "find out why; a machine that was installed anew: its new key into `existing.hostKey`, or recreate --node";
 
 /** As much of an agent as it takes to look at it: what is wrong with it is config's to say. */
 const agentSchema = z.object({
@@ -35,13 +36,8 @@ const agentSchema = z.object({
   }),
 });
 
-interface Place {
+interface Place extends SshPlace {
   readonly node: string;
-  readonly address: string;
-  readonly port: number;
-  readonly user: string;
-  /** What it must show; undefined: whatever it shows. */
-  readonly hostKey: string | undefined;
   /** True once it is in the stack's state. */
   readonly joined: boolean;
 }
@@ -63,7 +59,7 @@ export async function examineExisting(
   const configured = settingOf(config, "clusterName");
   const clusterName = typeof configured === "string" ? configured : stack;
   const script = await readFile(join(context.paths.checkout, "boot/machine/existing/probe"), "utf8");
-  const clusterKey = wanted.some(({ joined }) => joined) ? await keyOf(context, stack) : undefined;
+  const clusterKey = wanted.some(({ joined }) => joined) ? await clusterKeyOf(context, stack) : undefined;
   return withTemporaryFolder(context, async (folder) => {
     const checks = await Promise.all(
       wanted.map(async (place) => {
@@ -72,7 +68,7 @@ export async function examineExisting(
         const answer = await capture(
           context,
           "ssh",
-          await sshArguments(context, place, files),
+          [...(await sshArguments(context, place, files)), asRoot(place)],
           timeoutMs,
           script,
         );
@@ -108,44 +104,8 @@ function placesOf(config: StackFile, resources: readonly Resource[]): Place[] {
   });
 }
 
-/** The cluster's key, which a machine that joined lets in; undefined where there are no outputs yet. */
-async function keyOf(context: Context, stack: string): Promise<string | undefined> {
-  const outputs = await revealOutputs(context, stack).catch((): Record<string, unknown> => ({}));
-  const key = outputs["sshPrivateKey"];
-  return typeof key === "string" ? key : undefined;
-}
-
-/** Keys of the agent come by themselves. Without a known host key nothing is told to the machine but the probe. */
-async function sshArguments(
-  context: Context,
-  { address, port, user, hostKey }: Place,
-  { folder, clusterKey }: { readonly folder: string; readonly clusterKey: string | undefined },
-): Promise<string[]> {
-  const write = async (name: string, content: string): Promise<string> => {
-    const file = join(folder, `${name}-${randomUUID()}`);
-    await writePrivate(file, content);
-    return file;
-  };
-  const own = context.environment[keyVariable] ?? "";
-  const host = port === 22 ? address : `[${address}]:${String(port)}`;
-  const options =
-    hostKey === undefined
-      ? ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
-      : [
-          "StrictHostKeyChecking=yes",
-          `UserKnownHostsFile=${await write("known-hosts", `${host} ${hostKey}\n`)}`,
-        ];
-  return [
-    ...["-F", "none", "-p", String(port)],
-    ...(clusterKey === undefined ? [] : ["-i", await write("ssh-key", clusterKey)]),
-    ...(own === "" ? [] : ["-i", own]),
-    ...["BatchMode=yes", "ConnectTimeout=8", "LogLevel=ERROR", ...options].flatMap((option) => [
-      "-o",
-      option,
-    ]),
-    `${user}@${address}`,
-    `${user === "root" ? "" : "sudo -n "}/bin/sh -s`,
-  ];
+function asRoot({ user }: SshPlace): string {
+  return `${user === "root" ? "" : "sudo -n "}/bin/sh -s`;
 }
 
 function judge(
@@ -163,7 +123,7 @@ function judge(
       }),
     ];
   }
-  if (!answer.ok) return [named(sshProblem(answer.text, place))];
+  if (!answer.ok) return [named(sshProblem(answer.text, place, anotherKey))];
   try {
     const facts = parseMachineProbe(answer.text);
     return judgeMachine(facts, { clusterName, nodeName: place.node, now }).map(named);
@@ -173,32 +133,4 @@ function judge(
       named({ name: "ssh", result: "problem", message, fix: "log in there by hand and see what is said" }),
     ];
   }
-}
-
-function sshProblem(said: string, { user, address, port }: Place): Check {
-  const place = `${user}@${address}:${String(port)}`;
-  const last = said.split("\n").at(-1) ?? "";
-  const problem = (message: string, fix: string): Check => ({ name: "ssh", result: "problem", message, fix });
-  if (/sudo/.test(said)) {
-    return problem(
-      `${place}: ${user} cannot become root without a password (${last})`,
-      `there: echo '${user} ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/homespan`,
-    );
-  }
-  if (/Host key verification failed|REMOTE HOST IDENTIFICATION/i.test(said)) {
-    return problem(
-      `${place} shows another host key than the known one`,
-      "find out why; a machine that was installed anew: its new key into `existing.hostKey`, or recreate --node",
-    );
-  }
-  if (/Permission denied/i.test(said)) {
-    return problem(
-      `${place} does not take a key of yours`,
-      `name one in ${keyVariable} (a file without a passphrase), or give it to an ssh-agent (ssh-add)`,
-    );
-  }
-  return problem(
-    `${place} does not answer: ${last}`,
-    "is it on, and reached from here? ssh " + `${user}@${address} -p ${String(port)}`,
-  );
 }

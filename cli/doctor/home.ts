@@ -1,4 +1,4 @@
-/** Doctor's part about nodes at home: the stack whose cluster they join, and what virtual machines on libvirt need here. Nobody is asked. */
+/** Doctor's part about nodes at home: the stack whose cluster they join, what virtual machines need here, their hosts and the Mac. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Context } from "../context.ts";
@@ -7,6 +7,8 @@ import { childEnvironment } from "../environment.ts";
 import { joinedStack, settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Check } from "./checks.ts";
+import { examineMac } from "./mac.ts";
+import { examineVmHosts } from "./vm-hosts.ts";
 
 /** What the checks judge. */
 export interface HomeFacts {
@@ -14,8 +16,6 @@ export interface HomeFacts {
   readonly joined?: { readonly stack: string; readonly outputs: Readonly<Record<string, unknown>> };
   /** Nodes in virtual machines on libvirt. */
   readonly vms: number;
-  /** Nodes in virtual machines of Lima's. */
-  readonly limas: number;
   /** Programs that libvirt's provider and the image's check run, and that are not on PATH. */
   readonly missing: readonly string[];
 }
@@ -27,17 +27,36 @@ const programs: Readonly<Record<string, readonly [pack: string, purpose: string]
   gpgv: ["gpgv", "an image's signature is checked with it"],
 };
 
-/** Empty for a stack without nodes at home. */
-export async function examineHome(context: Context, config: StackFile): Promise<readonly Check[]> {
-  return checkHome(await homeFacts(context, config));
+/**
+ * Empty for a stack without nodes at home.
+ *
+ * @param stack - its name, which is its cluster's where nothing else is said
+ */
+export async function examineHome(
+  context: Context,
+  stack: string,
+  config: StackFile,
+): Promise<readonly Check[]> {
+  const facts = await homeFacts(context, config);
+  const own = settingOf(config, "clusterName");
+  const clusterName =
+    facts.joined === undefined ? (typeof own === "string" ? own : stack) : clusterOf(facts.joined.outputs);
+  const [hosts, mac] = await Promise.all([
+    facts.vms === 0
+      ? []
+      : facts.missing.includes("virsh")
+        ? [unseen(facts)]
+        : examineVmHosts(context, config),
+    examineMac(context, stack, config, clusterName),
+  ]);
+  return [...checkHome(facts), ...hosts, ...mac];
 }
 
-/** Pure part of {@link examineHome}. */
+/** What is told of this machine alone. */
 export function checkHome(facts: HomeFacts): readonly Check[] {
   return [
     ...(facts.joined === undefined ? [] : [joinable(facts.joined)]),
-    ...(facts.vms === 0 ? [] : [tools(facts), hosts(facts)]),
-    ...(facts.limas === 0 ? [] : [mac(facts)]),
+    ...(facts.vms === 0 ? [] : [tools(facts)]),
   ];
 }
 
@@ -70,21 +89,11 @@ function tools({ missing }: HomeFacts): Check {
 }
 
 /** What is not looked at is said: `up` looks at it before anything is made. */
-function hosts({ vms }: HomeFacts): Check {
+function unseen({ vms }: HomeFacts): Check {
   return {
     name: "hosts",
     result: "notice",
-    message: `${vms} nodes in virtual machines: their hosts are not looked at here`,
-    fix: "`up` asks each host for room, names, network and KVM before a machine is made; docs/libvirt.md says what it takes",
-  };
-}
-
-function mac({ limas }: HomeFacts): Check {
-  return {
-    name: "mac",
-    result: "notice",
-    message: `${limas} nodes in virtual machines of Lima's: the Mac is not looked at here`,
-    fix: "`up` looks at it before a machine is made, and says all that is wrong; docs/lima.md says what it takes",
+    message: `${vms} nodes in virtual machines: their hosts are not looked at without virsh`,
   };
 }
 
@@ -94,13 +103,11 @@ async function homeFacts(context: Context, config: StackFile): Promise<HomeFacts
     const list = settingOf(config, key);
     return Array.isArray(list) ? (list as readonly unknown[]) : [];
   });
-  const count = (kind: string): number =>
-    nodes.filter((node) => typeof node === "object" && node !== null && kind in node).length;
+  const vms = nodes.filter((node) => typeof node === "object" && node !== null && "vm" in node);
   const path = childEnvironment(context.paths, context.environment)["PATH"] ?? "";
   return {
     ...(stack === undefined ? {} : { joined: { stack, outputs: await readOutputs(context.paths, stack) } }),
-    vms: count("vm"),
-    limas: count("lima"),
+    vms: vms.length,
     missing: Object.keys(programs).filter((program) => !isOn(path, program)),
   };
 }

@@ -22,7 +22,7 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
   const topology = typeof named === "string" ? named : stack.topology;
   const [own, home, existing, account, rootless, nodes, last] = await Promise.all([
     examineMachine(context, stack.name, config),
-    examineHome(context, config),
+    examineHome(context, stack.name, config),
     examineExisting(context, stack.name, config, "all"),
     examineAccount(context, topology, config),
     topology === "ci" ? examineRootless(context) : [],

@@ -1,9 +1,9 @@
 /** A virtual machine that Lima runs. Its node's data is on a disk of its own, so it can be made anew at any time. */
 import type { z } from "zod";
+import type { LimaInstance } from "../../components/render/lima-list.ts";
 import { limaDisk, limaMemory, renderLima } from "../../components/render/lima.ts";
 import type { Effects } from "../effects/effects.ts";
 import type { OnNode } from "../effects/kubelet-api.ts";
-import type { LimaInstance } from "../effects/lima/limactl.ts";
 import { MacAway, macText } from "../effects/macs.ts";
 import { type Paused, pauseNode, resumeLeftover, resumeNode, waitForNode } from "../effects/node-pause.ts";
 import { limaVmInputs, limaVmOutputs } from "../schema/lima.ts";

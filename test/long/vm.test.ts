@@ -5,8 +5,11 @@
 import { execa } from "execa";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type WantedOnHost, examineVmHost } from "../../cli/doctor/vm-hosts.ts";
 import { domainObjections } from "../../components/render/domain-policy.ts";
 import { macAddress } from "../../components/render/mac-address.ts";
+import { VirshLibvirt } from "../../provider/effects/libvirt.ts";
+import { runProcess } from "../../provider/effects/process.ts";
 import { PrivateLibvirtd } from "../vm/private-libvirtd.ts";
 import type { VmProgram } from "../vm/program.ts";
 import { SignedImages } from "../vm/signed-images.ts";
@@ -105,6 +108,37 @@ test("what the host cannot give is refused before anything is made", async () =>
   expect(text).toMatch(/`memoryMiB` must be less than the \d+ MiB of qemu\+unix:.*, got 4194304/);
   expect(text).toMatch(/`network` must be a bridge of qemu\+unix:.*, got "br-none"/);
   expect(await libvirtd.volumes()).toEqual([]);
+});
+
+test("doctor sees what this host has, and what it has not", async () => {
+  const { uri, pool, virtualization } = libvirtd;
+  const wanted = { name: "lab", uri, pool, type: virtualization.type };
+  const look = async (changes: Partial<WantedOnHost> = {}): Promise<string[]> =>
+    (
+      await examineVmHost(new VirshLibvirt(runProcess), {
+        ...{ ...wanted, machines: [{ vcpus: 1, memoryMiB: 512 }] },
+        ...{
+          networks: [
+            { kind: "network", name: network },
+            { kind: "bridge", name: bridge },
+          ],
+          ...changes,
+        },
+      })
+    ).flatMap(({ name, result }) => (result === "ok" ? [] : [`${name} ${result}`]));
+  expect(await look()).toEqual([]);
+  const wrong: Partial<WantedOnHost> = {
+    ...{ pool: "none", machines: [{ vcpus: 512, memoryMiB: 2 ** 22 }] },
+    networks: [
+      { kind: "network", name: "none" },
+      { kind: "bridge", name: "br-none" },
+    ],
+  };
+  expect(await look(wrong)).toEqual([
+    ...["lab memory problem", "lab vcpus problem", "lab pool problem"],
+    ...["lab network problem", "lab network problem"],
+  ]);
+  expect(await look({ uri: "qemu+unix:///system?socket=/nowhere" })).toEqual(["lab libvirt problem"]);
 });
 
 test("a machine runs, of nothing but what the policy allows, and another run changes nothing but the address", async () => {

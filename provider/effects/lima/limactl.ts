@@ -1,25 +1,13 @@
 /** Lima on a Mac, by `limactl`. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type LimaInstance, limaJsonLines, parseLimaList } from "../../../components/render/lima-list.ts";
 import { type LimaFacts, parseLimaProbe } from "../../../components/render/lima-mac.ts";
 import type { Mac } from "../../schema/lima.ts";
 import { type Macs, macText } from "../macs.ts";
 import type { Finished, RunOptions } from "../process.ts";
 
 export type StartAt = "boot" | "login" | "off";
-
-/** A virtual machine as `limactl list` shows it. */
-export interface LimaInstance {
-  readonly name: string;
-  /** `Running`, `Stopped`, or that Lima cannot make sense of it. */
-  readonly status: string;
-  readonly cpus: number;
-  readonly memoryMiB: number;
-  readonly diskGiB: number;
-  readonly message: string;
-  /** 0 when Lima chooses one at its start. */
-  readonly sshPort: number;
-}
 
 export interface LimaDisk {
   readonly directory: string;
@@ -65,7 +53,6 @@ const STOP_SECONDS = 400;
 /** What it needs around the wait it is told. */
 const START_MARGIN_SECONDS = 60;
 
-const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 /** {@link Lima} by the program. */
@@ -81,7 +68,7 @@ export class Limactl implements Lima {
   }
 
   async instances(mac: Mac): Promise<readonly LimaInstance[]> {
-    return instancesIn(await this.#do(mac, "listing virtual machines", ["list", "--json"]));
+    return parseLimaList(await this.#do(mac, "listing virtual machines", ["list", "--json"]));
   }
 
   async instance(mac: Mac, name: string): Promise<LimaInstance | undefined> {
@@ -89,7 +76,7 @@ export class Limactl implements Lima {
     // One that is just deleted is listed or not.
     if (finished.code !== 0 && /unmatched instances/.test(finished.stderr)) return undefined;
     if (finished.code !== 0) throw failure(mac, `looking for ${name}`, finished);
-    return instancesIn(finished.stdout).find((found) => found.name === name);
+    return parseLimaList(finished.stdout).find((found) => found.name === name);
   }
 
   async create(mac: Mac, name: string, yaml: string): Promise<void> {
@@ -143,7 +130,7 @@ export class Limactl implements Lima {
 
   async disk(mac: Mac, name: string): Promise<LimaDisk | undefined> {
     const text = await this.#do(mac, `looking for disk ${name}`, ["disk", "list", "--json", name]);
-    const found = jsonLines(text)
+    const found = limaJsonLines(text)
       .map((it) => it as { name?: string; size?: number; dir?: string; instance?: string })
       .find((it) => it.name === name);
     if (found === undefined) return undefined;
@@ -213,37 +200,4 @@ function unquoted(text: string): string {
   } catch {
     return text;
   }
-}
-
-function jsonLines(text: string): unknown[] {
-  return text
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line) as unknown);
-}
-
-interface RawInstance {
-  readonly name?: string;
-  readonly status?: string;
-  readonly cpus?: number;
-  readonly memory?: number;
-  readonly disk?: number;
-  readonly message?: string;
-  readonly config?: { readonly ssh?: { readonly localPort?: number } };
-}
-
-function instancesIn(text: string): LimaInstance[] {
-  return jsonLines(text).map((it) => {
-    const {
-      name = "",
-      status = "",
-      cpus = 0,
-      memory = 0,
-      disk = 0,
-      message = "",
-      config,
-    } = it as RawInstance;
-    const sizes = { cpus, memoryMiB: memory / MIB, diskGiB: disk / GIB };
-    return { name, status, ...sizes, message, sshPort: config?.ssh?.localPort ?? 0 };
-  });
 }
