@@ -71,7 +71,7 @@ export function rehearsalFaults(): void {
     );
     await stack.homespan(["recreate", stack.name, "--node", "agent-1", "--yes"], { timeoutSeconds: 300 });
     await stack.renewKubeconfig();
-    await everyNodeOnce(stack, ["agent-1", "server-1"]);
+    await everyNodeOnce(stack, ["agent-1", "server-1"], []);
     await stack.destroy("after a cloud that failed");
     expect(await objectsOf(stack.world)).toEqual([]);
   });
@@ -87,7 +87,7 @@ export function rehearsalFaults(): void {
     await fault("restart", "server-1");
     await stack.up("after a cut and a restart");
     await stack.renewKubeconfig();
-    await everyNodeOnce(stack, ["agent-1", "server-1"]);
+    await everyNodeOnce(stack, ["agent-1", "server-1"], []);
 
     const daemon = JSON.parse(readFileSync(join(stack.folder, "daemon-process.json"), "utf8")) as {
       readonly pid: number;
