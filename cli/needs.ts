@@ -8,17 +8,30 @@ export function nodesHere({ environment }: Pick<Context, "environment">, topolog
   return topology === "ci" || (environment["HOMESPAN_REHEARSAL"] ?? "") !== "";
 }
 
+/** True for a configuration with nodes in virtual machines on libvirt. */
+export function hasVms(config: StackFile): boolean {
+  return ["servers", "agents"].some((key) => {
+    const nodes = settingOf(config, key);
+    return Array.isArray(nodes) && nodes.some((it) => typeof it === "object" && it !== null && "vm" in it);
+  });
+}
+
+/** A preview makes no machine, and so needs none of Debian's programs for it. */
+const vmGroups = { make: ["libvirt", "vms"], look: ["libvirt"], none: [] } as const;
+
 /**
  * The groups of tools and images it takes.
  *
- * @param config of a run that makes what is not there yet; without it nothing is made that is of use to the nodes alone
+ * @param does - `make`: a run that makes what is not there yet; `look`: nothing is needed that is of use to the nodes alone
  */
 export function groupsFor(
   context: Pick<Context, "environment">,
   topology: string,
-  config?: StackFile,
+  config: StackFile,
+  does: "make" | "look",
 ): readonly Group[] {
-  if (!nodesHere(context, topology)) return ["cloud"];
-  const registry = config !== undefined && settingOf(config, "registryPort") !== undefined;
-  return registry ? ["core", "registry"] : ["core"];
+  const libvirt = vmGroups[hasVms(config) ? does : "none"];
+  if (!nodesHere(context, topology)) return ["cloud", ...libvirt];
+  const registry = does === "make" && settingOf(config, "registryPort") !== undefined;
+  return ["core", ...(registry ? (["registry"] as const) : []), ...libvirt];
 }

@@ -168,7 +168,7 @@ export async function previewWhole(
   { settings, base }: { readonly settings: readonly string[]; readonly base: "committed" | "last" },
 ): Promise<string> {
   const config = await composeConfig(context.paths, stack, settings, base);
-  await context.machine.prepare(context, groupsFor(context, stack.topology));
+  await context.machine.prepare(context, groupsFor(context, stack.topology, config, "look"));
   try {
     return await withStack(context, stack, verb, () =>
       withTrial(context, stack.name, config, "stack", (trial) =>

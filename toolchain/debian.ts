@@ -43,14 +43,17 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
   },
   mac: {},
   rehearsal: { conntrack: "ends connections to an address that changes hands" },
+  libvirt: {},
+  vms: {
+    "libvirt-clients": "asks hosts of virtual machines what they have (virsh)",
+    gpgv: "checks who signed an image",
+    xsltproc: "takes what a node does not need out of a machine's definition",
+  },
   homelab: {
     "libvirt-daemon-system": "runs virtual machines",
-    "libvirt-clients": "looks at them (virsh), and checks what they are made of",
     "qemu-system-x86": "is the virtual machine",
     "qemu-utils": "makes their disks",
     "dnsmasq-base": "gives them addresses in libvirt's own networks",
-    gpgv: "checks who signed an image",
-    xsltproc: "takes what a node does not need out of a machine's definition",
   },
   guest: {
     debootstrap: "its system",

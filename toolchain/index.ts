@@ -38,8 +38,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   const { reporter } = options;
   const rehearsal = options.groups.includes("rehearsal");
   const registry = options.groups.includes("registry");
-  // A rehearsal runs everything a cluster does, and a registry is one of a cluster's.
-  const groups: readonly Group[] = rehearsal || registry ? [...options.groups, "core"] : options.groups;
+  const groups = withNeeded(options.groups);
   const context = toolContext(options);
   const { machine, cache } = context;
   await ensurePackages({ groups, machine, yes: agreed(options), reporter, cache });
@@ -67,6 +66,16 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     if (registry) images = [...images, await prepareRegistryImage(imageContext)];
   }
   return { machine, tools: states.map(rowOf), images, notes: notesFor(states) };
+}
+
+/** A rehearsal runs everything a cluster does, a registry is one of a cluster's, and a host of virtual machines has some made. */
+function withNeeded(groups: readonly Group[]): readonly Group[] {
+  const core = groups.includes("rehearsal") || groups.includes("registry");
+  return [
+    ...groups,
+    ...(core ? (["core"] as const) : []),
+    ...(groups.includes("homelab") ? (["libvirt", "vms"] as const) : []),
+  ];
 }
 
 /** The groups of tools that a group takes. */

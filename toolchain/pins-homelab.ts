@@ -20,7 +20,7 @@ const LIMA = "2.2.0";
 
 const bridge: ToolPin = {
   name: "pulumi-resource-terraform-provider",
-  group: "homelab",
+  group: "libvirt",
   purpose: "Pulumi's way to any Terraform provider",
   use: "host",
   plugin: "terraform-provider",
@@ -58,7 +58,7 @@ const bridge: ToolPin = {
 
 const libvirt: ToolPin = {
   name: "terraform-provider-libvirt",
-  group: "homelab",
+  group: "libvirt",
   purpose: "the Terraform provider for libvirt",
   use: "host",
   // The official bridge downloads it by itself.

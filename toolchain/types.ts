@@ -32,12 +32,22 @@ export interface Reporter {
 
 /**
  * Tools of `core` run a cluster, `bench` compares with k3d, `test` is needed by the project's own tests; `rehearsal` adds to
- * `core` the machines of a rehearsed cloud, `homelab` virtual machines on libvirt, `guest` the image of one that stands in for Flatcar in tests, `mac` what a rehearsed Mac has
- * (part of `test`, too), `registry` the image registry of a cluster. `cloud` is what of `core` drives machines that stand elsewhere: no image, no
+ * `core` the machines of a rehearsed cloud, `libvirt` Pulumi's way to hosts of virtual machines, `vms` what making them there takes beside, `homelab` such a host here, `guest` the image of one that stands in for
+ * Flatcar in tests, `mac` what a rehearsed Mac has (part of `test`, too), `registry` the image registry of a cluster. `cloud` is what of `core` drives machines that stand elsewhere: no image, no
  * Debian package.
  */
 export type Group =
-  "core" | "cloud" | "bench" | "test" | "rehearsal" | "homelab" | "guest" | "mac" | "registry";
+  | "core"
+  | "cloud"
+  | "bench"
+  | "test"
+  | "rehearsal"
+  | "libvirt"
+  | "vms"
+  | "homelab"
+  | "guest"
+  | "mac"
+  | "registry";
 
 /** Where a tool came from: the official release, its Go module, or it was on PATH already. */
 export type Source = "download" | "modules" | "path";

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Context } from "../context.ts";
 import { readOutputs } from "../deployment.ts";
 import { childEnvironment } from "../environment.ts";
+import { hasVms } from "../needs.ts";
 import { joinedStack, settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import { libvirtSdk } from "../../toolchain/pins-homelab.ts";
@@ -122,20 +123,14 @@ function plugins({ rehearsed, plugins: needed, downloads }: AccountFacts): Check
   }
   const message = `Pulumi's plugins are missing: ${missing.join(", ")}`;
   if (downloads) return { name, result: "notice", message, fix: "the first run downloads them" };
+  if (missing.every((it) => it.startsWith(libvirtBridge))) {
+    return { name, result: "notice", message, fix: "the first run builds it from its module" };
+  }
   return {
     name,
     result: "problem",
     message,
-    fix: [
-      ...(missing.some((it) => it.startsWith(libvirtBridge))
-        ? [`./homespan toolchain --prepare --group homelab builds ${libvirtBridge}`]
-        : []),
-      ...(missing.every((it) => it.startsWith(libvirtBridge))
-        ? []
-        : [
-            "Pulumi's own are downloaded, never built: run where get.pulumi.com is reached, without HOMESPAN_SOURCE=modules; a rehearsal needs neither",
-          ]),
-    ].join("; "),
+    fix: "Pulumi's own are downloaded, never built: run where get.pulumi.com is reached, without HOMESPAN_SOURCE=modules; a rehearsal needs neither",
   };
 }
 
@@ -221,13 +216,6 @@ async function accountFacts(context: Context, cloud: boolean, config: StackFile)
       .map(({ address: own }) => own),
     sshAllowedCidrs: Array.isArray(cidrs) ? cidrs.filter((it) => typeof it === "string") : undefined,
   };
-}
-
-function hasVms(config: StackFile): boolean {
-  return ["servers", "agents"].some((key) => {
-    const nodes = settingOf(config, key);
-    return Array.isArray(nodes) && nodes.some((it) => typeof it === "object" && it !== null && "vm" in it);
-  });
 }
 
 /** Pulumi's way to libvirt: downloaded, or built from the bridge's module and found on PATH in its place. */

@@ -10,7 +10,7 @@ import { groupsFor, nodesHere } from "../needs.ts";
 import { clusterName, operate, recover, requireSuccess, withStack } from "../operation.ts";
 import type { Changes } from "../progress.ts";
 import type { Stack } from "../stack.ts";
-import { configFile, forgetStack, prepareStack, removeEmptyState } from "../state.ts";
+import { composeConfig, configFile, forgetStack, prepareStack, removeEmptyState } from "../state.ts";
 
 export interface DestroyOptions {
   readonly timeoutMinutes: number;
@@ -47,7 +47,8 @@ export async function destroy(context: Context, stack: Stack, options: DestroyOp
 }
 
 async function destroyResources(context: Context, stack: Stack, options: DestroyOptions): Promise<Changes> {
-  await context.machine.prepare(context, groupsFor(context, stack.topology));
+  const config = await composeConfig(context.paths, stack, [], "last");
+  await context.machine.prepare(context, groupsFor(context, stack.topology, config, "look"));
   if (!existsSync(configFile(context.paths, stack.name))) await prepareStack(context, stack, []);
   await recover(context, stack.name);
   const timeoutMs = options.timeoutMinutes * 60_000;

@@ -9,7 +9,7 @@ import { showPreview, withTrial } from "../trial.ts";
 export async function preview(context: Context, stack: Stack, settings: readonly string[]): Promise<void> {
   const { paths } = context;
   const config = await composeConfig(paths, stack, settings);
-  await context.machine.prepare(context, groupsFor(context, stack.topology));
+  await context.machine.prepare(context, groupsFor(context, stack.topology, config, "look"));
   try {
     await withStack(context, stack, "preview", async () => {
       sayDifferences(context, await differencesSinceLastRun(paths, stack.name, config));

@@ -15,6 +15,8 @@ const groups: readonly Group[] = [
   "bench",
   "test",
   "rehearsal",
+  "libvirt",
+  "vms",
   "homelab",
   "guest",
   "mac",
@@ -39,7 +41,7 @@ export async function cleanToolchain(context: Context, options: { readonly all?:
 
 /** Generates sdks/libvirt anew, from the pinned provider. */
 export async function generateSdk(context: Context): Promise<void> {
-  await context.machine.prepare(context, ["homelab"]);
+  await context.machine.prepare(context, ["libvirt"]);
   const { generateLibvirtSdk } = await import("../../toolchain/sdk.ts");
   const { checkout, cache } = context.paths;
   await withPulumiEnvironment(context, (environment, temporary) =>

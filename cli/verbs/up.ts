@@ -147,7 +147,10 @@ function showCluster(
 export async function prepareMachine(context: Context, stack: Stack, config: StackFile): Promise<void> {
   requireHealthy(context, await examineMachine(context, stack.name, config));
   requireJoinable(await examineExisting(context, stack.name, config, "new"));
-  const { notes } = await context.machine.prepare(context, groupsFor(context, stack.topology, config));
+  const { notes } = await context.machine.prepare(
+    context,
+    groupsFor(context, stack.topology, config, "make"),
+  );
   if (context.console.verbose) for (const note of notes) context.console.info(note);
 }
 

@@ -39,17 +39,14 @@ test("a stack without AWS is asked for none of it", () => {
 });
 
 test("where nothing is downloaded, libvirt's plugin is built, the others are not", () => {
-  const fix = (...names: string[]): string | undefined => {
+  const found = (...names: string[]): string => {
     const plugins = names.map((name) => ({ name, installed: false }));
-    return check("plugins", { plugins, downloads: false })?.fix;
+    const { result, fix } = check("plugins", { plugins, downloads: false }) ?? {};
+    return `${result ?? ""}: ${fix ?? ""}`;
   };
-  expect(fix("terraform-provider 1.1.4")).toBe(
-    "./homespan toolchain --prepare --group homelab builds terraform-provider",
-  );
-  expect(fix("aws 7.48.0")).toMatch(/^Pulumi's own are downloaded, never built/);
-  expect(fix("aws 7.48.0", "terraform-provider 1.1.4")).toMatch(
-    /^\.\/homespan toolchain.*; Pulumi's own are downloaded/,
-  );
+  expect(found("terraform-provider 1.1.4")).toBe("notice: the first run builds it from its module");
+  expect(found("aws 7.48.0")).toMatch(/^problem: Pulumi's own are downloaded, never built/);
+  expect(found("aws 7.48.0", "terraform-provider 1.1.4")).toMatch(/^problem: Pulumi's own are downloaded/);
 });
 
 test.each<[string, Partial<AccountFacts>, string, RegExp]>([

@@ -90,12 +90,16 @@ test("what a stack needs of this machine follows from where its nodes stand", as
   const bed = withCluster(makeBed());
   const rehearsed = withCluster(makeBed({ env: { HOMESPAN_REHEARSAL: "/somewhere" } }));
   try {
-    expect(groupsFor(bed.context, "ci")).toEqual(["core"]);
-    expect(groupsFor(bed.context, "lightsail")).toEqual(["cloud"]);
-    expect(groupsFor(rehearsed.context, "lightsail")).toEqual(["core"]);
+    const none = { config: {} };
+    expect(groupsFor(bed.context, "ci", none, "make")).toEqual(["core"]);
+    expect(groupsFor(bed.context, "lightsail", none, "make")).toEqual(["cloud"]);
+    expect(groupsFor(rehearsed.context, "lightsail", none, "make")).toEqual(["core"]);
     const registry = { config: { "homespan:registryPort": 5001 } };
-    expect(groupsFor(bed.context, "ci", registry)).toEqual(["core", "registry"]);
-    expect(groupsFor(bed.context, "ci", { config: {} })).toEqual(["core"]);
+    expect(groupsFor(bed.context, "ci", registry, "make")).toEqual(["core", "registry"]);
+    expect(groupsFor(bed.context, "ci", registry, "look")).toEqual(["core"]);
+    const vms = { config: { "homespan:servers": [{ vm: { host: "nas" } }] } };
+    expect(groupsFor(bed.context, "homelab", vms, "make")).toEqual(["cloud", "libvirt", "vms"]);
+    expect(groupsFor(bed.context, "homelab", vms, "look")).toEqual(["cloud", "libvirt"]);
     const names = async ({ context }: typeof bed, config: object): Promise<string[]> =>
       (await examineMachine(context, "pr-7", { config: { ...config } })).map(({ name }) => name);
     expect(await names(bed, { "homespan:topology": "lightsail" })).not.toContain("podman");

@@ -77,7 +77,7 @@ describe("usage mistakes end with 2 and no stack trace", () => {
     [["up", "--timeout", "soon"], /number of minutes above 0/],
     [
       ["toolchain", "--group", "cor"],
-      /`--group` must be one of core, bench, test, rehearsal, homelab, guest, mac, registry, got "cor"; did you mean "core"\?/,
+      /`--group` must be one of core, bench, test, rehearsal, libvirt, vms, homelab, guest, mac, registry, got "cor"; did you mean "core"\?/,
     ],
     [["test", "--long", "none"], /`--long` must be/],
   ])("%j", async (args, message) => {
