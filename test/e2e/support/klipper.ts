@@ -9,7 +9,7 @@ import type { RehearsedStack } from "./rehearsal.ts";
 import { buildSmallImage } from "./small-image.ts";
 
 /** https://github.com/k3s-io/klipper-lb: SRC_PORT, DEST_PROTO, DEST_IPS and DEST_PORT say what is passed on, and where to. */
-const forward = 'exec busybox nc -lk -p "$SRC_PORT" -e busybox nc "$DEST_IPS" "$DEST_PORT"';
+const forward = 'exec busybox nc -ll -p "$SRC_PORT" -e busybox nc "$DEST_IPS" "$DEST_PORT"';
 
 /** @param image as the DaemonSet names it, without a registry */
 export async function standInForServiceLb(
