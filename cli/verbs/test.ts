@@ -148,7 +148,7 @@ async function steps(context: Context, options: TestOptions, reports: string): P
   });
   if (options.long !== undefined) {
     await requireLongSuite(checkout, options.long);
-    return [alone(machine(context)), alone(vitest("long", [`test/long/${options.long}`]))];
+    return [alone(machine(context)), alone(vitest("long", [`test/long/${options.long}.test.ts`]))];
   }
   // Run all the time, `--quick` looks again only at files that changed; the whole run trusts no earlier one,
   // since a type that changes in one file can be an error of the linter in another.
