@@ -13,12 +13,15 @@ import { problemsOf } from "./schema-check.ts";
  *
  * ```json
  * { "k3s": { "amd64": { "urls": ["https://mirror.example.com/k3s"], "sha256": "64 hexadecimal digits" } },
- *   "tailscale": { "amd64": { "urls": ["https://mirror.example.com/tailscale.tgz"], "sha256": "..." } } }
+ *   "tailscale": { "amd64": { "urls": ["https://mirror.example.com/tailscale.tgz"], "sha256": "..." } },
+ *   "flatcar": { "fingerprint": "40 hexadecimal digits" } }
  * ```
  *
- * Both keys may be left out, as may `amd64` or `arm64`: machines of that kind then have no such program. What is there
+ * Each key may be left out, as may `amd64` or `arm64`: machines of that kind then have no such program. What is there
  * takes the place of the official download, so that a mirror may serve builds of its own; `tailscale` is an archive with
  * the programs tailscale and tailscaled in any folder. The URLs are tried in turn. A changed file is delivered to running nodes.
+ * With `flatcar` the images of virtual machines are builds of the mirror's own too: where they are and their sum are the
+ * stack's to say, and the primary key that must have signed them is this one in the place of Flatcar's.
  */
 export const artifactsVariable = "HOMESPAN_ARTIFACTS";
 
@@ -35,8 +38,11 @@ const download = {
 const pinned = z.strictObject(download, { error: "be a mapping with urls and sha256" }).optional();
 const kinds = { amd64: pinned, arm64: pinned };
 const program = z.strictObject(kinds, { error: "be a mapping with amd64 or arm64" }).optional();
-const programs = { k3s: program, tailscale: program };
-const mirrorSchema = z.strictObject(programs, { error: "be a mapping with k3s or tailscale" });
+const fingerprintRule = "be an OpenPGP key's fingerprint: 40 upper-case hexadecimal digits";
+const signer = { fingerprint: text(fingerprintRule).regex(/^[0-9A-F]{40}$/, { error: fingerprintRule }) };
+const flatcar = z.strictObject(signer, { error: "be a mapping with fingerprint" }).optional();
+const parts = { k3s: program, tailscale: program, flatcar };
+const mirrorSchema = z.strictObject(parts, { error: "be a mapping with k3s, tailscale or flatcar" });
 export type Mirror = z.infer<typeof mirrorSchema>;
 
 /**
@@ -64,7 +70,8 @@ export function readMirror(file: string | undefined): Mirror | undefined {
 }
 
 function keysAt(path: readonly PropertyKey[]): readonly string[] {
-  return Object.keys([programs, kinds, download][path.length - 1] ?? {});
+  const below = path[1] === "flatcar" ? [signer] : [kinds, download];
+  return Object.keys([parts, ...below][path.length - 1] ?? {});
 }
 
 /** What a node of this release of k3s downloads. */

@@ -16,6 +16,8 @@ export interface HomeParts {
   readonly privateKey: pulumi.Output<string>;
   /** What machines download. */
   readonly artifacts: readonly Artifact[];
+  /** Fingerprint of who signs images of virtual machines; undefined for Flatcar itself. */
+  readonly imageSigner: string | undefined;
   readonly podRoutes: PodRoutes | undefined;
 }
 

@@ -12,7 +12,7 @@ import type { MadeNode } from "./made-node.ts";
 export const makeVms: HomeMaker<VmNode> = (nodes, home, parts) => {
   const { flatcar, libvirtHosts } = home;
   if (flatcar === undefined) throw new Error("`flatcar` must be known where there are virtual machines");
-  const image = new VmImage("flatcar", flatcarImage(flatcar));
+  const image = new VmImage("flatcar", flatcarImage({ ...flatcar, fingerprint: parts.imageSigner }));
   const used = new Set(nodes.map(({ vm }) => vm.host));
   const hosts = new Map(
     Object.entries(libvirtHosts).flatMap(([name, { uri, site, pool, type }]) =>

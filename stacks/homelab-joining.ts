@@ -40,6 +40,7 @@ export function homelabJoining(
     {
       ...{ clusterName, tailnet, publicKey: sshKey.publicKey, privateKey: sshKey.privateKey },
       artifacts: machineArtifacts(join.k3sVersion, mirror),
+      imageSigner: mirror?.flatcar?.fingerprint,
       podRoutes,
     },
     makers,

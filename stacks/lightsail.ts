@@ -38,6 +38,7 @@ export function lightsailStack(
     {
       ...{ clusterName, tailnet, publicKey: sshKey.publicKey, privateKey: sshKey.privateKey },
       artifacts: machineArtifacts(config.k3sVersion, machine.mirror),
+      imageSigner: machine.mirror?.flatcar?.fingerprint,
       podRoutes: podRoutesOf(config),
     },
     makers,

@@ -13,6 +13,12 @@ export interface FlatcarRelease {
    * @default none
    */
   readonly mirrors?: readonly string[];
+  /**
+   * Fingerprint of the primary key that must have signed it.
+   *
+   * @default that of Flatcar's own builds
+   */
+  readonly fingerprint?: string | undefined;
 }
 
 /** What `VmImage` is asked for. */
@@ -25,7 +31,13 @@ export interface FlatcarImage {
 }
 
 /** @throws RangeError for a version that is none, as `current`: a moving one has no sum */
-export function flatcarImage({ channel, version, sha256, mirrors = [] }: FlatcarRelease): FlatcarImage {
+export function flatcarImage({
+  channel,
+  version,
+  sha256,
+  mirrors = [],
+  fingerprint = flatcarSigningKey.fingerprint,
+}: FlatcarRelease): FlatcarImage {
   if (!/^\d+\.\d+\.\d+$/.test(version)) {
     throw new RangeError(`\`version\` must be a release such as 4230.2.3, got ${JSON.stringify(version)}`);
   }
@@ -40,6 +52,6 @@ export function flatcarImage({ channel, version, sha256, mirrors = [] }: Flatcar
       ...elsewhere.map((folder) => `${folder}/${flatcarSigningKey.file}`),
       flatcarSigningKey.url,
     ],
-    fingerprint: flatcarSigningKey.fingerprint,
+    fingerprint,
   };
 }

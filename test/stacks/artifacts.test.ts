@@ -40,13 +40,30 @@ test("a mirror may have any part of it", () => {
   expect(readMirror(written(JSON.stringify({ k3s: { arm64: download } })))).toEqual({
     k3s: { arm64: download },
   });
+  expect(told({ flatcar: { fingerprint: "F".repeat(40) } })).toEqual([]);
   expect(told({})).toEqual([]);
 });
 
 describe("all that is wrong is told at once, in the grammar", () => {
   test.each([
-    [{ k3S: {} }, ['`artifacts.k3S` must be one of the keys k3s, tailscale, got "k3S"; did you mean "k3s"?']],
-    [[], ["`artifacts` must be a mapping with k3s or tailscale, got []"]],
+    [
+      { k3S: {} },
+      ['`artifacts.k3S` must be one of the keys k3s, tailscale, flatcar, got "k3S"; did you mean "k3s"?'],
+    ],
+    [[], ["`artifacts` must be a mapping with k3s, tailscale or flatcar, got []"]],
+    [
+      { flatcar: { fingerprint: "F8" } },
+      [
+        '`artifacts.flatcar.fingerprint` must be an OpenPGP key\'s fingerprint: 40 upper-case hexadecimal digits, got "F8"',
+      ],
+    ],
+    [
+      { flatcar: { fingerprints: "F8" } },
+      [
+        "`artifacts.flatcar.fingerprint` must be an OpenPGP key's fingerprint: 40 upper-case hexadecimal digits",
+        '`artifacts.flatcar.fingerprints` must be one of the keys fingerprint, got "fingerprints"; did you mean "fingerprint"?',
+      ],
+    ],
     [
       { k3s: { amd64: { ...download, sha256: "A" } }, tailscale: { amd46: download } },
       [

@@ -56,12 +56,13 @@ async function ownCluster(
   changes: Record<string, unknown> = {},
   preview = false,
   outputs: Prepared = prepared,
+  on: StackMachine = machine,
 ): Promise<StackRecording> {
   const { own: config, warnings } = checked({ ...ownAgents, ...changes });
   if (config === undefined) throw new Error("the configuration must be of a cluster of its own");
   const makers = await homeMakers(config.home);
   const options = { stack: "homelab", preview };
-  return record(outputs, () => homelabStack({ own: config, warnings }, machine, makers), options);
+  return record(outputs, () => homelabStack({ own: config, warnings }, on, makers), options);
 }
 
 async function joining(
@@ -149,6 +150,15 @@ describe("a cluster of its own", () => {
       "node-type": "lima",
       "homespan.dev/site": "home",
     });
+  });
+
+  test("images are signed by Flatcar, or by whoever builds those of the mirror", async () => {
+    const signers = async (mirror: StackMachine["mirror"]): Promise<unknown[]> => {
+      const recording = await ownCluster({}, false, prepared, { ...machine, mirror });
+      return recording.ofType("homespan:index:VmImage").map(({ inputs }) => inputs["fingerprint"]);
+    };
+    expect(await signers(undefined)).toEqual(["F88CFEDEFF29A5B4D9523864E25D9AED0593B34A"]);
+    expect(await signers({ flatcar: { fingerprint: "A".repeat(40) } })).toEqual(["A".repeat(40)]);
   });
 
   test("no machine waits for another machine", async () => {
