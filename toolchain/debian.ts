@@ -63,6 +63,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     dosfstools: "the file system it starts from",
     fdisk: "its partitions",
     "libblkid-dev": "tells Ignition which file system a disk has",
+    gnupg: "signs it",
   },
 };
 

@@ -33,7 +33,7 @@ export interface Reporter {
 /**
  * Tools of `core` run a cluster, `bench` compares with k3d, `test` is needed by the project's own tests; `rehearsal` adds to
  * `core` the machines of a rehearsed cloud, `libvirt` Pulumi's way to hosts of virtual machines, `vms` what making them there takes beside, `homelab` such a host here, `guest` the image of one that stands in for
- * Flatcar in tests, `mac` what a rehearsed Mac has (part of `test`, too), `registry` the image registry of a cluster. `cloud` is what of `core` drives machines that stand elsewhere: no image, no
+ * Flatcar in tests and rehearsals, `mac` what a rehearsed Mac has (part of `test`, too), `registry` the image registry of a cluster. `cloud` is what of `core` drives machines that stand elsewhere: no image, no
  * Debian package.
  */
 export type Group =

@@ -10,7 +10,7 @@ import { domainObjections } from "../../components/render/domain-policy.ts";
 import { macAddress } from "../../components/render/mac-address.ts";
 import { VirshLibvirt } from "../../provider/effects/libvirt.ts";
 import { runProcess } from "../../provider/effects/process.ts";
-import { PrivateLibvirtd } from "../vm/private-libvirtd.ts";
+import { TestLibvirtd } from "../vm/test-libvirtd.ts";
 import type { VmProgram } from "../vm/program.ts";
 import { SignedImages } from "../vm/signed-images.ts";
 import { VmStack } from "../vm/vm-stack.ts";
@@ -23,7 +23,7 @@ const machineName = "home-agent-1";
 
 const images = new SignedImages();
 const stacks: VmStack[] = [];
-let libvirtd: PrivateLibvirtd;
+let libvirtd: TestLibvirtd;
 let stack: VmStack;
 
 type Machine = VmProgram["machines"][number];
@@ -36,7 +36,7 @@ beforeAll(async () => {
   await images.start();
   await images.makeEmpty("system.qcow2", "64M");
   await images.makeEmpty("newer.qcow2", "65M");
-  libvirtd = await PrivateLibvirtd.start();
+  libvirtd = await TestLibvirtd.begin();
   await libvirtd.makeNetwork(
     network,
     `<network><name>${network}</name><bridge name='${bridge}'/><ip address='${subnet}.1' netmask='255.255.255.0'><dhcp><range start='${subnet}.100' end='${subnet}.199'/></dhcp></ip></network>`,

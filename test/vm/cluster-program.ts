@@ -14,7 +14,7 @@ import { StewardNode } from "../../components/steward/steward-node.ts";
 import { images } from "../../components/upstream/images.ts";
 import { type Mirror, machineArtifacts } from "../../stacks/artifacts.ts";
 import { ciMachine } from "../../stacks/ci-machine.ts";
-import type { Virtualization } from "./virtualization.ts";
+import type { Virtualization } from "../../rehearsal/libvirt/virtualization.ts";
 
 export interface ClusterProgram {
   readonly clusterName: string;

@@ -7,8 +7,11 @@ import { expect } from "vitest";
 import { SshConnections } from "../../provider/effects/ssh.ts";
 import type { SshTransport } from "../../provider/schema/common.ts";
 import type { FlatcarImage } from "../../components/render/flatcar-image.ts";
-import { guestImage } from "./guest-image.ts";
-import { PrivateLibvirtd } from "./private-libvirtd.ts";
+import { guestImage } from "../../rehearsal/libvirt/guest-image.ts";
+import { cacheFolder } from "../../toolchain/folders.ts";
+import { listTools } from "../../toolchain/index.ts";
+import type { Reporter } from "../../toolchain/types.ts";
+import { TestLibvirtd } from "./test-libvirtd.ts";
 import { SignedImages } from "./signed-images.ts";
 import { VmStack } from "./vm-stack.ts";
 
@@ -24,9 +27,19 @@ export interface LabNetwork {
 /** A first start without KVM, on a busy machine. */
 const startSeconds = 600;
 const imageName = "system.qcow2";
+const say = (words: string): void => {
+  process.stdout.write(`    ${words}\n`);
+};
+const reporter: Reporter = {
+  start(label) {
+    say(label);
+    return { detail: () => undefined, done: () => undefined, fail: say };
+  },
+  note: say,
+};
 
 export class GuestLab {
-  readonly libvirtd: PrivateLibvirtd;
+  readonly libvirtd: TestLibvirtd;
   readonly stack = new VmStack();
   readonly network: LabNetwork;
   readonly address: string;
@@ -36,7 +49,7 @@ export class GuestLab {
   readonly ssh = new SshConnections();
   readonly #images: SignedImages;
 
-  private constructor(network: LabNetwork, libvirtd: PrivateLibvirtd, images: SignedImages) {
+  private constructor(network: LabNetwork, libvirtd: TestLibvirtd, images: SignedImages) {
     this.network = network;
     this.libvirtd = libvirtd;
     this.#images = images;
@@ -54,12 +67,14 @@ export class GuestLab {
     await execa(homespan, ["toolchain", "--prepare", ...groups, "--yes"], {
       stdio: ["ignore", "ignore", "inherit"],
     });
-    const image = await guestImage();
+    const ignition = (await listTools()).find(({ tool }) => tool === "ignition")?.path;
+    if (ignition === undefined || ignition === null) throw new Error("ignition is not installed");
+    const image = await guestImage({ cache: cacheFolder(), ignition, reporter });
     const images = new SignedImages();
     await images.start();
-    await execa("cp", ["--sparse=always", image, images.path(imageName)]);
+    await execa("cp", ["--sparse=always", image.file, images.path(imageName)]);
     await images.sign(imageName);
-    const libvirtd = await PrivateLibvirtd.start();
+    const libvirtd = await TestLibvirtd.begin();
     await libvirtd.makeNetwork(network.name, networkXml(network));
     const key = join(libvirtd.folder, "key");
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "homespan-test", "-f", key]);
@@ -73,7 +88,7 @@ export class GuestLab {
   }
 
   /** What a program says of the host. */
-  get host(): Pick<PrivateLibvirtd, "uri" | "pool" | "virtualization"> {
+  get host(): Pick<TestLibvirtd, "uri" | "pool" | "virtualization"> {
     const { uri, pool, virtualization } = this.libvirtd;
     return { uri, pool, virtualization };
   }

@@ -2,7 +2,7 @@
 import { LibvirtHost } from "../../components/libvirt/libvirt-host.ts";
 import { VirtualMachine, type VirtualMachineArgs } from "../../components/libvirt/virtual-machine.ts";
 import { VmImage } from "../../components/libvirt/vm-image.ts";
-import type { Virtualization } from "./virtualization.ts";
+import type { Virtualization } from "../../rehearsal/libvirt/virtualization.ts";
 import type { FlatcarImage } from "../../components/render/flatcar-image.ts";
 import { flatcarFirmwareConfig } from "../../components/upstream/flatcar.ts";
 
