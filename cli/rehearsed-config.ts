@@ -2,6 +2,7 @@
 import type { ControlOrder, Mac } from "../rehearsal/rehearsal.ts";
 import { macName } from "../rehearsal/rehearsal.ts";
 import { InputError } from "./errors.ts";
+import { type RehearsedMachines, rehearsedMachines } from "./rehearsed-machines.ts";
 import { settingOf, type StackFile } from "./settings.ts";
 
 /** What the stand-ins have to be like. */
@@ -12,6 +13,8 @@ export interface RehearsedConfig {
   readonly sshSources: readonly string[];
   /** The machine that runs Lima, where one is named. */
   readonly mac: Mac | undefined;
+  /** Virtual machines on libvirt, where there are some. */
+  readonly machines: RehearsedMachines | undefined;
 }
 
 /**
@@ -24,13 +27,13 @@ export function rehearsedConfig(config: StackFile): RehearsedConfig {
   const sources = settingOf(config, "sshAllowedCidrs");
   const tailnet = mapping(settingOf(config, "tailnet"));
   const { domain } = tailnet;
-  insistOnPlayable(config);
   return {
     region: typeof region === "string" ? region : "eu-central-1",
     domain: typeof domain === "string" ? domain : "rehearsal.ts.net",
     control: rehearsedControl(tailnet),
     sshSources: Array.isArray(sources) ? sources.filter((it) => typeof it === "string") : [],
     mac: rehearsedMac(settingOf(config, "mac")),
+    machines: rehearsedMachines(config),
   };
 }
 
@@ -47,22 +50,6 @@ export function ownMac(
   if (place === undefined) return [];
   const { port: _port, hostKey: _hostKey, ...mac } = mapping(settingOf(config, "mac"));
   return [`mac=${JSON.stringify({ ...mac, ...place })}`];
-}
-
-/** @throws InputError with the setting that leaves out what nothing plays */
-function insistOnPlayable(config: StackFile): void {
-  const problems = ["servers", "agents"].flatMap((key) => {
-    const value = settingOf(config, key);
-    const nodes: readonly unknown[] = Array.isArray(value) ? value : [];
-    const others = nodes.filter((node) => mapping(node)["vm"] === undefined);
-    return others.length === nodes.length
-      ? []
-      : [
-          `\`${key}\` must be without virtual machines on libvirt to be rehearsed, got ${nodes.length - others.length}; ` +
-            `use: --set '${key}=${JSON.stringify(others)}'`,
-        ];
-  });
-  if (problems.length > 0) throw new InputError(problems.join("\n"));
 }
 
 function rehearsedMac(value: unknown): Mac | undefined {

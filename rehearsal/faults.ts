@@ -1,4 +1,4 @@
-/** What can go wrong in a rehearsal because somebody ordered it: calls of the clouds that fail, machines that are lost, in the cloud and on a Mac. */
+/** What can go wrong in a rehearsal because somebody ordered it: calls of the clouds that fail, machines that are lost, in the cloud, on a Mac and on libvirt. */
 import { InputError, didYouMean } from "../cli/errors.ts";
 import { openAccount } from "./clouds/aws/account.ts";
 import { openAwsBooks } from "./clouds/aws/books.ts";
@@ -7,6 +7,7 @@ import { deleteInstance } from "./clouds/aws/service/instances.ts";
 import { type Fault, Faults, type MetFault } from "./clouds/shared/faults.ts";
 import { tailscaleFaults, tailscaleOperations } from "./clouds/tailscale/operations.ts";
 import { type Guest, byHand, limaGuests } from "./lima/guests.ts";
+import { LibvirtGuests, libvirtGuests } from "./libvirt/guests.ts";
 import { MachineFaults, type MachineState } from "./machines/machine-faults.ts";
 import { PodmanMachines } from "./machines/podman-machines.ts";
 import { findWorld, type World } from "./world.ts";
@@ -67,11 +68,17 @@ export class RehearsedFaults {
   readonly #folder: string;
   readonly #faults: Faults;
   readonly #machines: MachineFaults;
+  readonly #libvirt: LibvirtGuests;
 
-  constructor(folder: string, machines = new MachineFaults(folder)) {
+  constructor(
+    folder: string,
+    machines = new MachineFaults(folder),
+    libvirt: LibvirtGuests = new LibvirtGuests(folder),
+  ) {
     this.#folder = folder;
     this.#faults = new Faults(folder);
     this.#machines = machines;
+    this.#libvirt = libvirt;
   }
 
   /** True where a rehearsal was started, if only for a preview. */
@@ -101,7 +108,17 @@ export class RehearsedFaults {
         state: await this.#machines.state(machine),
       })),
     );
-    return { pending: await this.#faults.pending(), met: await this.#faults.met(), machines };
+    const virtual = await Promise.all(
+      [...(await libvirtGuests(this.#folder))].map(async ([node, machine]) => ({
+        node,
+        state: await this.#libvirt.state(machine),
+      })),
+    );
+    return {
+      pending: await this.#faults.pending(),
+      met: await this.#faults.met(),
+      machines: [...machines, ...virtual],
+    };
   }
 
   /**
@@ -110,18 +127,20 @@ export class RehearsedFaults {
    * @returns where that is
    * @throws InputError for a node that has none
    */
-  async strike(fault: MachineFaultName, node: string): Promise<"cloud" | "mac"> {
+  async strike(fault: MachineFaultName, node: string): Promise<"cloud" | "mac" | "libvirt"> {
     const [instances, guests] = [await this.#instances(), await limaGuests(this.#folder)];
-    const instance = instances.get(node);
-    const guest = guests.get(node);
+    const virtual = await libvirtGuests(this.#folder);
+    const [instance, guest, machine] = [instances.get(node), guests.get(node), virtual.get(node)];
     if (guest !== undefined) await this.#strikeGuest(fault, guest);
+    else if (machine !== undefined) await this.#libvirt.strike(fault, machine);
     else if (instance === undefined) {
-      const names = [...instances.keys(), ...guests.keys()];
+      const names = [...instances.keys(), ...guests.keys(), ...virtual.keys()];
       const known = names.length === 0 ? "a node with a machine; there is none" : names.join(", ");
       throw new InputError(`[node] must be one of ${known}, got "${node}"${didYouMean(node, names)}`);
     } else if (fault === "delete") await this.#delete(instance);
     else await this.#machines[fault](instance);
-    return guest === undefined ? "cloud" : "mac";
+    if (guest !== undefined) return "mac";
+    return machine === undefined ? "cloud" : "libvirt";
   }
 
   /** On its Mac, by hand; its power and its cable are out of Lima's sight. */

@@ -15,6 +15,17 @@ import {
   isTrusted,
   readOrders,
 } from "./daemon/state.ts";
+import {
+  type HomeLibvirt,
+  type LibvirtOrder,
+  endEmptyLibvirt,
+  endLibvirt,
+  leftInLibvirt,
+  libvirtArtifacts,
+  startLibvirt,
+  wakeLibvirt,
+} from "./libvirt/home-libvirt.ts";
+import { type GuestImageOptions, guestImage } from "./libvirt/guest-image.ts";
 import { type Mac, leftOnMacs, removeEmptyMacs, startMac, wakeMacs } from "./lima/mac-machine.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
 import { bootId, wakeMachines } from "./machines/waking.ts";
@@ -24,6 +35,7 @@ import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
 import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
 
 export type { ControlOrder } from "./daemon/state.ts";
+export type { HomeLibvirt, LibvirtOrder } from "./libvirt/home-libvirt.ts";
 export { type Mac, macName } from "./lima/mac-machine.ts";
 
 /** What is rehearsed. */
@@ -94,6 +106,16 @@ export class Rehearsal {
     return daemon === undefined ? undefined : environmentOf(this.folder, daemon);
   }
 
+  /**
+   * Starts the libvirt at home with the machines of a stack; for a rehearsal that runs.
+   *
+   * @param pluginsOf - PULUMI_HOME with the real plugins: libvirt's may have come since this rehearsal was started
+   */
+  async libvirt(order: LibvirtOrder, image: GuestImageOptions, pluginsOf: string): Promise<HomeLibvirt> {
+    await makePulumiHome(join(this.folder, "pulumi-home"), pluginsOf);
+    return startLibvirt(this.folder, order, await guestImage(image));
+  }
+
   /** Starts the machine at home, which no cloud made; for a rehearsal that runs. */
   home(): Promise<HomeMachine> {
     return startHomeMachine(this.folder);
@@ -120,20 +142,26 @@ export class Rehearsal {
     await writeFile(join(folder, stack), "");
   }
 
-  /** A stack that was rehearsed in this one is destroyed. Macs on which nothing is left go with it. */
+  /** A stack that was rehearsed in this one is destroyed. Macs and a libvirt on which nothing is left go with it. */
   async leave(stack: string): Promise<void> {
     await removeEmptyMacs(this.folder);
+    await endEmptyLibvirt(this.folder);
     await rm(join(this.folder, joinedFolder, stack), { force: true });
   }
 
   /**
-   * What `limactl list` and `limactl disk list` still show, as `Lima disk home-agent-1-data on imac`.
+   * What `limactl list` and `limactl disk list` still show, and virsh, as `Lima disk home-agent-1-data on imac`.
    *
    * @param names - of what is looked for; the others are another stack's. @default everything
    */
-  async leftOnMacs(names?: ReadonlySet<string>): Promise<readonly string[]> {
-    const left = (await leftOnMacs(this.folder)).filter(({ name }) => names?.has(name) ?? true);
-    return left.map(({ kind, name, mac }) => `${kind} ${name} on ${mac}`);
+  async leftAtHome(names?: ReadonlySet<string>): Promise<readonly string[]> {
+    const meant = ({ name }: { readonly name: string }): boolean => names?.has(name) ?? true;
+    const onMacs = (await leftOnMacs(this.folder)).filter(meant);
+    const inLibvirt = (await leftInLibvirt(this.folder)).filter(meant);
+    return [
+      ...onMacs.map(({ kind, name, mac }) => `${kind} ${name} on ${mac}`),
+      ...inLibvirt.map(({ kind, name }) => `${kind} ${name} on libvirt`),
+    ];
   }
 
   /**
@@ -145,13 +173,17 @@ export class Rehearsal {
   async resume(): Promise<Readonly<Record<string, string>> | undefined> {
     const { folder } = this;
     const running = await this.environment();
-    if (running !== undefined) return running;
+    if (running !== undefined) {
+      await wakeLibvirt(folder);
+      return running;
+    }
     const [known, orders] = [await findWorld(folder), await readOrders(folder)];
     if (known === undefined || orders === undefined) return undefined;
     const world = await makeWorld(folder, { world: known.world, region: known.region });
     const daemon = await startDaemon({ folder, orders });
     await wakeMachines(folder, world, await bootId());
     await wakeMacs(folder);
+    await wakeLibvirt(folder);
     const visitor = await this.#visitor();
     if (visitor !== "") await becomeVisitor(runProcess, world, visitor);
     return environmentOf(folder, daemon);
@@ -162,7 +194,7 @@ export class Rehearsal {
     return daemonFiles(this.folder).caFile;
   }
 
-  /** What the clouds' books and the Macs still hold, as `instance lightsail-server-1`. */
+  /** What the clouds' books, the Macs and the libvirt at home still hold, as `instance lightsail-server-1`. */
   async ordered(): Promise<readonly string[]> {
     const books = await openAwsBooks(this.folder).read();
     const entries: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -175,12 +207,13 @@ export class Rehearsal {
     const ordered = Object.entries(entries).flatMap(([kind, named]) =>
       Object.keys(named).map((name) => `${kind} ${name}`),
     );
-    return [...ordered, ...(await this.leftOnMacs())];
+    return [...ordered, ...(await this.leftAtHome())];
   }
 
   /** Removes everything of it from this machine; its folder is left to the caller. Succeeds when it is gone. */
   async end(): Promise<void> {
     await this.#endOperators();
+    await endLibvirt(this.folder);
     await removeTailnet(this.folder, this.world, systemEffects());
     await removeWorld(this.folder, (await findWorld(this.folder))?.world ?? this.world);
     await this.#visit(undefined);
@@ -216,9 +249,10 @@ export class Rehearsal {
   }
 }
 
-function environmentOf(folder: string, daemon: DaemonState): Readonly<Record<string, string>> {
+async function environmentOf(folder: string, daemon: DaemonState): Promise<Readonly<Record<string, string>>> {
   const { control } = daemon.orders;
   const bucketCa = join(objectFiles(folder).tls, "ca.crt");
+  const artifacts = await libvirtArtifacts(folder, daemon.artifactsFile);
   const ca = isTrusted(control) ? daemon.caFile : existsSync(bucketCa) ? bucketCa : undefined;
   return {
     HOMESPAN_REHEARSAL: folder,
@@ -232,6 +266,6 @@ function environmentOf(folder: string, daemon: DaemonState): Readonly<Record<str
     ...(ca === undefined ? {} : { SSL_CERT_FILE: ca }),
     // Node takes no notice of the other: it is the one that asks a Headscale.
     ...(control.kind === "headscale" && control.trusted ? { NODE_EXTRA_CA_CERTS: daemon.caFile } : {}),
-    ...(daemon.artifactsFile === "" ? {} : { HOMESPAN_ARTIFACTS: daemon.artifactsFile }),
+    ...(artifacts === "" ? {} : { HOMESPAN_ARTIFACTS: artifacts }),
   };
 }

@@ -38,6 +38,14 @@ const doneOnMac: Partial<typeof done> = {
   delete: "is deleted, by limactl on its Mac; the next up makes it again, on its data disk",
 };
 
+/** Of a virtual machine on libvirt. */
+const doneOnLibvirt: Partial<typeof done> = {
+  stop: "is switched off, by virsh on its host; the next up starts it",
+  kill: "is without power; the next up starts it",
+  delete: "is deleted, by virsh on its host; the next up makes it again, on its data disk",
+};
+const doneElsewhere = { cloud: {}, mac: doneOnMac, libvirt: doneOnLibvirt } as const;
+
 /**
  * `fault [list]`, `fault [add] OPERATION`, `fault clear`, `fault stop NODE` and the other things that happen to machines.
  *
@@ -62,7 +70,8 @@ export async function fault(
     noOptions(what, options);
     const node = one(what, "node", rest);
     const where = await faults.strike(machineFault, node);
-    const said = `${node} ${(where === "mac" ? doneOnMac[machineFault] : undefined) ?? done[machineFault]}`;
+    const elsewhere: Partial<typeof done> = doneElsewhere[where];
+    const said = `${node} ${elsewhere[machineFault] ?? done[machineFault]}`;
     context.console.out(
       context.console.json ? JSON.stringify({ stack: stack.name, fault: machineFault, node }) : said,
     );

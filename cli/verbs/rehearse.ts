@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Rehearsal } from "../../rehearsal/rehearsal.ts";
+import type { HomeLibvirt, Rehearsal } from "../../rehearsal/rehearsal.ts";
+import { recordedOutputs } from "../cluster.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { readResources, type Resource } from "../deployment.ts";
@@ -11,10 +12,14 @@ import { Failure, InputError } from "../errors.ts";
 import { recover } from "../operation.ts";
 import { resolvePaths } from "../paths.ts";
 import { pulumi } from "../pulumi.ts";
+import { type PreparedRehearsal, prepareRehearsal } from "../rehearsal-needs.ts";
 import { type RehearsalPlace, placeOf } from "../rehearsal-place.ts";
-import { ownAuthority, ownMac, rehearsedConfig } from "../rehearsed-config.ts";
+import { type RehearsedConfig, ownAuthority, ownMac, rehearsedConfig } from "../rehearsed-config.ts";
+import { libvirtOrder, ownMachines } from "../rehearsed-machines.ts";
+import { type StackFile, settingOf } from "../settings.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig, removeEmptyState } from "../state.ts";
+import { lineReporter } from "../tools.ts";
 import type { FaultOptions } from "./fault.ts";
 
 export interface RehearseOptions {
@@ -72,19 +77,23 @@ async function run(
   context: Context,
   stack: Stack,
   verb: "up" | "preview" | "home",
-  { rehearsal, joins }: RehearsalPlace,
+  place: RehearsalPlace,
   { settings, timeoutMinutes }: RehearseOptions,
 ): Promise<void> {
+  const { rehearsal, joins } = place;
   const config = await composeConfig(context.paths, stack, settings);
   const wanted = rehearsedConfig(config);
   const started = Date.now();
-  const prepared = await prepareRehearsal(context, wanted.mac !== undefined);
+  const prepared = await prepareRehearsal(context, wanted);
   if (joins === undefined) await rehearsal.start({ ...wanted, ...prepared.settings });
   else await comeInto(rehearsal, stack, joins);
   const mac = wanted.mac && (await rehearsal.mac(wanted.mac, prepared.tool("limactl").path));
+  const home = await startMachines(context, stack, place, { config, wanted, prepared });
   const environment = (await rehearsal.environment()) ?? {};
   if (Date.now() - started > 2000) {
-    const what = mac === undefined ? "the rehearsed clouds are" : "what is rehearsed, a Mac too, is";
+    const own = [...(mac === undefined ? [] : ["a Mac"]), ...(home === undefined ? [] : ["libvirt"])];
+    const what =
+      own.length === 0 ? "the rehearsed clouds are" : `what is rehearsed, ${own.join(" and ")} too, is`;
     context.console.info(`${what} ready (${duration(Date.now() - started)})`);
   }
   if (verb === "home") {
@@ -100,6 +109,7 @@ async function run(
     ...settings,
     ...ownAuthority(wanted.control, rehearsal.caFile),
     ...ownMac(config, mac && { address: mac.address, user: mac.user }),
+    ...ownMachines(config, home),
   ];
   if (verb === "preview") {
     const { preview } = await import("./preview.ts");
@@ -113,28 +123,43 @@ async function run(
   );
 }
 
-/** Tools and images, and what of them a rehearsal is started with. */
-async function prepareRehearsal(context: Context, withMac: boolean) {
-  const groups = ["core", "rehearsal", ...(withMac ? (["mac"] as const) : [])] as const;
-  const { machine, tools, images } = await context.machine.prepare(context, groups);
-  const tool = (name: string): { path: string; version: string } => {
-    const found = tools.find((row) => row.tool === name);
-    if (found?.path == null)
-      throw new Failure(`${name} is not installed; run: ./homespan toolchain --prepare`);
-    return { path: found.path, version: found.version };
+/** The libvirt at home, where a node is a virtual machine on it. */
+async function startMachines(
+  context: Context,
+  stack: Stack,
+  { rehearsal, joins }: RehearsalPlace,
+  { config, wanted, prepared }: Ground,
+): Promise<HomeLibvirt | undefined> {
+  const { machines } = wanted;
+  if (machines === undefined) return undefined;
+  const own = settingOf(config, "clusterName");
+  // Machines of a stack that joins have the name of the other's cluster in theirs.
+  const clusterName =
+    joins === undefined
+      ? typeof own === "string"
+        ? own
+        : stack.name
+      : (await recordedOutputs(contextOf(context, rehearsal, {}), joins)).clusterName;
+  const image = {
+    cache: context.paths.cache,
+    ignition: prepared.tool("ignition").path,
+    reporter: lineReporter(context),
   };
-  const cluster = toolEnvironment(context.paths, context.environment);
-  const settings = {
-    cache: join(context.paths.cache, "rehearsal"),
-    arch: machine.arch,
-    programs: {
-      ...{ k3s: tool("k3s"), tailscale: tool("tailscale"), tailscaled: tool("tailscaled") },
-      versitygw: tool("versitygw"),
-    },
-    imagesDirectory: images.length === 0 ? undefined : cluster["HOMESPAN_CLUSTER_IMAGES"],
-    pluginsOf: join(context.paths.cache, "pulumi-home"),
-  };
-  return { tool, settings };
+  const home = await rehearsal.libvirt(
+    libvirtOrder(machines, clusterName),
+    image,
+    prepared.settings.pluginsOf,
+  );
+  if (home.type === "qemu") {
+    context.console.info("virtual machines run on QEMU alone, without KVM: each takes minutes to start");
+  }
+  return home;
+}
+
+interface Ground {
+  readonly config: StackFile;
+  readonly wanted: RehearsedConfig;
+  readonly prepared: PreparedRehearsal;
 }
 
 /** @throws InputError where the other stack is not rehearsed */
@@ -170,7 +195,7 @@ async function destroy(
   if (environment !== undefined) {
     const inside = contextOf(context, rehearsal, environment);
     const resources = await readResources(inside.paths, stack.name);
-    names = limaNames(resources);
+    names = homeNames(resources);
     if (resources.length > 0) {
       // The lock of a run that was killed would stop what comes next.
       await recover(inside, stack.name);
@@ -181,8 +206,8 @@ async function destroy(
     const { destroy: destroyStack } = await import("./destroy.ts");
     await destroyStack(inside, stack, { timeoutMinutes });
   }
-  // Of a Mac that two stacks have machines on, what this one had.
-  const left = joins === undefined ? await rehearsal.ordered() : await rehearsal.leftOnMacs(names);
+  // Of a Mac and a libvirt that two stacks have machines on, what this one had.
+  const left = joins === undefined ? await rehearsal.ordered() : await rehearsal.leftAtHome(names);
   if (joins !== undefined) await rehearsal.leave(stack.name);
   else {
     await rehearsal.end();
@@ -196,12 +221,12 @@ async function destroy(
   }
 }
 
-/** Of virtual machines and disks on a Mac, as Lima knows them. */
-function limaNames(resources: readonly Resource[]): ReadonlySet<string> {
-  const lima = resources.filter(({ type }) => /^homespan:index:Lima(Vm|Disk)$/.test(type));
-  return new Set(
-    lima.flatMap(({ inputs }) => (typeof inputs?.["name"] === "string" ? [inputs["name"]] : [])),
-  );
+/** Of virtual machines and disks at home, as Lima and libvirt know them. */
+function homeNames(resources: readonly Resource[]): ReadonlySet<string> {
+  const types =
+    /^(homespan:index:Lima(Vm|Disk)|libvirt:index\/(domain:Domain|volume:Volume|ignition:Ignition))$/;
+  const own = resources.filter(({ type }) => types.test(type));
+  return new Set(own.flatMap(({ inputs }) => (typeof inputs?.["name"] === "string" ? [inputs["name"]] : [])));
 }
 
 /** The stack is destroyed with the help of its clouds; where those do not come back, what they kept goes with them. */

@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Restrictions } from "../../components/render/restrictions.ts";
-import { CLUSTER_LABEL } from "../../provider/effects/podman.ts";
+import { CLUSTER_LABEL, type NetworkFound } from "../../provider/effects/podman.ts";
 import { objectNames, ownObject } from "../../provider/logic/ownership.ts";
 import { siteTable } from "../../provider/logic/site-rule.ts";
 import { detectMachine } from "../../toolchain/machine.ts";
@@ -49,7 +49,7 @@ export async function startAtHome(
   effects: WorldEffects,
 ): Promise<RunningAtHome> {
   const { podman } = effects;
-  const network = await homeNetwork(world, effects);
+  const { name: network } = await homeNetwork(world, effects);
   const container = containerName(world.world, machine.machine);
   const found = ownObject("container", await podman.list("containers"), container, world.world);
   if (found?.running !== true) {
@@ -62,8 +62,14 @@ export async function startAtHome(
   return { container, address: inspected.trim() };
 }
 
-/** The network's name; its rule is put in force again each time, as a restart of this machine forgets it. */
-async function homeNetwork(world: World, { podman, firewall }: WorldEffects): Promise<string> {
+/** The network at home. */
+export type HomeNetwork = Pick<NetworkFound, "name" | "subnet" | "gateway">;
+
+/** Makes it where there is none; its rule is put in force again each time, as a restart of this machine forgets it. */
+export async function homeNetwork(
+  world: World,
+  { podman, firewall }: Pick<WorldEffects, "podman" | "firewall">,
+): Promise<HomeNetwork> {
   const name = objectNames.network(world.world, site);
   const find = async () => ownObject("network", await podman.list("networks"), name, world.world);
   if ((await find()) === undefined) {
@@ -74,7 +80,7 @@ async function homeNetwork(world: World, { podman, firewall }: WorldEffects): Pr
   if (network === undefined) throw new Error(`network ${name} disappeared right after it was created`);
   const table = objectNames.firewallTable(world.world, site);
   await firewall.replace(table, siteTable(table, network.subnet, [world.network.subnet]));
-  return name;
+  return network;
 }
 
 /** Lays down its files, makes its own disk, and returns how Podman makes it. */

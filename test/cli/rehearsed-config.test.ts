@@ -1,6 +1,5 @@
 /** What a rehearsal takes from a stack's configuration, and what it changes of it. */
 import { expect, test } from "vitest";
-import { InputError } from "../../cli/errors.ts";
 import { ownAuthority, ownMac, rehearsedConfig } from "../../cli/rehearsed-config.ts";
 import { applySettings, joinedStack, type StackFile } from "../../cli/settings.ts";
 
@@ -10,6 +9,7 @@ const mac = 'mac={"address":"imac.local","port":2222,"user":"anna","hostKey":"ss
 test("without anything said the region and the tailnet are made up, and there is no Mac", () => {
   expect(rehearsedConfig(file([]))).toEqual({
     ...{ region: "eu-central-1", domain: "rehearsal.ts.net", sshSources: [], mac: undefined },
+    machines: undefined,
     control: { kind: "tailscale" },
   });
 });
@@ -37,12 +37,4 @@ test("the stack that is joined is known by the last part of its name", () => {
   expect(joinedStack(file(["join=lightsail"]))).toBe("lightsail");
   expect(joinedStack(file(["join=organization/homespan/lightsail"]))).toBe("lightsail");
   expect(joinedStack(file([]))).toBeUndefined();
-});
-
-test("virtual machines on libvirt are refused with the setting that leaves them out", () => {
-  const agents = 'agents=[{"name":"vm-1","vm":{"host":"nas"}},{"name":"agent-1","lima":{}}]';
-  expect(() => rehearsedConfig(file([agents]))).toThrow(InputError);
-  expect(() => rehearsedConfig(file([agents]))).toThrow(
-    '`agents` must be without virtual machines on libvirt to be rehearsed, got 1; use: --set \'agents=[{"name":"agent-1","lima":{}}]\'',
-  );
 });

@@ -26,7 +26,7 @@ export function homeSettings(memoryMiB?: number): string[] {
 }
 
 /** What `paths --json` prints, as far as it is looked at here. */
-const report = z.object({
+export const pathsReport = z.object({
   paths: z.array(
     z.object({
       ...{ from: z.string(), to: z.string(), sameSite: z.boolean() },
@@ -92,7 +92,7 @@ export function rehearsalHome(stack: RehearsedStack): void {
 
   test("paths shows the home pair direct", async () => {
     const { stdout } = await stack.homespan(["paths", stack.name, "--json"], { timeoutSeconds: 120 });
-    const { paths } = report.parse(JSON.parse(stdout));
+    const { paths } = pathsReport.parse(JSON.parse(stdout));
     const home = paths.filter(({ from, to }) => homeAgents.includes(from) && homeAgents.includes(to));
     expect(home.map(({ sameSite, path }) => [sameSite, path])).toEqual([
       [true, "direct"],

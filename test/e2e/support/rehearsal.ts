@@ -42,8 +42,16 @@ export class RehearsedStack {
   /** Of its names in MagicDNS; asking costs seconds. */
   #domain: string | undefined;
 
-  constructor(settings: readonly string[]) {
+  /** What an `up` or a `destroy` may take, and what `rehearse` and this process give it. */
+  readonly #limits: { readonly arguments: readonly string[]; readonly timeoutSeconds: number };
+
+  /** @param minutes - of an `up` or a `destroy`, where that is more than machines of containers take */
+  constructor(settings: readonly string[], minutes?: number) {
     this.#settings = settings;
+    this.#limits =
+      minutes === undefined
+        ? { arguments: [], timeoutSeconds: 420 }
+        : { arguments: [`--timeout=${minutes}`], timeoutSeconds: minutes * 60 + 420 };
   }
 
   /** HOMESPAN_REHEARSAL. */
@@ -63,7 +71,7 @@ export class RehearsedStack {
   /** `./homespan rehearse lightsail VERB`. */
   async rehearse(verb: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
     return run(join(repository, "homespan"), ["rehearse", this.name, verb, ...args], {
-      timeoutSeconds: 420,
+      timeoutSeconds: this.#limits.timeoutSeconds,
       ...options,
       env: { HOMESPAN_STATE: this.state, CI: "true", ...options.env },
     });
@@ -76,7 +84,8 @@ export class RehearsedStack {
   /** Brings it to these settings over the committed file, by default those of the last time. */
   async up(step: string, settings = this.#settings, options: RunOptions = {}): Promise<Finished> {
     this.#settings = settings;
-    const done = await this.rehearse("up", this.#upArguments(), options);
+    const args = [...this.#limits.arguments, ...this.#upArguments()];
+    const done = await this.rehearse("up", args, options);
     note(`rehearse: ${step}`, done.seconds);
     return done;
   }
@@ -116,7 +125,7 @@ export class RehearsedStack {
   }
 
   async destroy(step: string): Promise<Finished> {
-    const done = await this.rehearse("destroy");
+    const done = await this.rehearse("destroy", this.#limits.arguments);
     note(`rehearse destroy: ${step}`, done.seconds);
     return done;
   }

@@ -155,7 +155,7 @@ describe("a Mac", () => {
       { kind: "Lima disk", name: "home-agent-1-data", mac: "imac" },
     ]);
     const rehearsal = new Rehearsal(world.folder, "trial");
-    expect(await rehearsal.leftOnMacs(new Set(["home-agent-1-data", "home-agent-2-data"]))).toEqual([
+    expect(await rehearsal.leftAtHome(new Set(["home-agent-1-data", "home-agent-2-data"]))).toEqual([
       "Lima disk home-agent-1-data on imac",
     ]);
     await removeEmptyMacs(world.folder, world.effects);

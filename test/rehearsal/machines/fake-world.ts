@@ -32,7 +32,8 @@ class WorldPodman extends FakePodman {
 
   override async command(args: readonly string[], options?: RunOptions): Promise<string> {
     const answer = await super.command(args, options);
-    if (args[0] === "network" && args[1] === "create") {
+    if (args[0] === "network" && args[1] === "inspect") return '[{"network_interface":"podman7"}]';
+    if (args[0] === "network" && args[1] === "create" && args.includes("--subnet")) {
       const after = (option: string): string => args[args.indexOf(option) + 1] ?? "";
       const network = this.networks.get(args.at(-1) ?? "") as NetworkFound;
       this.networks.set(network.name, {
