@@ -20,6 +20,7 @@ export function nodeAccess(podman: Podman, ssh: Ssh, clock: Clock = systemClock)
     stages: (transport) => of(transport).stages(transport),
     show: (transport, path) => of(transport).show(transport, path),
     readyServers: (transport, names) => of(transport).readyServers(transport, names),
+    stopK3s: (transport) => of(transport).stopK3s(transport),
     restartK3s: (transport) => of(transport).restartK3s(transport),
   };
 }

@@ -37,7 +37,12 @@ export interface NodeAccess<T extends Transport = Transport> {
   show(transport: T, path: string): Promise<string | undefined>;
   /** Of these servers of the node's cluster, by tailnet name, those that are Ready. */
   readyServers(transport: T, names: readonly string[]): Promise<readonly string[]>;
-  /** Stops and starts k3s; a kubelet registers its Node when it starts, and only then. */
+  /**
+   * Stops k3s, and keeps it so: an etcd member that left joins again as soon as k3s starts, which is within seconds by itself.
+   * False when the node cannot be asked, or does not do it.
+   */
+  stopK3s(transport: T): Promise<boolean>;
+  /** Stops and starts k3s, one that was kept stopped too; a kubelet registers its Node when it starts, and only then. */
   restartK3s(transport: T): Promise<void>;
 }
 

@@ -66,7 +66,7 @@ export async function pauseNode(
       await patchNode(api, nodeName, { ...metadata, spec: { unschedulable: true } });
     }
     try {
-      await drain(api, nodeName, { clock, signal, drainSeconds: seconds, gone: false });
+      await drain(api, nodeName, { clock, signal, drainSeconds: seconds });
     } catch (error) {
       await resumeNode(run, paused, clock).catch(() => undefined);
       throw error;

@@ -1,16 +1,23 @@
 /** The orderly way out of a cluster for one node: cordon, drain, etcd member, Node object, its last pods, node password. */
-import { type Voter, removalRefusal } from "../logic/quorum.ts";
+import { type Voter, isDispensable, removalRefusal } from "../logic/quorum.ts";
 import { bodyOf, getNode, listNodes, patchNode } from "./cluster-nodes.ts";
 import type { KubernetesApi } from "./kubernetes.ts";
 import { whenAnswered } from "./patient-kubernetes.ts";
 import { type Clock, waitFor } from "./wait.ts";
 
-export interface RemovalOptions {
+export interface DrainOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly drainSeconds: number;
+}
+
+export interface RemovalOptions extends DrainOptions {
   /** Nothing of the machine runs any more, whatever the cluster still believes of its node. */
   readonly gone: boolean;
+  /** Stops k3s on the node for good; false when the node does not do it. */
+  readonly stop: () => Promise<boolean>;
+  /** Takes that back. */
+  readonly resume: () => Promise<void>;
 }
 
 /** How long Kubernetes and k3s may take for what they do by themselves (etcd change, finalizers). */
@@ -62,7 +69,7 @@ function podPath(pod: RawPod): string {
  * Asks the pods that are there to leave; what a disruption budget still holds when the time is over is deleted. Pods
  * that come meanwhile, because they tolerate the cordon, would come again and again: they end with the node.
  */
-export async function drain(api: KubernetesApi, node: string, options: RemovalOptions): Promise<void> {
+export async function drain(api: KubernetesApi, node: string, options: DrainOptions): Promise<void> {
   const first = new Set((await podsToMove(api, node)).map(podPath));
   const left = async (): Promise<readonly RawPod[]> =>
     (await podsToMove(api, node)).filter((pod) => first.has(podPath(pod)));
@@ -92,16 +99,17 @@ async function deletePods(api: KubernetesApi, pods: readonly RawPod[]): Promise<
 }
 
 /**
- * Makes sure etcd can lose the member.
+ * Makes sure etcd can lose the member, and returns all members.
  *
  * @throws with the voters' names when it cannot.
  */
-export async function checkQuorum(api: KubernetesApi, node: string): Promise<void> {
+export async function checkQuorum(api: KubernetesApi, node: string): Promise<readonly Voter[]> {
   const members = (await listNodes(api))
     .filter((found) => found.labels[ETCD_ROLE] === "true" && found.annotations[ETCD_REMOVED] !== found.name)
     .map((found): Voter => ({ name: found.name, healthy: found.ready, voting: found.etcdVoter ?? true }));
   const refusal = removalRefusal(members, node);
   if (refusal !== undefined) throw new Error(refusal);
+  return members;
 }
 
 /**
@@ -143,6 +151,28 @@ async function removeMember(api: KubernetesApi, name: string, options: RemovalOp
   );
 }
 
+/**
+ * Takes the member out, and sees to it that it does not come back: k3s, whose member was removed, starts anew and joins again
+ * under its old name, and the next machine of that name is refused. So it is stopped before, where the others can decide
+ * without it, and right after, where they cannot.
+ */
+async function leaveEtcd(
+  api: KubernetesApi,
+  name: string,
+  voters: readonly Voter[],
+  options: RemovalOptions,
+): Promise<void> {
+  const stopped = !options.gone && isDispensable(voters, name) && (await options.stop());
+  if (options.gone || stopped) await releaseLeases(api, name);
+  try {
+    await removeMember(api, name, options);
+  } catch (error) {
+    if (stopped) await options.resume();
+    throw error;
+  }
+  if (!options.gone && !stopped) await options.stop();
+}
+
 /** Removes the node from the cluster; succeeds at once when it is not there. */
 export async function removeNode(
   api: KubernetesApi,
@@ -152,12 +182,11 @@ export async function removeNode(
 ): Promise<void> {
   const node = await getNode(api, name);
   if (node !== undefined) {
-    if (etcd) await checkQuorum(api, name);
+    const voters = etcd ? await checkQuorum(api, name) : [];
     if (!node.unschedulable) await patchNode(api, name, { spec: { unschedulable: true } });
     // A node that is not Ready cannot stop its pods: waiting for them would be in vain.
     if (node.ready && !options.gone) await drain(api, name, options);
-    if (etcd && options.gone) await releaseLeases(api, name);
-    if (etcd) await removeMember(api, name, options);
+    if (etcd) await leaveEtcd(api, name, voters, options);
     const deleted = await api.call("DELETE", `/api/v1/nodes/${name}`);
     if (deleted.status !== 404) bodyOf(deleted, `deleting node ${name}`);
     const missing = async (): Promise<true | undefined> =>

@@ -13,6 +13,12 @@ import { CommandError, type Finished } from "./process.ts";
 import { volumeDirectory, writeVolumeFiles } from "./volume-files.ts";
 
 const STAGE_FILE = "steward/stage.json";
+/** What the steward gives k3s, too. */
+const STOP_SECONDS = 30;
+
+function k3sOf({ container }: PodmanTransport): string {
+  return container.replace(/-steward$/, "-k3s");
+}
 
 /** A file below a directory of this machine, or `undefined`. */
 async function readHere(directory: string, path: string): Promise<Buffer | undefined> {
@@ -114,9 +120,21 @@ export class PodmanNodeAccess implements NodeAccess<PodmanTransport> {
     return names.filter((_, index) => isReady(states[index]));
   }
 
+  async stopK3s(transport: PodmanTransport): Promise<boolean> {
+    const finished = await this.#call(transport, "k3s-stop", []);
+    if (finished.code !== 0) return false;
+    // The steward would do it within seconds, but does not say when it is done.
+    const argv = ["stop", "--ignore", `--time=${String(STOP_SECONDS)}`, k3sOf(transport)];
+    return this.#podman.command(argv).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async restartK3s(transport: PodmanTransport): Promise<void> {
+    await this.#call(transport, "k3s-start", []);
     // The steward's own k3s-stop only asks for a stop; a restart of the container is over when it returns.
-    await this.#podman.command(["restart", transport.container.replace(/-steward$/, "-k3s")]);
+    await this.#podman.command(["restart", k3sOf(transport)]);
   }
 
   async #directory({ container }: PodmanTransport): Promise<string | undefined> {

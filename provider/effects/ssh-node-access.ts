@@ -107,6 +107,17 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
     return names.filter((_, index) => states[index]);
   }
 
+  async stopK3s(transport: SshTransport): Promise<boolean> {
+    const argv = [`${libraryOf(transport)}/k3s-stop`];
+    try {
+      await this.#change(transport, "stopping k3s", argv, { timeoutSeconds: RESTART_SECONDS });
+      return true;
+    } catch (error) {
+      if (error instanceof SshFailure || error instanceof CommandError) return false;
+      throw error;
+    }
+  }
+
   async restartK3s(transport: SshTransport): Promise<void> {
     const argv = ["systemctl", "restart", "k3s.service"];
     await this.#change(transport, "restarting k3s", argv, { timeoutSeconds: RESTART_SECONDS });

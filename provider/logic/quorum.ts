@@ -13,6 +13,13 @@ export function quorumOf(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
+/** True when the others have a majority of today's voters among themselves: with `leaving` stopped etcd can still decide. */
+export function isDispensable(members: readonly Voter[], leaving: string): boolean {
+  const voters = members.filter((member) => member.voting);
+  const others = voters.filter((member) => member.name !== leaving && member.healthy);
+  return others.length >= quorumOf(voters.length);
+}
+
 function listText(members: readonly Voter[]): string {
   return members.length === 0
     ? "none"

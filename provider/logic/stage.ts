@@ -43,6 +43,16 @@ export function isReady(stages: readonly Stage[] | undefined): boolean {
   return stages?.some((stage) => stage.name === "ready" && stage.state === "done") ?? false;
 }
 
+/** True when k3s is stopped on purpose there: `stage_pause` of the boot sequence. */
+export function isStopped(stages: readonly Stage[] | undefined): boolean {
+  return (
+    stages?.some(
+      ({ name, state, error = "" }) =>
+        name === "k3s" && state === "waiting" && error.startsWith("stopped on purpose"),
+    ) ?? false
+  );
+}
+
 /** Half a sentence that names the stage a node is stuck in. */
 export function stuckText(stages: readonly Stage[] | undefined, now: number): string {
   if (stages === undefined) return "the node itself does not answer";

@@ -12,7 +12,7 @@ import { remainingDevices } from "../effects/tailnets.ts";
 import { type Presence, restoredNode } from "../effects/restored-node.ts";
 import { waitFor } from "../effects/wait.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
-import { isReady, stuckText } from "../logic/stage.ts";
+import { isReady, isStopped, stuckText } from "../logic/stage.ts";
 import { membershipInputs, membershipOutputs } from "../schema/resources.ts";
 import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
 import { pathText } from "../server/problems.ts";
@@ -89,7 +89,9 @@ export function membership(effects: Effects) {
         }
         if ((last === undefined || presence === "unproven") && !restarted && clock.now() > askAt) {
           askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
-          restarted = isReady(await nodes.stages(inputs.transport));
+          const stages = await nodes.stages(inputs.transport);
+          // Stopped is one that left, by a run which then did not go on to remove its machine.
+          restarted = isReady(stages) || isStopped(stages);
           if (restarted) await nodes.restartK3s(inputs.transport);
         }
         return undefined;
@@ -145,7 +147,9 @@ export function membership(effects: Effects) {
     }
     const api = await kubernetes.connect({ kubeconfig: state.kubeconfig, endpoints: others });
     const gone = await nodes.gone(state.transport);
-    const options = { clock, signal, drainSeconds: state.drainSeconds, gone };
+    const stop = (): Promise<boolean> => nodes.stopK3s(state.transport);
+    const resume = (): Promise<void> => nodes.restartK3s(state.transport).catch(() => undefined);
+    const options = { clock, signal, drainSeconds: state.drainSeconds, gone, stop, resume };
     const work = (): Promise<void> => removeNode(api, state.nodeName, state.etcd, options);
     if (state.role === "agent") {
       await work();

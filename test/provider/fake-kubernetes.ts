@@ -76,6 +76,8 @@ export class FakeKubernetes implements Kubernetes {
   answering: ReadonlySet<string> | undefined;
   /** False: k3s never confirms that a member left. */
   etcdAnswers = true;
+  /** Called when a member is asked to leave. */
+  leaving: () => void = () => undefined;
   /** Called after each eviction. */
   evicted: () => void = () => undefined;
   /** Endpoints the last call could have used. */
@@ -145,6 +147,7 @@ export class FakeKubernetes implements Kubernetes {
     }
     node.spec = { ...node.spec, ...patch.spec };
     const annotations = node.metadata.annotations ?? {};
+    if (annotations["etcd.k3s.cattle.io/remove"] === "true") this.leaving();
     if (annotations["etcd.k3s.cattle.io/remove"] === "true" && this.etcdAnswers) {
       node.metadata.annotations = { "etcd.k3s.cattle.io/removed-node-name": node.metadata.name };
     }

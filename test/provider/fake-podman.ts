@@ -110,6 +110,12 @@ export class FakePodman implements Podman {
       case "remove":
         for (const path of args) files.delete(path);
         return done();
+      case "k3s-stop":
+        files.set("steward/k3s.stopped", "");
+        return done();
+      case "k3s-start":
+        files.delete("steward/k3s.stopped");
+        return done();
       case "stage":
         return done(this.stageFiles.get(container) ?? '{"node":"","stages":[]}');
       case "cat": {

@@ -284,7 +284,87 @@ describe("Membership", () => {
     expect([...h.kubernetes.nodes.keys()].sort()).toEqual(["agent-1", "server-1"]);
   });
 
-  it("takes from a dead server what it led, so that nobody waits for it, and from a living one nothing", async () => {
+  describe("an etcd member that runs", () => {
+    const stops = (): string[] =>
+      [...h.podman.execs, ...h.podman.commands].filter((line) =>
+        /k3s-stop|k3s-start|^(stop|restart) /.test(line),
+      );
+    /** What was done to k3s when the member was asked to leave. */
+    const before = (): (() => readonly string[]) => {
+      let seen: readonly string[] | undefined;
+      h.kubernetes.leaving = () => (seen ??= stops());
+      return () => seen ?? ["nobody was asked"];
+    };
+    const stopped = [
+      `${stewardOf("server-1")} /usr/lib/homespan/k3s-stop`,
+      "stop --ignore --time=30 homespan-ci-server-1-k3s",
+    ];
+
+    it("is stopped for good before it leaves: it would join again", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      const seen = before();
+      await h.delete("Membership", state);
+      expect(seen()).toEqual(stopped);
+      expect(stops()).toEqual(stopped);
+    });
+
+    it("is stopped right after, where etcd needs it to decide", async () => {
+      const { state } = await h.create("Membership", { ...server, endpoints: [one, two] });
+      h.kubernetes.nodes.delete("server-3");
+      runSteward(h, "server-1");
+      const seen = before();
+      await h.delete("Membership", state);
+      expect(seen()).toEqual([]);
+      expect(stops()).toEqual(stopped);
+    });
+
+    it("is started again when etcd does not let it go", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      h.kubernetes.etcdAnswers = false;
+      await expect(h.delete("Membership", state)).rejects.toThrow("etcd did not remove the member");
+      expect(stops().slice().sort()).toEqual(
+        [
+          ...stopped,
+          `${stewardOf("server-1")} /usr/lib/homespan/k3s-start`,
+          "restart homespan-ci-server-1-k3s",
+        ].sort(),
+      );
+    });
+
+    it("leaves without a stop when nobody can ask for one", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      h.podman.failing = "stop --ignore";
+      await h.delete("Membership", state);
+      expect(h.kubernetes.nodes.has("server-1")).toBe(false);
+    });
+
+    it("is started when it is wanted again and was stopped on its way out", async () => {
+      runSteward(h, "agent-1");
+      h.kubernetes.nodes.delete("agent-1");
+      const paused = {
+        name: "k3s",
+        state: "waiting",
+        attempts: 1,
+        error: "stopped on purpose; k3s-start starts it",
+      };
+      h.podman.stageFiles.set(stewardOf("agent-1"), JSON.stringify({ stages: [paused] }));
+      const sleep = h.clock.sleep.bind(h.clock);
+      h.clock.sleep = async (milliseconds, signal) => {
+        if (stops().length > 0) h.kubernetes.nodes.set("agent-1", fakeNode("agent-1"));
+        await sleep(milliseconds, signal);
+      };
+      await h.create("Membership", agent);
+      expect(stops()).toEqual([
+        `${stewardOf("agent-1")} /usr/lib/homespan/k3s-start`,
+        "restart homespan-ci-agent-1-k3s",
+      ]);
+    });
+  });
+
+  it("takes from a server that ended or is stopped what it led, so that nobody waits for it", async () => {
     const led = (name: string, holderIdentity: string): void => {
       h.kubernetes.leases.set(name, { metadata: { name, resourceVersion: "1" }, spec: { holderIdentity } });
     };
@@ -295,8 +375,15 @@ describe("Membership", () => {
     led("kube-scheduler", "server-1_5f0c");
     led("k3s", "server-2");
     runSteward(h, "server-1");
+    h.podman.failing = "stop --ignore";
     await h.delete("Membership", state);
     expect(holders()).toEqual(["server-1", "server-1_5f0c", "server-2"]);
+    h.podman.failing = undefined;
+    h.kubernetes.nodes.set("server-1", fakeNode("server-1", { etcd: true }));
+    await h.delete("Membership", state);
+    expect(holders()).toEqual(["", "", "server-2"]);
+    led("k3s-etcd", "server-1");
+    led("kube-scheduler", "server-1_5f0c");
     h.podman.containers.delete(stewardOf("server-1"));
     h.kubernetes.nodes.set("server-1", fakeNode("server-1", { etcd: true }));
     await h.delete("Membership", state);

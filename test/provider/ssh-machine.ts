@@ -209,6 +209,8 @@ export class SshMachine {
           return { code: 75, stderr: `${script}: the data directory is not ready yet` };
         }
         return this.#files(this.data, [script, ...args], input);
+      case "k3s-stop":
+        return {};
       case "stage":
         return { stdout: `${this.stageText}\n` };
       case "cat": {

@@ -215,6 +215,12 @@ describe("a machine", () => {
     expect(await nodes.show(t, "it's")).toBeUndefined();
     machine.stageText = '{"node":"a","stages":[{"name":"ready","state":"done","attempts":1}]}';
     expect(await nodes.stages(t)).toEqual([{ name: "ready", state: "done", attempts: 1 }]);
+    expect(await nodes.stopK3s(t)).toBe(true);
+    expect(machine.commands.at(-1)).toBe("k3s-stop");
+    machine.trouble = (argv) =>
+      argv[0]?.endsWith("/k3s-stop") === true ? { code: 1, stderr: "no" } : undefined;
+    expect(await nodes.stopK3s(t)).toBe(false);
+    machine.trouble = () => undefined;
     await nodes.restartK3s(t);
     expect(machine.commands.at(-1)).toBe("systemctl restart k3s.service");
     machine.dataIn = 2;
