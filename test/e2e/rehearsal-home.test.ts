@@ -1,0 +1,3 @@
+import { rehearsalHomeSuite } from "./suites/rehearsal-home.ts";
+
+rehearsalHomeSuite();
