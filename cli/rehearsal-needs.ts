@@ -42,7 +42,7 @@ export async function prepareRehearsal(
     imagesDirectory: images.length === 0 ? undefined : cluster["HOMESPAN_CLUSTER_IMAGES"],
     pluginsOf: join(context.paths.cache, "pulumi-home"),
   };
-  return { tool, settings };
+  return { tool, tools, settings };
 }
 
 /** @throws Failure where virtual machines cannot be rehearsed */

@@ -4,6 +4,7 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemEffects } from "../provider/effects/effects.ts";
 import { runProcess } from "../provider/effects/process.ts";
+import type { ToolRow } from "../toolchain/types.ts";
 import { openAwsBooks } from "./clouds/aws/books.ts";
 import { daemonState, startDaemon } from "./daemon/daemon.ts";
 import { removeTailnet } from "./daemon/removal.ts";
@@ -25,7 +26,7 @@ import {
   startLibvirt,
   wakeLibvirt,
 } from "./libvirt/home-libvirt.ts";
-import { type GuestImageOptions, guestImage } from "./libvirt/guest-image.ts";
+import { type GuestImageOptions, guestImage, guestPrograms } from "./libvirt/guest-image.ts";
 import { type Mac, leftOnMacs, removeEmptyMacs, startMac, wakeMacs } from "./lima/mac-machine.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
 import { bootId, wakeMachines } from "./machines/waking.ts";
@@ -111,9 +112,14 @@ export class Rehearsal {
    *
    * @param pluginsOf - PULUMI_HOME with the real plugins: libvirt's may have come since this rehearsal was started
    */
-  async libvirt(order: LibvirtOrder, image: GuestImageOptions, pluginsOf: string): Promise<HomeLibvirt> {
+  async libvirt(
+    order: LibvirtOrder,
+    { tools, ...image }: Omit<GuestImageOptions, "programs"> & { readonly tools: readonly ToolRow[] },
+    pluginsOf: string,
+  ): Promise<HomeLibvirt> {
     await makePulumiHome(join(this.folder, "pulumi-home"), pluginsOf);
-    return startLibvirt(this.folder, order, await guestImage(image));
+    const programs = guestPrograms(tools);
+    return startLibvirt(this.folder, order, await guestImage({ ...image, programs }));
   }
 
   /** Starts the machine at home, which no cloud made; for a rehearsal that runs. */

@@ -142,7 +142,7 @@ async function startMachines(
       : (await recordedOutputs(contextOf(context, rehearsal, {}), joins)).clusterName;
   const image = {
     cache: context.paths.cache,
-    ignition: prepared.tool("ignition").path,
+    tools: prepared.tools,
     reporter: lineReporter(context),
   };
   const home = await rehearsal.libvirt(

@@ -16,16 +16,33 @@ import { CommandError, type Run, runProcess } from "../../provider/effects/proce
 import { aptProxy, debianMirror } from "../../toolchain/images-base.ts";
 import { baseRecipe } from "../../toolchain/images-recipes.ts";
 import { withLock } from "../../toolchain/locks.ts";
-import type { Reporter } from "../../toolchain/types.ts";
+import type { Reporter, ToolRow } from "../../toolchain/types.ts";
 
 const source = fileURLToPath(new URL("../../images/vm", import.meta.url));
 
 export interface GuestImageOptions {
   /** Folder of what is made once for all rehearsals and tests. */
   readonly cache: string;
-  /** The program of that name, the toolchain's. */
-  readonly ignition: string;
+  readonly programs: GuestPrograms;
   readonly reporter: Reporter;
+}
+
+/** What goes into it of the toolchain's tools. */
+export interface GuestPrograms {
+  readonly ignition: string;
+  /** What k3s starts beside itself, where it was built: shim, runc, and the folder with CNI's plugins. Nothing where it was released. */
+  readonly k3s: readonly string[];
+}
+
+/** @throws Error where Ignition is not installed */
+export function guestPrograms(tools: readonly Pick<ToolRow, "tool" | "path">[]): GuestPrograms {
+  const path = (name: string): string | null => tools.find(({ tool }) => tool === name)?.path ?? null;
+  const ignition = path("ignition");
+  if (ignition === null) {
+    throw new Error("ignition is not installed; run: ./homespan toolchain --prepare --group guest");
+  }
+  const own = ["containerd-shim-runc-v2", "runc", "cni"].map(path).filter((it) => it !== null);
+  return { ignition, k3s: own.length === 3 ? own : [] };
 }
 
 const imageSchema = z.strictObject({
@@ -52,10 +69,10 @@ const usualSeconds = 240;
  *
  * @throws Error with the last words of what could not be done
  */
-export async function guestImage({ cache, ignition, reporter }: GuestImageOptions): Promise<GuestImage> {
+export async function guestImage({ cache, programs, reporter }: GuestImageOptions): Promise<GuestImage> {
   const store = join(cache, "vm-guest");
   await mkdir(store, { recursive: true });
-  const version = await versionOf(cache, ignition);
+  const version = await versionOf(cache, programs);
   const folder = join(store, version);
   await withLock(join(cache, "locks"), "vm-guest", async () => {
     if (existsSync(folder)) return;
@@ -63,7 +80,7 @@ export async function guestImage({ cache, ignition, reporter }: GuestImageOption
     const draft = `${folder}.${String(process.pid)}.part`;
     try {
       await mkdir(draft, { recursive: true });
-      await build(ignition, join(draft, flatcarReleases.image), (words) => {
+      await build(programs, join(draft, flatcarReleases.image), (words) => {
         task.detail(words);
       });
       task.detail("signing");
@@ -85,17 +102,22 @@ export async function guestImage({ cache, ignition, reporter }: GuestImageOption
 }
 
 /** Another one for another image. */
-async function versionOf(cache: string, ignition: string): Promise<string> {
-  // Its place in the cache tells one build of it from another.
-  const hash = createHash("sha256").update(relative(cache, ignition));
+async function versionOf(cache: string, { ignition, k3s }: GuestPrograms): Promise<string> {
+  // Their places in the cache tell one build of them from another.
+  const places = [ignition, ...k3s].map((path) => relative(cache, path));
+  const hash = createHash("sha256").update(places.join("\n"));
   const entries = await readdir(source, { recursive: true, withFileTypes: true });
   const files = entries.filter((it) => it.isFile()).map((file) => join(file.parentPath, file.name));
   for (const path of files.sort()) hash.update(relative(source, path)).update(await readFile(path));
   return hash.digest("hex").slice(0, 16);
 }
 
-async function build(ignition: string, out: string, say: (words: string) => void): Promise<void> {
-  const args = [baseRecipe.suite, await debianMirror("/etc/apt"), ignition, out];
+async function build(
+  { ignition, k3s }: GuestPrograms,
+  out: string,
+  say: (words: string) => void,
+): Promise<void> {
+  const args = [baseRecipe.suite, await debianMirror("/etc/apt"), ignition, out, ...k3s];
   const made = execa(join(source, "build"), args, {
     env: await aptProxy(),
     stdin: "ignore",

@@ -7,7 +7,7 @@ import { expect } from "vitest";
 import { SshConnections } from "../../provider/effects/ssh.ts";
 import type { SshTransport } from "../../provider/schema/common.ts";
 import type { FlatcarImage } from "../../components/render/flatcar-image.ts";
-import { guestImage } from "../../rehearsal/libvirt/guest-image.ts";
+import { guestImage, guestPrograms } from "../../rehearsal/libvirt/guest-image.ts";
 import { cacheFolder } from "../../toolchain/folders.ts";
 import { listTools } from "../../toolchain/index.ts";
 import type { Reporter } from "../../toolchain/types.ts";
@@ -67,9 +67,8 @@ export class GuestLab {
     await execa(homespan, ["toolchain", "--prepare", ...groups, "--yes"], {
       stdio: ["ignore", "ignore", "inherit"],
     });
-    const ignition = (await listTools()).find(({ tool }) => tool === "ignition")?.path;
-    if (ignition === undefined || ignition === null) throw new Error("ignition is not installed");
-    const image = await guestImage({ cache: cacheFolder(), ignition, reporter });
+    const programs = guestPrograms(await listTools());
+    const image = await guestImage({ cache: cacheFolder(), programs, reporter });
     const images = new SignedImages();
     await images.start();
     await execa("cp", ["--sparse=always", image.file, images.path(imageName)]);
