@@ -90,6 +90,7 @@ export function membership(
       tailnet: host.tailnet.control,
       hostName: host.hostName,
       tag: host.tag,
+      ...(host.readySeconds === undefined ? {} : { waitSeconds: host.readySeconds }),
     },
     {
       parent,

@@ -105,6 +105,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         clusterId: identity.clusterId,
         servers: pulumi.all(serverHosts.map((host) => apiServer(host, publishedApi(host, this)))),
         ...(args.proxyUrl === undefined ? {} : { proxyUrl: args.proxyUrl }),
+        ...waiting(serverHosts),
       },
       { parent: this, dependsOn: servers.map((server) => server.config) },
     );
@@ -113,6 +114,12 @@ export class K3sCluster extends pulumi.ComponentResource {
     this.memberships = [...servers, ...agents].map((node) => node.admit(access));
     this.registerOutputs({ kubeconfig: this.kubeconfig.kubeconfig });
   }
+}
+
+/** As long as the slowest server may take. */
+function waiting(servers: readonly Host[]): { readonly waitSeconds?: number } {
+  const seconds = servers.flatMap(({ readySeconds }) => readySeconds ?? []);
+  return seconds.length === 0 ? {} : { waitSeconds: Math.max(...seconds) };
 }
 
 function apiServer(

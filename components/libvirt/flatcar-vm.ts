@@ -65,6 +65,7 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
   readonly publishedApi: PublishedApi | undefined;
   readonly machine: MachineBoot;
   readonly virtualMachine: VirtualMachine;
+  readonly readySeconds: number | undefined;
   /** User that logs in by SSH. */
   readonly user = flatcarPlaces.user;
   readonly #name: string;
@@ -80,6 +81,7 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
     this.fullyQualifiedName = fullyQualifiedName(this.hostName, tailnet.domain);
     this.tag = nodeTag(clusterName, args.role);
     this.publishedApi = args.role === "server" ? publishedApi(this.fullyQualifiedName) : undefined;
+    this.readySeconds = args.host.type === "qemu" ? imitatedSeconds : undefined;
 
     this.virtualMachine = this.#virtualMachine(args);
     const { identity } = this.virtualMachine;
@@ -150,11 +152,15 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
         bootRevision: ownBootRevision,
         files,
         authKey: pulumi.secret(key.key),
+        ...(this.readySeconds === undefined ? {} : { waitSeconds: this.readySeconds }),
       },
       { parent: this, dependsOn: [tailnet.policy], deletedWith: domain },
     );
   }
 }
+
+/** On a processor that QEMU imitates a first start takes minutes, and k3s as many. */
+const imitatedSeconds = 1800;
 
 /** What the network at home reaches: SSH. */
 const firewall: Firewall = { outside: "closed", sshPorts: [22], ingress: false };

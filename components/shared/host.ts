@@ -39,6 +39,12 @@ export interface Host {
   readonly identity: pulumi.Output<string>;
   /** Where the API of a server on this machine answers from here, for each published port. */
   readonly publishedApi: PublishedApi | undefined;
+  /**
+   * How long the node may take to be Ready once it has been given its configuration.
+   *
+   * @default 300
+   */
+  readonly readySeconds?: number | undefined;
   /** The machine itself: what is on it needs no deleting of its own when it goes. */
   readonly machine: pulumi.Resource;
 }

@@ -104,8 +104,12 @@ test("the machine is what the arguments say, hardened, with virtio alone", async
   expect(one(recording, "domain").deleteBeforeReplace).toBe(true);
 });
 
-test("without KVM QEMU imitates what it can, and needs more memory beside", async () => {
-  const { inputs } = one(await run({ type: "qemu" }), "domain");
+test("without KVM QEMU imitates what it can, and needs more memory beside, and more time", async () => {
+  const recording = await run({ type: "qemu" });
+  const { inputs } = one(recording, "domain");
+  const waits = (of: Recording): unknown =>
+    of.find("homespan:index:MachineBoot", "agent-1-boot").inputs["waitSeconds"];
+  expect([waits(recording), waits(await run())]).toEqual([1800, undefined]);
   expect(inputs).toMatchObject({ type: "qemu", cpu: { mode: "maximum" } });
   expect((inputs["xml"] as { xslt: string }).xslt).toContain(">5696</hard_limit>");
   const unlimited = one(await run({ memoryHardLimit: false }), "domain").inputs;

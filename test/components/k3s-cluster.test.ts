@@ -11,9 +11,11 @@ interface Shape {
   readonly datastore: K3sClusterArgs["datastore"];
   readonly published?: boolean;
   readonly podRoutes?: PodRoutes;
+  /** Of all hosts. */
+  readonly readySeconds?: number;
 }
 
-const run = ({ servers, datastore, published = true, podRoutes }: Shape): Promise<Recording> =>
+const run = ({ servers, datastore, published = true, podRoutes, readySeconds }: Shape): Promise<Recording> =>
   record(prepared, () => {
     const tailnet = sampleTailnet();
     const port = (index: number): number | undefined => (published ? 6443 + index : undefined);
@@ -21,9 +23,14 @@ const run = ({ servers, datastore, published = true, podRoutes }: Shape): Promis
       clusterName: "ci",
       identity: new ClusterIdentity("identity", { clusterName: "ci" }, {}),
       servers: Array.from({ length: servers }, (_, index) => ({
-        host: sampleHost(tailnet, `server-${String(index + 1)}`, "server", port(index)),
+        host: { ...sampleHost(tailnet, `server-${String(index + 1)}`, "server", port(index)), readySeconds },
       })),
-      agents: [{ host: sampleHost(tailnet, "agent-1", "agent"), labels: { "example.com/rack": "a" } }],
+      agents: [
+        {
+          host: { ...sampleHost(tailnet, "agent-1", "agent"), readySeconds },
+          labels: { "example.com/rack": "a" },
+        },
+      ],
       datastore,
       disable: ["traefik"],
       podRoutes,
@@ -88,6 +95,17 @@ test("etcd members are the servers of an etcd cluster", async () => {
     );
   expect(await etcd({ servers: 1, datastore: "sqlite" })).toEqual({ "server-1": false, "agent-1": false });
   expect(await etcd({ servers: 1, datastore: "etcd" })).toEqual({ "server-1": true, "agent-1": false });
+});
+
+test("a host that is slow is given the time it says", async () => {
+  const waits = async (readySeconds?: number): Promise<unknown[]> => {
+    const recording = await run({ servers: 1, datastore: "sqlite", ...(readySeconds && { readySeconds }) });
+    return ["Kubeconfig", "Membership"].flatMap((type) =>
+      recording.ofType(`homespan:index:${type}`).map(({ inputs }) => inputs["waitSeconds"]),
+    );
+  };
+  expect(await waits()).toEqual([undefined, undefined, undefined]);
+  expect(await waits(1800)).toEqual([1800, 1800, 1800]);
 });
 
 test("a membership knows every endpoint, its device and its labels", async () => {
