@@ -72,7 +72,11 @@ export class PrivateLibvirtd {
   }
 
   async answers(): Promise<boolean> {
-    return (await this.#virsh(["version"])).code === 0;
+    return this.#virsh(["version"]).then(
+      ({ code }) => code === 0,
+      // Without virsh nothing answers.
+      () => false,
+    );
   }
 
   /** What it prints. */
