@@ -22,7 +22,7 @@ Faults, for as long as the rehearsal is there (docs/rehearsal.md lists calls and
   fault stop NODE       stops its machine;     fault start NODE    starts it, also after kill
   fault kill NODE       takes its power away;  fault restart NODE  restarts it
   fault cut NODE        cuts its network off;  fault mend NODE     gives the network back
-  fault delete NODE     deletes its machine, as AWS's console or limactl does
+  fault delete NODE     deletes its machine, as AWS's console, limactl or virsh does
 `;
 
 /** Adds `rehearse`, which takes a stack and what to do with it: `up` where nothing is said. */

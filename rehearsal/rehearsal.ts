@@ -94,6 +94,8 @@ export class Rehearsal {
     const daemon = await startDaemon({ folder, orders: { domain, control, cache, arch, programs } });
     const world = await readWorld(folder);
     await wakeMachines(folder, world, await bootId());
+    // Also for a stack that has no virtual machine any more: those it had are still to be removed.
+    await wakeLibvirt(folder);
     await makePulumiHome(join(folder, "pulumi-home"), settings.pluginsOf);
     const [source] = settings.sshSources;
     const visitor = source === undefined ? undefined : visitorAddress(source, world.publicRange);
