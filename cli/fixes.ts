@@ -1,6 +1,8 @@
 /** What a user can do about errors of the clouds, by what they say. Pure. */
 
-const fixes: readonly (readonly [said: RegExp, fix: (stack: string) => string])[] = [
+type Fix = readonly [said: RegExp, fix: (stack: string, found: RegExpExecArray) => string];
+
+const fixes: readonly Fix[] = [
   [
     /InsufficientInstanceCapacity/,
     () => "set another `availabilityZone` or `bundleId` for the node, or run up again later",
@@ -47,6 +49,11 @@ const fixes: readonly (readonly [said: RegExp, fix: (stack: string) => string])[
       "the stack whose cluster this one joins must be there: bring it up; where its cluster is gone for good: pulumi state delete the memberships of this one",
   ],
   [
+    /(\S+) did not answer by SSH .* is installed with what/s,
+    (stack, [, node = ""]) =>
+      `./homespan ignition ${node} ${stack} --write ${node}.ign, then install it (docs/fedora-coreos.md), or leave it out until it is; then run up again`,
+  ],
+  [
     /was not ready by SSH within/,
     (stack) =>
       `./homespan doctor ${stack} says whether the machine answers; one that was never finished: ./homespan recreate ${stack} --node NODE`,
@@ -55,7 +62,11 @@ const fixes: readonly (readonly [said: RegExp, fix: (stack: string) => string])[
 
 /** `undefined` where the words say all there is to say. */
 export function fixFor(message: string, stack: string): string | undefined {
-  return fixes.find(([said]) => said.test(message))?.[1](stack);
+  for (const [said, fix] of fixes) {
+    const found = said.exec(message);
+    if (found !== null) return fix(stack, found);
+  }
+  return undefined;
 }
 
 /** An error of AWS in the service's own words, without the SDK's in front. */

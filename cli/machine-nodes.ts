@@ -33,6 +33,7 @@ export const hostTypes: readonly string[] = [
   "homespan:libvirt:FlatcarVm",
   "homespan:lima:LimaAgent",
   "homespan:existing:ExistingHost",
+  "homespan:coreos:CoreosHost",
 ];
 
 const types = {

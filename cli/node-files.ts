@@ -33,7 +33,7 @@ const previewSchema = z.object({
 });
 
 /** What Pulumi prints for a value that is known only once something else was made. */
-const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /**
  * @throws InputError when no resource belongs to that node.

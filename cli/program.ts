@@ -16,6 +16,7 @@ import {
 } from "./options.ts";
 import { addPaths } from "./paths-command.ts";
 import { addRehearse } from "./rehearse-command.ts";
+import { addRender } from "./render-command.ts";
 import { addSnapshots } from "./snapshot-command.ts";
 import type { Stack } from "./stack.ts";
 import { resolveStack } from "./stack.ts";
@@ -192,6 +193,7 @@ ${exitCodes}`,
     .option("--watts <number>", "mean draw of the machines at home", parsePositive)
     .option("--kwh-price <dollars>", "price of a kilowatt-hour in US dollars", parsePositive);
   addNodeVerbs(program, exit);
+  addRender(program);
   addProjectVerbs(program);
   return program;
 }
@@ -224,22 +226,6 @@ function addNodeVerbs(program: Command, exit: (code: number) => void): void {
       const command = args[0] === "--" ? args.slice(1) : args;
       exit(await ssh(context, await resolveStack(context.paths, options.stack, undefined), node, command));
     });
-  settable(overLast, common(program.command("render")))
-    .description("show every file a node would get; secrets are left out")
-    .argument("<node>", "its name")
-    .argument("[stack]", "the stack (default: ci)")
-    .option("--name <name>", "a stack of another name, made like [stack]")
-    .option("--out <folder>", "write the files there instead of printing them")
-    .addHelpText("after", help(["render server-1", "render agent-1 --set agents=4 --out files"]))
-    .action(
-      async (node: string, positional: string | undefined, options: StackOptions & { out?: string }) => {
-        const context = makeContext(options);
-        const { render } = await import("./verbs/render.ts");
-        const out = options.out === undefined ? {} : { out: options.out };
-        const stack = await resolveStack(context.paths, positional, options.name);
-        await render(context, stack, node, { settings: options.set ?? [], ...out });
-      },
-    );
 }
 
 /** Verbs about the project and this machine. */

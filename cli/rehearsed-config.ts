@@ -27,6 +27,7 @@ export function rehearsedConfig(config: StackFile): RehearsedConfig {
   const sources = settingOf(config, "sshAllowedCidrs");
   const tailnet = mapping(settingOf(config, "tailnet"));
   const { domain } = tailnet;
+  insistOnPlayable(config);
   return {
     region: typeof region === "string" ? region : "eu-central-1",
     domain: typeof domain === "string" ? domain : "rehearsal.ts.net",
@@ -50,6 +51,22 @@ export function ownMac(
   if (place === undefined) return [];
   const { port: _port, hostKey: _hostKey, ...mac } = mapping(settingOf(config, "mac"));
   return [`mac=${JSON.stringify({ ...mac, ...place })}`];
+}
+
+/** @throws InputError with the setting that leaves out what nothing plays: a box that a person installs */
+function insistOnPlayable(config: StackFile): void {
+  const problems = ["servers", "agents"].flatMap((key) => {
+    const value = settingOf(config, key);
+    const nodes: readonly unknown[] = Array.isArray(value) ? value : [];
+    const others = nodes.filter((node) => mapping(node)["coreos"] === undefined);
+    return others.length === nodes.length
+      ? []
+      : [
+          `\`${key}\` must be without machines with Fedora CoreOS to be rehearsed, got ${nodes.length - others.length}; ` +
+            `use: --set '${key}=${JSON.stringify(others)}'`,
+        ];
+  });
+  if (problems.length > 0) throw new InputError(problems.join("\n"));
 }
 
 function rehearsedMac(value: unknown): Mac | undefined {

@@ -3,8 +3,8 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Artifact } from "../components/render/machine-files.ts";
 import type { PodRoutes } from "../components/render/pod-network.ts";
 import type { Tailnet } from "../components/shared/tailnet.ts";
-import type { ExistingNode, HomeConfig, HomeNode, LimaNode, VmNode } from "./home-config.ts";
-import { isExisting, isLima, isVm } from "./machine-nodes.ts";
+import type { CoreosNode, ExistingNode, HomeConfig, HomeNode, LimaNode, VmNode } from "./home-config.ts";
+import { isCoreos, isExisting, isLima, isVm } from "./machine-nodes.ts";
 import type { MadeNode } from "./made-node.ts";
 
 /** What every host is made with. */
@@ -29,19 +29,22 @@ export interface HomeMakers {
   readonly vm?: HomeMaker<VmNode>;
   readonly lima?: HomeMaker<LimaNode>;
   readonly existing?: HomeMaker<ExistingNode>;
+  readonly coreos?: HomeMaker<CoreosNode>;
 }
 
 /** Before any resource is made: what is loaded takes time, and a program is told of it at once. */
 export async function homeMakers({ nodes }: HomeConfig): Promise<HomeMakers> {
-  const [vm, lima, existing] = await Promise.all([
+  const [vm, lima, existing, coreos] = await Promise.all([
     nodes.some(isVm) ? import("./home-vms.ts") : undefined,
     nodes.some(isLima) ? import("./home-lima.ts") : undefined,
     nodes.some(isExisting) ? import("./home-existing.ts") : undefined,
+    nodes.some(isCoreos) ? import("./home-coreos.ts") : undefined,
   ]);
   return {
     ...(vm === undefined ? {} : { vm: vm.makeVms }),
     ...(lima === undefined ? {} : { lima: lima.makeLimaAgents }),
     ...(existing === undefined ? {} : { existing: existing.takeExisting }),
+    ...(coreos === undefined ? {} : { coreos: coreos.takeCoreos }),
   };
 }
 
@@ -66,6 +69,12 @@ export function homeHosts(home: HomeConfig, parts: HomeParts, makers: HomeMakers
       home,
       parts,
       makers.existing,
+    ),
+    ...make(
+      nodes.filter((node) => "coreos" in node),
+      home,
+      parts,
+      makers.coreos,
     ),
   ];
   return nodes.flatMap(({ name }) => made.filter(({ node }) => node.name === name));

@@ -7,6 +7,7 @@ import { fieldPath, type Problem } from "./grammar.ts";
 import type { FlatcarFields, LibvirtHostFields, MacFields } from "./home-schema.ts";
 import {
   allNodes,
+  isCoreos,
   isExisting,
   isLima,
   isVm,
@@ -56,6 +57,10 @@ export function sitesOf(
       field: nodeField(placed, "existing", "site"),
       site: placed.node.existing.site,
     })),
+    ...nodesOf(fields, isCoreos).map((placed) => ({
+      field: nodeField(placed, "coreos", "site"),
+      site: placed.node.coreos.site,
+    })),
   ];
 }
 
@@ -92,6 +97,10 @@ function wayTo(
   if (isExisting(node)) {
     const { address, port } = node.existing;
     return { field: nodeField(placed, "existing", "address"), address, port };
+  }
+  if (isCoreos(node)) {
+    const { address, port } = node.coreos;
+    return { field: nodeField(placed, "coreos", "address"), address, port };
   }
   if (isVm(node)) return { field: nodeField(placed, "vm", "address"), address: node.vm.address, port: 22 };
   return undefined;

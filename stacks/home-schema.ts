@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { leastLimaSizes, usualLimaBlueprint } from "../components/render/lima-blueprint.ts";
 import { limaDrivers, limaImages, limaName, type LimaImageName } from "../components/upstream/lima.ts";
+import { coreosKeys, coreosNode, coreosNodeKeys } from "./coreos-schema.ts";
 import { existing, existingKeys, existingNode, existingNodeKeys } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
-import { machineNode, name, site, text, wholeNumber } from "./schema-pieces.ts";
+import { device, machineNode, name, site, text, wholeNumber } from "./schema-pieces.ts";
 
 const ipv4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)(\.(?!$)|$)){4}$/;
 const addressRule = "be an IPv4 address such as 192.168.1.50";
@@ -72,7 +73,6 @@ export const flatcar = z
   .strictObject(flatcarFields, { error: "be a mapping with version and sha256" })
   .optional();
 
-const deviceRule = "be a path below /dev that stays the same, such as /dev/disk/by-id/...";
 const vm = {
   /** One of `libvirtHosts`. */
   host: text("be the name of one of `libvirtHosts`"),
@@ -87,11 +87,7 @@ const vm = {
   /** A disk of the pool's for the node's data, which outlives the machine. @default none: the data goes with the machine */
   dataDiskGiB: wholeNumber(8, 65536, "be a whole number of GiB from 8").optional(),
   /** In its place: a device of the host's, given as it is. */
-  dataDevice: text(deviceRule)
-    .refine((it) => /^\/dev(\/[A-Za-z0-9_.:+@=-]+)+$/.test(it) && !it.split("/").includes(".."), {
-      error: deviceRule,
-    })
-    .optional(),
+  dataDevice: device().optional(),
   /** @default the host's */
   network: network.optional(),
   /** Where it answers, from where Pulumi runs. */
@@ -204,6 +200,8 @@ export function homeNodeKeys(path: readonly PropertyKey[], node: unknown): reado
   switch (kind) {
     case "existing":
       return existingKeys;
+    case "coreos":
+      return coreosKeys;
     case "vm":
       return Object.keys(inside.length > 0 ? vmNetwork : vm);
     case "lima":
@@ -220,6 +218,7 @@ interface NodeKind {
 }
 const kinds: readonly NodeKind[] = [
   { key: "vm", schema: z.strictObject(vmNode), keys: Object.keys(vmNode) },
+  { key: "coreos", schema: z.strictObject(coreosNode), keys: coreosNodeKeys },
   { key: "lima", schema: z.strictObject(limaNode), keys: Object.keys(limaNode) },
   { key: "existing", schema: z.strictObject(existingNode), keys: existingNodeKeys },
 ];
@@ -239,8 +238,13 @@ function isOfKind(value: unknown, kind: string): boolean {
  * @param other what it is without a key of a home node
  */
 export function nodeOfKind<Node>(other: z.ZodType): z.ZodType<Node> {
+  return nodeOf((given) => kindOf(given)?.schema ?? other);
+}
+
+/** @param schemaOf what the mapping is judged by */
+export function nodeOf<Node>(schemaOf: (given: unknown) => z.ZodType): z.ZodType<Node> {
   return z.unknown().transform((given, context): Node => {
-    const result = (kindOf(given)?.schema ?? other).safeParse(given);
+    const result = schemaOf(given).safeParse(given);
     if (result.success) return result.data as Node;
     // Whole ones: each has its message already.
     context.issues.push(...(result.error.issues as z.core.$ZodRawIssue[]));

@@ -2,7 +2,7 @@
 import { fieldPath, type Problem } from "./grammar.ts";
 import { homeRules } from "./home-rules.ts";
 import type { HomelabFields } from "./homelab-schema.ts";
-import { nodeField, nodesOf, isVm, type PlacedNode } from "./machine-nodes.ts";
+import { allNodes, isCoreos, isVm, nodeField, nodesOf, type PlacedNode } from "./machine-nodes.ts";
 import { machineOptionRules } from "./machine-option-rules.ts";
 import { nodeRules, releaseRules, serverCount } from "./machine-rules.ts";
 import { snapshotRules } from "./machine-snapshot-rules.ts";
@@ -40,8 +40,7 @@ function notItself({ join }: HomelabFields, { stackName }: GivenSettings): Probl
 function serversOrJoin({ join, servers }: HomelabFields): Problem[] {
   if (join === undefined) {
     if (servers.length > 0) return serverCount({ servers });
-    const rule =
-      "name a virtual machine for a cluster of its own, or `join` the stack whose cluster the agents join";
+    const rule = "name a machine for a cluster of its own, or `join` the stack whose cluster the agents join";
     return [{ field: "servers", rule }];
   }
   const rule = `be left out with \`join\`: the servers are those of ${join}`;
@@ -77,23 +76,37 @@ const serversOf = (fields: HomelabFields): PlacedNode<VmNodeFields>[] =>
   nodesOf(fields, isVm).filter(({ role }) => role === "server");
 
 function serversAtOneSite(fields: HomelabFields): Problem[] {
-  const siteOf = ({ node }: PlacedNode<VmNodeFields>): string | undefined =>
-    fields.libvirtHosts[node.vm.host]?.site;
-  const [first, ...others] = serversOf(fields);
+  const [first, ...others] = allNodes(fields).filter(({ role }) => role === "server");
   if (first === undefined) return [];
-  const site = siteOf(first);
+  const site = placeOf(first, fields)?.site;
   return others.flatMap((placed) => {
-    const other = siteOf(placed);
-    return site === undefined || other === undefined || other === site
+    const other = placeOf(placed, fields);
+    return site === undefined || other?.site === undefined || other.site === site
       ? []
       : [
           {
-            field: nodeField(placed, "vm", "host"),
+            field: other.field,
             rule: `stand at the site of \`${fieldPath(first.path)}\`, ${site}: etcd does not bear the way between two sites`,
-            got: `${placed.node.vm.host} (${other})`,
+            got: other.got,
           },
         ];
   });
+}
+
+/** Where a server stands, and what says so. */
+function placeOf(
+  placed: PlacedNode,
+  { libvirtHosts }: HomelabFields,
+): { readonly field: string; readonly got: string; readonly site: string | undefined } | undefined {
+  const { node } = placed;
+  if (isCoreos(node)) {
+    const { site } = node.coreos;
+    return { field: nodeField(placed, "coreos", "site"), got: site, site };
+  }
+  if (!isVm(node)) return undefined;
+  const { host } = node.vm;
+  const site = libvirtHosts[host]?.site;
+  return { field: nodeField(placed, "vm", "host"), got: `${host} (${site ?? ""})`, site };
 }
 
 /** The disk with the system is made anew with each image. */

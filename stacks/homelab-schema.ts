@@ -1,7 +1,16 @@
 /** The configuration of the homelab stack, field by field; every message completes "`field` must". */
 import { z } from "zod";
+import { coreosNode, type CoreosNodeFields } from "./coreos-schema.ts";
 import type { ExistingNodeFields } from "./existing-schema.ts";
-import { homeFields, nodeOfKind, vmNode, type LimaNodeFields, type VmNodeFields } from "./home-schema.ts";
+import {
+  homeFields,
+  kindOf,
+  nodeOf,
+  nodeOfKind,
+  vmNode,
+  type LimaNodeFields,
+  type VmNodeFields,
+} from "./home-schema.ts";
 import { machineKeysAt } from "./machine-keys.ts";
 import {
   auditLog,
@@ -19,19 +28,24 @@ import { tailnet } from "./tailnet-schema.ts";
 
 const notAServer = (what: string): z.ZodOptional<z.ZodUndefined> =>
   z
-    .undefined({ error: `be left out: servers are virtual machines on libvirt; ${what} can be an agent` })
+    .undefined({
+      error: `be left out: servers are virtual machines on libvirt or machines with Fedora CoreOS; ${what} can be an agent`,
+    })
     .optional();
-const server = z.strictObject(
-  { ...vmNode, lima: notAServer("a machine of Lima's"), existing: notAServer("an existing machine") },
-  { error: "be a mapping with vm" },
-);
+const noServers = { lima: notAServer("a machine of Lima's"), existing: notAServer("an existing machine") };
+const server = { error: "be a mapping with vm or coreos" };
+const vmServer = z.strictObject({ ...vmNode, ...noServers }, server);
+const coreosServer = z.strictObject({ ...coreosNode, ...noServers }, server);
+type ServerFields = VmNodeFields | CoreosNodeFields;
 const servers = z
-  .array(server, { error: "be a list of servers, each with vm" })
-  .transform((list) => list.map(({ lima: _none, existing: _nor, ...fields }) => fields))
+  .array(
+    nodeOf<ServerFields>((given) => (kindOf(given)?.key === "coreos" ? coreosServer : vmServer)),
+    { error: "be a list of servers, each with vm or coreos" },
+  )
   .default([]);
 
-type AgentFields = VmNodeFields | LimaNodeFields | ExistingNodeFields;
-const kinds = "vm, lima or existing";
+type AgentFields = VmNodeFields | LimaNodeFields | ExistingNodeFields | CoreosNodeFields;
+const kinds = "vm, lima, existing or coreos";
 const noKind = z.custom<never>(() => false, { error: `be a mapping with ${kinds}` });
 const agents = z
   .array(nodeOfKind<AgentFields>(noKind), { error: `be a list of agents, each with ${kinds}` })

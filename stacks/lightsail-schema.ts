@@ -6,6 +6,7 @@ import {
   lightsailRegionNames,
   snapshotTimePattern,
 } from "../components/upstream/lightsail.ts";
+import type { CoreosNodeFields } from "./coreos-schema.ts";
 import type { ExistingNodeFields } from "./existing-schema.ts";
 import { alternatives } from "./grammar.ts";
 import { homeFields, nodeOfKind, type LimaNodeFields, type VmNodeFields } from "./home-schema.ts";
@@ -61,20 +62,22 @@ const server = z.strictObject(
     existing: elsewhere("an existing machine"),
     vm: elsewhere("a virtual machine at home"),
     lima: elsewhere("a virtual machine on the Mac"),
+    coreos: elsewhere("a machine with Fedora CoreOS"),
   },
   { error: "be a mapping with bundleId" },
 );
 const servers = z
   .array(server, { error: "be a list of servers, each with its bundleId" })
-  .transform((list) => list.map(({ existing: _none, vm: _nor, lima: _neither, ...fields }) => fields));
-const agentKeys = [...nodeKeys, "vm", "lima", "existing"];
-type AgentFields = LightsailNodeFields | VmNodeFields | LimaNodeFields | ExistingNodeFields;
+  .transform((list) => list.map(({ existing: _1, vm: _2, lima: _3, coreos: _4, ...fields }) => fields));
+const agentKeys = [...nodeKeys, "vm", "lima", "existing", "coreos"];
+type AgentFields =
+  LightsailNodeFields | VmNodeFields | LimaNodeFields | ExistingNodeFields | CoreosNodeFields;
 const agents = z
   .array(
     nodeOfKind<AgentFields>(
-      z.strictObject(node, { error: "be a mapping with bundleId, or with vm, lima or existing" }),
+      z.strictObject(node, { error: "be a mapping with bundleId, or with vm, lima, existing or coreos" }),
     ),
-    { error: "be a list of agents, each with its bundleId, or with vm, lima or existing" },
+    { error: "be a list of agents, each with its bundleId, or with vm, lima, existing or coreos" },
   )
   .default([]);
 

@@ -1,5 +1,6 @@
 /** What follows from a node's place in the configuration of a stack of machines. */
 import type { Role } from "../components/render/names.ts";
+import type { CoreosNodeFields } from "./coreos-schema.ts";
 import type { ExistingNodeFields } from "./existing-schema.ts";
 import { fieldPath } from "./grammar.ts";
 import type { LimaNodeFields, VmNodeFields } from "./home-schema.ts";
@@ -52,6 +53,8 @@ export function nodesOf<Fields extends NodeFields>(
 
 /** On a machine that exists already. */
 export const isExisting = (node: NodeFields): node is ExistingNodeFields => "existing" in node;
+/** On a machine that somebody installs with Fedora CoreOS. */
+export const isCoreos = (node: NodeFields): node is CoreosNodeFields => "coreos" in node;
 /** A virtual machine on libvirt. */
 export const isVm = (node: NodeFields): node is VmNodeFields => "vm" in node;
 /** A virtual machine on the Mac. */

@@ -88,6 +88,14 @@ export function site(machine: string): z.ZodString {
   });
 }
 
+const deviceRule = "be a path below /dev that stays the same, such as /dev/disk/by-id/...";
+/** A disk of a machine's. */
+export const device = (): z.ZodString =>
+  text(deviceRule).refine(
+    (it) => /^\/dev(\/[A-Za-z0-9_.:+@=-]+)+$/.test(it) && !it.split("/").includes(".."),
+    { error: deviceRule },
+  );
+
 const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "be text, a number or true/false" });
 const options = z
   .record(

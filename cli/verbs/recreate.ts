@@ -88,7 +88,7 @@ function machinesOf(resources: readonly Resource[]): Machine[] {
     if (type === "homespan:index:StewardVolume") {
       return [{ node: String(inputs?.["nodeName"]), urn, data: "volume" }];
     }
-    if (type === "homespan:index:ExistingMachine") {
+    if (type === "homespan:index:ExistingMachine" || type === "homespan:index:InstalledMachine") {
       return [{ node: String(inputs?.["nodeName"]), urn, data: "machine" }];
     }
     if (type === "homespan:index:LimaVm") {

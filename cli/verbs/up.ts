@@ -8,6 +8,7 @@ import { readResources, stackExists } from "../deployment.ts";
 import { examineExisting, requireJoinable } from "../doctor/existing.ts";
 import { examineMachine, requireHealthy } from "../doctor/machine.ts";
 import { Failure, InputError } from "../errors.ts";
+import { awaited } from "../installed-machines.ts";
 import { groupsFor } from "../needs.ts";
 import type { RecordedNode } from "../nodes.ts";
 import { nodeTable, recordedNodes } from "../nodes.ts";
@@ -152,6 +153,9 @@ export async function prepareMachine(context: Context, stack: Stack, config: Sta
     groupsFor(context, stack.topology, config, "make"),
   );
   if (context.console.verbose) for (const note of notes) context.console.info(note);
+  for (const line of awaited(config, await readResources(context.paths, stack.name), stack.name)) {
+    context.console.info(line);
+  }
 }
 
 /** On a terminal, shows what would happen and asks. */

@@ -5,8 +5,10 @@ import {
   k3sSelinux,
   zincatiConfig,
 } from "../upstream/fedora-coreos.ts";
+import { firstFileSources, sourceOf } from "./first-files.ts";
 import { type ImmutableMachine, type Places, bootUnit, immutableMachine } from "./immutable-machine.ts";
 import type { IgnitionConfig, IgnitionDownload, IgnitionUnit } from "./ignition.ts";
+import type { Artifact } from "./machine-files.ts";
 
 export interface FedoraCoreosMachine extends Omit<ImmutableMachine, "dataDisk"> {
   /** k3s itself: put in the place of the one that an earlier installation left in /var. */
@@ -21,11 +23,30 @@ export const fedoraCoreosPlaces: Places = {
   programs: fedoraCoreosPaths.programs,
 };
 
+const hostKeysSource = "boot/machine/installed/host-keys";
+
+/** Files of this project that {@link fedoraCoreosIgnition} needs the content of. */
+export const fedoraCoreosSources: readonly string[] = [hostKeysSource, ...firstFileSources];
+
+/**
+ * k3s as Ignition downloads it, from the first place that has it.
+ *
+ * @throws RangeError where no sum is known for this kind of machine
+ */
+export function ignitionK3s(artifacts: readonly Artifact[]): IgnitionDownload {
+  const download = artifacts.find(({ name }) => name === "K3S")?.downloads.amd64;
+  const [url] = download?.urls ?? [];
+  if (download === undefined || url === undefined) {
+    throw new RangeError("`artifacts` must have k3s for amd64 with its sum, got none");
+  }
+  return { url, sha256: download.sha256 };
+}
+
 /**
  * The first configuration of a node on Fedora CoreOS.
  *
- * /var is a partition of its own that an installation finds and keeps, with the node's data in it: so whatever Ignition
- * writes below /var replaces what is there. The machine starts twice: with k3s's SELinux policy layered on the system it
+ * /var is a partition of its own that an installation finds and keeps, with the node's data in it, and with the machine's
+ * host keys: so whatever Ignition writes below /var replaces what is there. The machine starts twice: with k3s's SELinux policy layered on the system it
  * restarts, and only then runs the boot sequence.
  */
 export function fedoraCoreosIgnition(machine: FedoraCoreosMachine): IgnitionConfig {
@@ -51,6 +72,12 @@ export function fedoraCoreosIgnition(machine: FedoraCoreosMachine): IgnitionConf
         contents: machine.k3s,
         overwrite: true,
       },
+      {
+        path: hostKeysProgram,
+        mode: 0o755,
+        contents: sourceOf(machine.sources, hostKeysSource),
+        overwrite: true,
+      },
       { path: k3sSelinux.repository.path, mode: 0o644, contents: repository, overwrite: true },
       { path: zincatiConfig, mode: 0o644, contents: "[updates]\nenabled = false\n", overwrite: true },
     ],
@@ -63,6 +90,7 @@ export function fedoraCoreosIgnition(machine: FedoraCoreosMachine): IgnitionConf
         dropIns: { "10-policy.conf": policyIsThere },
       },
       varMount,
+      hostKeys,
       layering,
     ],
   };
@@ -98,6 +126,30 @@ const varMount: IgnitionUnit = {
     "",
     "[Install]",
     "RequiredBy=local-fs.target",
+    "",
+  ].join("\n"),
+};
+
+const hostKeysProgram = `${fedoraCoreosPaths.library}/host-keys`;
+
+/** https://src.fedoraproject.org/rpms/openssh: sshd.service comes after sshd-keygen.target, which makes keys that are missing. */
+const hostKeys: IgnitionUnit = {
+  name: "homespan-host-keys.service",
+  enabled: true,
+  contents: [
+    "# Homespan: the machine's SSH host keys outlive an installation, as the node's data does.",
+    "[Unit]",
+    "Description=Homespan, SSH host keys",
+    "RequiresMountsFor=/var",
+    "After=sshd-keygen.target",
+    "Before=sshd.service",
+    "",
+    "[Service]",
+    "Type=oneshot",
+    `ExecStart=${hostKeysProgram}`,
+    "",
+    "[Install]",
+    "WantedBy=multi-user.target",
     "",
   ].join("\n"),
 };

@@ -59,14 +59,16 @@ export async function setUpMachine(ssh: Ssh, transport: SshTransport, setup: str
 /**
  * Whose data is on the machine: `undefined` when nobody's.
  *
+ * @param data directory of the node's data
  * @throws SshFailure
  */
 export async function readMark(
   ssh: Ssh,
   transport: SshTransport,
   connectSeconds: number,
+  data = "/data",
 ): Promise<Pick<Mark, "machineId" | "identity"> | undefined> {
-  const argv = ["cat", "/etc/machine-id", "/data/homespan.id"];
+  const argv = ["cat", "/etc/machine-id", `${data}/homespan.id`];
   const { stdout } = await ssh.run(transport, argv, { connectSeconds });
   const [machine = "", ...lines] = stdout.split("\n");
   const identity = lines.find((line) => line.startsWith("ID="))?.slice("ID=".length);

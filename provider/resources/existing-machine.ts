@@ -19,7 +19,8 @@ import {
   setUpMachine,
 } from "../effects/existing-machines.ts";
 import type { SshLogin } from "../effects/ssh-connection.ts";
-import { SshFailure, type SshReason, placeOf } from "../effects/ssh-failure.ts";
+import { passes, whyUnreachable } from "../effects/ssh-farewell.ts";
+import { SshFailure, placeOf } from "../effects/ssh-failure.ts";
 import { userKeyVariable } from "../effects/user-keys.ts";
 import { waitFor } from "../effects/wait.ts";
 import { fingerprint } from "../logic/ssh-host-key.ts";
@@ -32,10 +33,6 @@ type State = z.output<typeof existingMachineOutputs>;
 
 /** For a question, whose answer may as well be that there is none. */
 const QUESTION_SECONDS = 5;
-/** A machine that is removed may just be starting. */
-const FAREWELL_SECONDS = 20;
-/** What passes by itself with a machine that starts, or a network that stumbles. */
-const PASSING: readonly SshReason[] = ["refused", "silent", "lost"];
 
 /** A machine that took one of our keys. */
 interface Contact {
@@ -74,8 +71,7 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
       try {
         return { taken: await firstTaken(logins) };
       } catch (error) {
-        if (!(error instanceof SshFailure && PASSING.includes(error.reason)))
-          throw asksForOther(inputs, error);
+        if (!(error instanceof SshFailure && passes(error))) throw asksForOther(inputs, error);
         last = error.message;
         return undefined;
       }
@@ -180,7 +176,7 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
     async delete(state, _id, { signal, warn }) {
       const transport = transportOf(state, state.hostKey ?? state.knownHostKey);
       const place = `${state.nodeName} (${placeOf(transport)})`;
-      const unreachable = await farewell(transport, signal);
+      const unreachable = await whyUnreachable({ ssh, clock }, transport, signal);
       if (unreachable !== undefined) {
         await warn?.(
           `${place} could not be reached (${unreachable}): the cluster and the tailnet forget it, and on it remain Homespan, ` +
@@ -192,29 +188,6 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
       await clearMachine(ssh, transport);
     },
   });
-
-  /** Why the machine cannot be reached, or `undefined` when it can. */
-  async function farewell(transport: SshTransport, signal: AbortSignal): Promise<string | undefined> {
-    let last = "no answer";
-    const attempt = async (): Promise<{ readonly reason: string | undefined } | undefined> => {
-      try {
-        await ssh.hostKey(transport, { connectSeconds: QUESTION_SECONDS });
-        return { reason: undefined };
-      } catch (error) {
-        if (!(error instanceof SshFailure)) throw error;
-        last = error.message;
-        if (PASSING.includes(error.reason)) return undefined;
-        return { reason: error.reason === "denied" ? last : "another machine answers there" };
-      }
-    };
-    const answered = await waitFor(attempt, {
-      seconds: FAREWELL_SECONDS,
-      signal,
-      clock,
-      firstMilliseconds: 500,
-    });
-    return answered === undefined ? last : answered.reason;
-  }
 }
 
 function idOf({ clusterName, nodeName }: Settings): string {

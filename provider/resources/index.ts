@@ -8,6 +8,7 @@ import { headscaleKey } from "./headscale-key.ts";
 import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleUser } from "./headscale-user.ts";
 import { headscaleServer } from "./headscale-server.ts";
+import { installedMachine } from "./installed-machine.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { limaDisk } from "./lima-disk.ts";
 import { limaMac } from "./lima-mac.ts";
@@ -41,6 +42,7 @@ export function allResources(effects: Effects): readonly Resource[] {
     headscalePolicy(effects),
     headscaleServer(effects),
     headscaleUser(effects),
+    installedMachine(effects),
     kubeconfig(effects),
     limaDisk(effects),
     limaMac(effects),

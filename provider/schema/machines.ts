@@ -47,6 +47,43 @@ export const existingMachineOutputs = existingMachineInputs.extend({
 });
 
 /**
+ * A machine that somebody installs with a first configuration that is made here, and that SSH reaches then. It is waited for,
+ * and its data marked as this node's; deletion takes the node and its data off it, and leaves the system.
+ */
+export const installedMachineInputs = z.strictObject({
+  clusterName: nameSchema,
+  nodeName: nameSchema,
+  /** IP address or host name where SSH answers. */
+  address: z.string().min(1),
+  port: z.number().int().min(1).max(65535).default(22),
+  user: z.string().min(1),
+  /** `ssh-ed25519 AAAA...`: the key the machine must show. Without it, the one of the first contact. */
+  hostKey: z.string().optional(),
+  /** Secret. PEM. */
+  privateKey: z.string(),
+  /** Directory of its boot files. */
+  library: librarySchema,
+  /** Directory of the node's data. */
+  data: librarySchema,
+  /** Ignition's JSON, which holds no secret. Another one reaches the machine with its next installation. */
+  firstConfiguration: z.string(),
+  /** The disk it is installed on, for whoever writes the medium. */
+  device: z.string().optional(),
+  /** How long a new machine may take to answer: it may still be installed, and what else is made goes on meanwhile. */
+  waitSeconds: z.number().int().positive().default(300),
+});
+export const installedMachineOutputs = installedMachineInputs.extend({
+  /** The key the machine showed at the first contact. */
+  knownHostKey: z.string(),
+  /** Id of the node's data: that of the mark in it, which another installation keeps. */
+  identity: z.string(),
+  /** Which installation bears that data, from /etc/machine-id. */
+  machineId: z.string(),
+  /** False when `read` could not reach the machine. */
+  reachable: z.boolean(),
+});
+
+/**
  * What makes a node of a bare machine with systemd: the boot files, and what it needs to enter the tailnet. The first
  * contact learns the machine's host key, and every later one insists on it (boot/machine/README.md).
  */

@@ -6,9 +6,14 @@ import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts"
 import { userDataSources } from "../../components/render/user-data.ts";
 import { Machine, project, sourceText } from "./machine.ts";
 
-const shell = ["boot/machine/*.sh", "boot/machine/*", "boot/machine/{existing,lima}/*", "test/boot/fakes/*"]
+const shell = [
+  "boot/machine/*.sh",
+  "boot/machine/*",
+  "boot/machine/{existing,installed,lima}/*",
+  "test/boot/fakes/*",
+]
   .flatMap((pattern) => globSync(pattern, { cwd: project }))
-  .filter((path) => !/units|existing$|lima$|\.md$/.test(path));
+  .filter((path) => !/units|existing$|installed$|lima$|\.md$/.test(path));
 
 test("every shell file of a machine is read by dash", async () => {
   expect(shell.length).toBeGreaterThan(10);

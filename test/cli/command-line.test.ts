@@ -99,7 +99,7 @@ test("help shows every verb, examples and exit codes", async () => {
   const { code, out } = await homespan("--help");
   expect(code).toBe(0);
   const verbs =
-    "up preview destroy recreate status doctor kubeconfig env kubectl ssh render rehearse paths cost toolchain test sweep version";
+    "up preview destroy recreate status doctor kubeconfig env kubectl ssh render ignition rehearse paths cost toolchain test sweep version";
   for (const verb of verbs.split(" ")) expect(out).toMatch(new RegExp(`^  ${verb}\\b`, "m"));
   expect(out).toContain("Exit codes:");
   expect((await homespan("help", "up")).out).toMatch(/Examples:\n {2}\.\/homespan up\n/);

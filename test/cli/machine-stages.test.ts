@@ -244,7 +244,10 @@ test("a machine that is only left to be deleted is none, and any machine with bo
 });
 
 test("a machine at home that is ordered is one of the nodes before it was reached", () => {
-  const types = ["homespan:libvirt:FlatcarVm", "homespan:lima:LimaAgent", "homespan:existing:ExistingHost"];
+  const types = [
+    ...["homespan:libvirt:FlatcarVm", "homespan:lima:LimaAgent", "homespan:existing:ExistingHost"],
+    "homespan:coreos:CoreosHost",
+  ];
   const { nodes } = machineNodesIn(types.map((type, index) => ({ urn: urn(type, `node-${index}`), type })));
   expect(nodes).toEqual(
     types.map((_, index) => ({
@@ -261,6 +264,10 @@ test.each([
   ["You have reached the quota of 20 vCPUs in eu-central-1", "higher quota"],
   ["No valid credential sources found", "doctor prod"],
   ["server-2 was not ready by SSH within 600 s: connection refused", "recreate prod --node NODE"],
+  [
+    "m1 did not answer by SSH within 300 s: core@192.168.1.60:22: no answer within 10 s. A machine that is not installed yet is installed with what ./homespan ignition m1 prints: docs/fedora-coreos.md",
+    "./homespan ignition m1 prod --write m1.ign",
+  ],
   ["Overwrite Protected: You are trying to overwrite a non-default policy.", "`tailnet.adopt: true`"],
   ["requested tags [tag:l-server] are invalid or not permitted", "preview prod prints"],
   ["CreateInstance Lightsail Instance (x): error waiting for request operation", "run up again"],

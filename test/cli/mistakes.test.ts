@@ -208,7 +208,7 @@ test("help names the exit codes of signals and what --set is laid over", () => {
   expect(main).toMatch(/up and preview start from the committed/);
   const help = (name: string): string =>
     program.commands.find((command) => command.name() === name)?.helpInformation() ?? "";
-  for (const name of ["up", "preview"]) expect(help(name)).toMatch(/over the\s+committed/);
+  for (const name of ["up", "preview", "ignition"]) expect(help(name)).toMatch(/over the\s+committed/);
   for (const name of ["recreate", "doctor", "env", "render"]) {
     expect(help(name)).toMatch(/over what the\s+stack last ran\s+with/);
   }

@@ -38,3 +38,10 @@ test("the stack that is joined is known by the last part of its name", () => {
   expect(joinedStack(file(["join=organization/homespan/lightsail"]))).toBe("lightsail");
   expect(joinedStack(file([]))).toBeUndefined();
 });
+
+test("machines with Fedora CoreOS are refused with the setting that leaves them out", () => {
+  const agents = 'agents=[{"coreos":{"address":"192.168.1.60"}},{"name":"agent-1","lima":{}}]';
+  expect(() => rehearsedConfig(file([agents]))).toThrow(
+    '`agents` must be without machines with Fedora CoreOS to be rehearsed, got 1; use: --set \'agents=[{"name":"agent-1","lima":{}}]\'',
+  );
+});

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fedoraCoreosPlaces } from "../../components/render/fedora-coreos.ts";
+import { fedoraCoreosPlaces, ignitionK3s } from "../../components/render/fedora-coreos.ts";
 import { flatcarIgnition, flatcarPlaces } from "../../components/render/flatcar.ts";
 import { pathBelowData, machinePathsBelow, stewardPaths } from "../../components/render/host-paths.ts";
 import { placedUnit } from "../../components/render/immutable-machine.ts";
 import { type IgnitionConfig, renderIgnition } from "../../components/render/ignition.ts";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
+import { machineArtifacts } from "../../stacks/artifacts.ts";
 import { sourceText } from "../boot/machine.ts";
 import { ignitionConfig } from "./arbitrary-ignition.ts";
 import { contentOf, fileAt, flatcar, flatcarAlone, ignitionGoldens, parse } from "./samples-ignition.ts";
@@ -103,6 +104,7 @@ describe("units", () => {
       "homespan-firewall.service",
       "homespan-boot.service",
       "var.mount",
+      "homespan-host-keys.service",
       "homespan-layering.service",
     ]);
   });
@@ -207,6 +209,28 @@ describe("Fedora CoreOS", () => {
       expect.stringMatching(/rpm-ostree install .*k3s-selinux$/),
       expect.stringMatching(/reboot$/),
     ]);
+  });
+
+  test("keeps its host keys over an installation, and has them before sshd starts", () => {
+    const program = "/usr/local/libexec/homespan/host-keys";
+    const unit = parse(coreos).systemd?.units.find(({ name }) => name === "homespan-host-keys.service");
+    expect(unit?.contents).toContain("\nAfter=sshd-keygen.target\nBefore=sshd.service\n");
+    expect(unit?.contents).toContain(`\nExecStart=${program}\n`);
+    // sshd starts also where this fails.
+    expect(unit?.contents).not.toContain("RequiredBy");
+    const file = fileAt(coreos, program);
+    expect(file?.mode).toBe(0o755);
+    expect(contentOf(file!)).toBe(sourceText("boot/machine/installed/host-keys"));
+  });
+
+  test("k3s is one download by its sum, and none where no sum is known", () => {
+    const artifacts = machineArtifacts("v1.35.1+k3s1", undefined);
+    const { url, sha256 } = ignitionK3s(artifacts);
+    expect(url).toBe("https://github.com/k3s-io/k3s/releases/download/v1.35.1%2Bk3s1/k3s");
+    expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(() => ignitionK3s(machineArtifacts("v1.0.0+k3s1", undefined))).toThrow(
+      "`artifacts` must have k3s for amd64 with its sum, got none",
+    );
   });
 
   test("k3s reads the join layer's files where they are", () => {

@@ -1,5 +1,9 @@
 /** Plain data for the renderers of immutable machines. */
-import { type FedoraCoreosMachine, fedoraCoreosIgnition } from "../../components/render/fedora-coreos.ts";
+import {
+  type FedoraCoreosMachine,
+  fedoraCoreosIgnition,
+  fedoraCoreosSources,
+} from "../../components/render/fedora-coreos.ts";
 import { type FlatcarMachine, flatcarIgnition } from "../../components/render/flatcar.ts";
 import { renderIgnition } from "../../components/render/ignition.ts";
 import { bootFiles } from "../../components/render/machine-files.ts";
@@ -35,6 +39,7 @@ export const flatcarAlone: FlatcarMachine = {
 
 export const fedoraCoreos: FedoraCoreosMachine = {
   ...flatcar,
+  sources: Object.fromEntries(fedoraCoreosSources.map((source) => [source, sourceText(source)])),
   bootSources,
   artifacts: cloudServer.artifacts,
   node: cloudServer.node!,

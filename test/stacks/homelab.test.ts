@@ -211,6 +211,60 @@ describe("a cluster of its own", () => {
   });
 });
 
+describe("machines with Fedora CoreOS", () => {
+  const coreos = (address: string) => ({ coreos: { address, site: "home" } });
+  const metal = {
+    ...own,
+    ...{ libvirtHosts: undefined, flatcar: undefined, mac: undefined },
+    servers: [{ name: "metal-1", ...coreos("192.168.1.60") }],
+    agents: [{ ...coreos("192.168.1.61"), labels: { "example.com/disk": "nvme" } }],
+  };
+
+  test("are a cluster of their own: the whole tree", async () => {
+    const recording = await ownCluster(metal);
+    expect(tree(recording)).toMatchSnapshot();
+    expect(tree(await ownCluster(metal, true))).toEqual(tree(recording));
+    sweep(recording);
+  });
+
+  test("are of their substrate, and their identity is found before the first contact", async () => {
+    const type = "homespan:index:ClusterIdentity";
+    let transports: unknown;
+    const watched: Prepared = {
+      ...prepared,
+      [type]: (inputs, name) => {
+        transports = inputs["serverTransports"];
+        return prepared[type]?.(inputs, name) ?? {};
+      },
+    };
+    const recording = await ownCluster(metal, false, watched);
+    expect(labelsOf(recording, "agent-1")).toMatchObject({
+      ...{ "homespan.dev/site": "home", "homespan.dev/substrate": "coreos", "node-type": "coreos" },
+      "example.com/disk": "nvme",
+    });
+    expect(transports).toMatchObject([
+      { kind: "ssh", address: "192.168.1.60", user: "core", library: "/usr/local/libexec/homespan" },
+    ]);
+    const { inputs } = recording.find("homespan:index:NodeConfig", "metal-1-config");
+    expect(JSON.stringify(inputs["files"])).toContain("/var/lib/homespan/data/secrets");
+    expect(JSON.stringify(inputs["files"])).not.toContain(" /data/");
+  });
+
+  test("join another stack's cluster, and wait for nobody but the tailnet and the key", async () => {
+    const recording = await joining({
+      agents: [{ name: "metal-1", ...coreos("192.168.1.60") }, { lima: {} }],
+    });
+    expect(recording.find("homespan:index:Membership", "metal-1-membership").inputs).toMatchObject({
+      ...{ clusterName: "prod", hostName: "prod-metal-1", tag: "tag:prod-agent" },
+    });
+    const machine = recording.find("homespan:index:InstalledMachine", "metal-1-machine");
+    expect(String(machine.inputs["firstConfiguration"])).toContain("ssh-rsa AAAA homespan-homelab");
+    expect([...waitsFor(recording, machine)].filter((urn) => urn.includes("agent-2"))).toEqual([]);
+    const agent = recording.find("homespan:index:NodeConfig", "agent-2-config");
+    expect([...waitsFor(recording, agent)].filter((urn) => urn.includes("metal-1"))).toEqual([]);
+  });
+});
+
 describe("agents of another stack's cluster", () => {
   test("the committed file: the whole tree", async () => {
     expect(tree(await joining())).toMatchSnapshot();

@@ -62,6 +62,20 @@ const withExisting = {
   agents: [...withAgent.agents, { existing: { address: "192.168.1.20", user: "pi", site: "home" } }],
 };
 
+test("an agent with Fedora CoreOS is one of them, and let in by the cluster's key", async () => {
+  const coreos = { address: "192.168.1.60", site: "home" };
+  const recording = await run({ agents: [...withAgent.agents, { name: "metal-1", coreos }] });
+  const { inputs } = recording.find("homespan:index:InstalledMachine", "metal-1-machine");
+  expect(String(inputs["firstConfiguration"])).toContain("ssh-rsa AAAA homespan-lightsail");
+  const { labels } = recording.find("homespan:index:Membership", "metal-1-membership").inputs;
+  expect(labels).toMatchObject({ "homespan.dev/site": "home", "node-type": "coreos" });
+  const { nodes } = recording.outputs as { readonly nodes: readonly unknown[] };
+  expect(nodes.at(-1)).toMatchObject({
+    name: "metal-1",
+    transport: { user: "core", library: "/usr/local/libexec/homespan" },
+  });
+});
+
 test("an agent elsewhere is a node like the others, and waits for no instance", async () => {
   const recording = await run(withExisting);
   const machine = recording.find("homespan:index:ExistingMachine", "agent-2-machine");

@@ -124,6 +124,12 @@ export const prepared: Prepared = {
     sshPorts: [2022],
     reachable: true,
   }),
+  "homespan:index:InstalledMachine": ({ nodeName }) => ({
+    knownHostKey: "ssh-ed25519 AAAA",
+    identity: `mark-of-${text(nodeName)}`,
+    machineId: "installation-1",
+    reachable: true,
+  }),
   "homespan:index:LimaMac": ({ place, privateKey }) => ({
     connection:
       (place as { kind: string }).kind === "local"
