@@ -53,7 +53,7 @@ Examples:
   eval "$(./homespan env)"; pulumi preview -s ci
 
 Config:
-  up and preview start from the committed Pulumi.<stack>.yaml, as does cost; what differs from the last run is named.
+  up and preview start from the committed Pulumi.<stack>.yaml, as do cost and ignition; what differs from the last run is named.
   All other verbs start from what the stack last ran with, its --set values included.
 ${exitCodes}`,
     );
