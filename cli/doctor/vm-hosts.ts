@@ -1,6 +1,6 @@
 /** Doctor's look at the hosts of virtual machines: what `up` would ask of each before it makes one. Nothing is changed there. */
 import { z } from "zod";
-import { type Libvirt, VirshLibvirt } from "../../provider/effects/libvirt.ts";
+import { type Libvirt, VirshLibvirt, hasInterface } from "../../provider/effects/libvirt.ts";
 import type { Context } from "../context.ts";
 import { runTool } from "../run-tool.ts";
 import { settingOf } from "../settings.ts";
@@ -144,7 +144,14 @@ async function reach(libvirt: Libvirt, uri: string, { kind, name }: Network): Pr
   }
   const found = await libvirt.interfaces(uri);
   const what = kind === "bridge" ? "bridge" : "interface";
-  return found.includes(name.replaceAll(/[^A-Za-z0-9]/g, "_"))
+  if (found === undefined) {
+    return {
+      name: "network",
+      result: "ok",
+      message: `${what} ${name}: this libvirt does not tell of bridges`,
+    };
+  }
+  return hasInterface(found, name)
     ? { name: "network", result: "ok", message: `${what} ${name} is there` }
     : problem(
         "network",

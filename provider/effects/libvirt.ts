@@ -20,8 +20,8 @@ export interface Libvirt {
   reservations(uri: string, network: string): Promise<readonly Reservation[]>;
   /** Takes one of them back; no matter whether it is there. */
   forgetReservation(uri: string, network: string, mac: string): Promise<void>;
-  /** Names of the host's interfaces, bridges among them. */
-  interfaces(uri: string): Promise<readonly string[]>;
+  /** Names of the host's interfaces, bridges among them; undefined on a host that does not tell of bridges. */
+  interfaces(uri: string): Promise<readonly string[] | undefined>;
   /** What tells a volume from another of the same name; undefined when there is none. */
   volumeIdentity(uri: string, pool: string, volume: string): Promise<string | undefined>;
 }
@@ -30,6 +30,12 @@ export interface Reservation {
   /** Lower case. */
   readonly mac: string;
   readonly address: string;
+}
+
+/** True for a name among those of {@link Libvirt.interfaces}, some of which have "_" for what is no letter or digit. */
+export function hasInterface(names: readonly string[], name: string): boolean {
+  const plain = (text: string): string => text.replaceAll(/[^A-Za-z0-9]/g, "_");
+  return names.some((it) => it === name || it === plain(name) || plain(it) === name);
 }
 
 /** A host that answers nothing is a reason to stop, one that has no such object an answer. */
@@ -93,10 +99,18 @@ export class VirshLibvirt implements Libvirt {
     await this.#ask(uri, ["net-update", network, "delete", "ip-dhcp-host", `<host mac='${mac}'/>`, ...where]);
   }
 
-  async interfaces(uri: string): Promise<readonly string[]> {
-    const names = (await this.#ask(uri, ["nodedev-list", "--cap", "net"])).split("\n");
-    // `net_br0_52_54_00_12_34_56`: what is no letter or digit has become "_" in both.
-    return names.flatMap((name) => /^net_(.*?)(_[0-9a-f]{2}){6}$/.exec(name.trim())?.[1] ?? []);
+  async interfaces(uri: string): Promise<readonly string[] | undefined> {
+    // Bridges and their like, but for what is part of a bridge. Not every libvirt has the driver for it.
+    const listed = await this.#virsh(uri, ["iface-list", "--all"]);
+    if (listed.code !== 0) return undefined;
+    const names = listed.stdout.split("\n").flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
+    // Also what is part of a bridge, but no bridge: libvirt takes devices for which udev knows no kind, and bridges are one.
+    const devices = (await this.#ask(uri, ["nodedev-list", "--cap", "net"])).split("\n");
+    const others = devices
+      // `net_eth0_52_54_00_12_34_56`
+      .flatMap((name) => /^net_(.*?)(_[0-9a-f]{2}){6}$/.exec(name.trim())?.[1] ?? [])
+      .filter((name) => !hasInterface(names, name));
+    return [...names, ...others];
   }
 
   async volumeIdentity(uri: string, pool: string, volume: string): Promise<string | undefined> {

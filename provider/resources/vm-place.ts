@@ -1,4 +1,5 @@
 /** The place a virtual machine takes on its host: all that would be impossible is said before anything is made. */
+import { hasInterface } from "../effects/libvirt.ts";
 import type { z } from "zod";
 import type { Effects } from "../effects/effects.ts";
 import { vmPlaceInputs, vmPlaceOutputs } from "../schema/libvirt.ts";
@@ -43,7 +44,7 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
       ];
     }
     const found = await libvirt.interfaces(uri);
-    if (found.includes(name.replaceAll(/[^A-Za-z0-9]/g, "_"))) return [];
+    if (found === undefined || hasInterface(found, name)) return [];
     return [
       `\`network\` must be a ${kind === "bridge" ? "bridge" : "network interface"} of ${uri}, got ${JSON.stringify(name)}; it has ${found.join(", ")}`,
     ];

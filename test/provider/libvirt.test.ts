@@ -1,6 +1,6 @@
 /** VmPlace and VolumeIdentity: what a virtual machine needs is there, and its names are free, before anything is made. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { VirshLibvirt } from "../../provider/effects/libvirt.ts";
+import { VirshLibvirt, hasInterface } from "../../provider/effects/libvirt.ts";
 import type { Finished } from "../../provider/effects/process.ts";
 import { Harness } from "./harness.ts";
 
@@ -182,7 +182,11 @@ describe("virsh", () => {
       "vol-list": { stdout: " a.qcow2      /pool/a.qcow2\n b.ign        /pool/b.ign\n\n" },
       "net-info": { stdout: "Name:           default\nActive:         yes\nPersistent:     yes\n" },
       "nodedev-list": {
-        stdout: "net_eth0_52_54_00_12_34_56\nnet_br_lan_52_54_00_ab_cd_ef\nnet_lo_00_00_00_00_00_00\n",
+        stdout: "net_eth0_52_54_00_12_34_56\nnet_lo_00_00_00_00_00_00\n",
+      },
+      // No interface that is part of a bridge, and bridges, of which nodedev-list knows nothing.
+      "iface-list": {
+        stdout: " br-lan   active   52:54:00:ab:cd:ef\n lo       active   00:00:00:00:00:00\n\n",
       },
       "vol-dumpxml": {
         stdout:
@@ -194,13 +198,30 @@ describe("virsh", () => {
     expect(await libvirt.node(uri)).toEqual({ memoryMiB: 24_097, cpus: 2 });
     expect(await libvirt.volumes(uri, "default")).toEqual(["a.qcow2", "b.ign"]);
     expect(await libvirt.networkActive(uri, "default")).toBe(true);
-    expect(await libvirt.interfaces(uri)).toEqual(["eth0", "br_lan", "lo"]);
+    expect(await libvirt.interfaces(uri)).toEqual(["br-lan", "lo", "eth0"]);
     expect(await libvirt.volumeIdentity(uri, "default", "a.qcow2")).toBe("/pool/a.qcow2@1763766000.5");
     expect(await libvirt.supports(uri, "kvm", "q35")).toBe(false);
     expect(await libvirt.domainExists(uri, "x")).toBe(false);
     expect(calls).toContain(
       "virsh --quiet --connect qemu:///system domcapabilities --virttype kvm --machine q35",
     );
+  });
+
+  it("knows a bridge from its own driver alone, and without that says nothing", async () => {
+    const nodedev = { stdout: "net_eth0_52_54_00_12_34_56\nnet_lo_00_00_00_00_00_00\n" };
+    const unknown = answering({
+      "nodedev-list": nodedev,
+      "iface-list": absent("error: this function is not supported by the connection driver"),
+    });
+    expect(await unknown.interfaces(uri)).toBeUndefined();
+    for (const [name, found] of [
+      ["br-lan", true],
+      ["br_lan", true],
+      ["br-wan", false],
+    ] as const) {
+      expect(hasInterface(["eth0", "br-lan"], name)).toBe(found);
+    }
+    expect(hasInterface(["net_x"], "net.x")).toBe(true);
   });
 
   it("tells a machine's state by its id, and takes a definition", async () => {
