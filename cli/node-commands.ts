@@ -1,6 +1,7 @@
 /** Commands on the nodes of a stack, by `podman exec` or by `ssh`: whichever the stack says leads there. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { fedoraCoreosPlaces } from "../components/render/fedora-coreos.ts";
 import type { Captured, NodeStages, Outputs, StageProblem } from "./cluster.ts";
 import { capture, podmanStages, readStages } from "./cluster.ts";
 import type { Context } from "./context.ts";
@@ -109,7 +110,7 @@ function sshCommands(
       const shell = `./homespan ssh --stack ${stack} ${node} --`;
       const unit = (name: string): string => `${shell} journalctl -u ${name}`;
       const logs = { boot: unit("homespan-boot"), tailscale: unit("tailscaled"), k3s: unit("k3s") };
-      if (answer.ok) return readStages(node, logs, answer.text);
+      if (answer.ok) return begun(readStages(node, logs, answer.text), transport, unit("homespan-layering"));
       // Without a word of its own there is the whole command line.
       const last = answer.text.split("\n").at(-1) ?? "";
       const words = /^Command failed with (exit code \d+)/.exec(last)?.[1] ?? last;
@@ -133,13 +134,23 @@ function sshCommands(
   };
 }
 
+/** On Fedora CoreOS the boot sequence waits for SELinux's policy for k3s, which its first start layers. */
+function begun(found: NodeStages, { library }: MachineTransport, log: string): NodeStages {
+  if (library !== fedoraCoreosPlaces.library || found.stages.length > 0) return found;
+  const error = "it has not started a second time yet, with SELinux's policy for k3s";
+  return { ...found, problem: { stage: "policy", error, fix: `see ${log}; then run up again` } };
+}
+
 /** Why a machine says nothing of its stages, and what to do about it. */
 function contactProblem(
   words: string,
-  { address, port, hostKey, via }: MachineTransport,
+  { address, port, hostKey, library, via }: MachineTransport,
   { shell, again }: { readonly shell: string; readonly again: string },
 ): StageProblem {
   if (/command not found|No such file/.test(words)) {
+    if (library !== undefined) {
+      return { stage: "user-data", error: "it has no boot files yet: nobody has delivered them" };
+    }
     return {
       stage: "user-data",
       error: "it has no boot files yet: its user-data did not end, or nobody has delivered them",
@@ -167,6 +178,10 @@ function contactProblem(
   if (via !== undefined) {
     const fix = `is ${via.address} awake, and does the virtual machine run there (limactl list)? Then run up again`;
     return { stage: "contact", error, fix };
+  }
+  // Immutable machines stand at home.
+  if (library !== undefined) {
+    return { stage: "contact", error, fix: "is it on, and reached from here? Then run up again" };
   }
   const never = hostKey === undefined ? `; a machine that never comes to answer: ${again}` : "";
   return {

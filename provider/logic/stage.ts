@@ -56,6 +56,7 @@ export function isStopped(stages: readonly Stage[] | undefined): boolean {
 /** Half a sentence that names the stage a node is stuck in. */
 export function stuckText(stages: readonly Stage[] | undefined, now: number): string {
   if (stages === undefined) return "the node itself does not answer";
+  if (stages.length === 0) return "its boot sequence has not begun";
   const stuck = stages.find((s) => s.state === "failed") ?? stages.find((s) => s.state !== "done");
   if (stuck === undefined) return "all its boot stages are done";
   const started = stuck.startedAt === undefined ? Number.NaN : Date.parse(stuck.startedAt);

@@ -1,8 +1,9 @@
 /** Nodes that are reached by SSH: which host key is asked for, where the key is, and what is run. */
 import { readdirSync } from "node:fs";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { viewCluster } from "../../cli/nodes.ts";
 import { withNodeCommands } from "../../cli/node-commands.ts";
+import { type StageSummary, summarizeStages } from "../../cli/stages.ts";
 import { type Bed, makeBed } from "./bed.ts";
 
 const server = (name: string, address: string, port = 22) => ({
@@ -86,4 +87,32 @@ test("a machine behind another one is reached through it, with both host keys kn
   expect(line).toMatch(/'StrictHostKeyChecking=yes' .*'admin@imac\.local' -W %h:%p/);
   expect(line).toMatch(/ admin@127\.0\.0\.1 sudo -n \/usr\/lib\/homespan\/stage$/);
   expect(calls).toContain("known|imac.local ssh-ed25519 BBBB;[127.0.0.1]:60101 ssh-ed25519 AAAA;");
+});
+
+describe("a machine with Fedora CoreOS", () => {
+  const { transport, ...rest } = server("metal-1", "192.168.1.60");
+  const node = { ...rest, transport: { ...transport, library: "/usr/local/libexec/homespan" } };
+  const stageOf = async (made: Bed): Promise<StageSummary> =>
+    withNodeCommands(made.context, { ...outputs, stack: "l", nodes: [node] }, async (commandsOf) =>
+      summarizeStages(await commandsOf(node).stages(), 0),
+    );
+
+  test("whose boot sequence has not begun waits for its second start", async () => {
+    const made = bed();
+    made.environment["FAKE_STAGES"] = made.file("none.json", { node: "", stages: [] });
+    expect(await stageOf(made)).toMatchObject({
+      ...{ stage: "policy", state: "failed" },
+      error: "it has not started a second time yet, with SELinux's policy for k3s",
+      fix: "see ./homespan ssh --stack l metal-1 -- journalctl -u homespan-layering; then run up again",
+    });
+    expect(await stageOf(bed())).toMatchObject({ stage: "ready", state: "done" });
+  });
+
+  test("is asked about at home, not at a cloud's", async () => {
+    expect(await stageOf(bed({ FAKE_SSH_ERROR: "Connection refused" }))).toMatchObject({
+      ...{ stage: "contact", fix: "is it on, and reached from here? Then run up again" },
+    });
+    const missing = await stageOf(bed({ FAKE_SSH_ERROR: "sh: stage: command not found" }));
+    expect(missing).toMatchObject({ stage: "user-data", fix: "run up again: it makes what is missing" });
+  });
 });

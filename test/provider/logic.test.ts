@@ -107,7 +107,7 @@ describe("stages", () => {
       error: "key expired",
     } as const;
     expect(stuckText([stage], now)).toBe("stage `tailnet` is running for 90 s, 4 attempts: key expired");
-    expect(stuckText([], now)).toBe("all its boot stages are done");
+    expect(stuckText([], now)).toBe("its boot sequence has not begun");
     expect(stuckText(undefined, now)).toBe("the node itself does not answer");
   });
 });

@@ -45,21 +45,28 @@ const offer = {
   ),
 };
 
+const urn = (stack: string, type: string, name: string): string =>
+  `urn:pulumi:${stack}::homespan::${type}::${name}`;
+
 /** The stack `lightsail`, which `env` made, as if it had been brought up with these outputs. */
 async function bringUp(outputs: object): Promise<void> {
+  const type = "pulumi:pulumi:Stack";
+  await importState("lightsail", [{ urn: urn("lightsail", type, "homespan-lightsail"), type, outputs }]);
+}
+
+async function importState(stack: string, resources: readonly object[]): Promise<void> {
   const config = environment["HOMESPAN_CONFIG"] ?? "";
-  const { encryptionsalt } = parse(readFileSync(join(config, "Pulumi.lightsail.yaml"), "utf8")) as {
+  const { encryptionsalt } = parse(readFileSync(join(config, `Pulumi.${stack}.yaml`), "utf8")) as {
     readonly encryptionsalt: string;
   };
-  const type = "pulumi:pulumi:Stack";
   const deployment = {
     manifest: { time: "2026-11-28T00:00:00Z", magic: "", version: "" },
     secrets_providers: { type: "passphrase", state: { salt: encryptionsalt } },
-    resources: [{ urn: `urn:pulumi:lightsail::homespan::${type}::homespan-lightsail`, type, outputs }],
+    resources,
   };
-  const file = join(folder, "lightsail.json");
+  const file = join(folder, `${stack}.json`);
   writeFileSync(file, JSON.stringify({ version: 3, deployment }));
-  await run("pulumi", ["--cwd", config, "stack", "import", "--stack", "lightsail", "--file", file], {
+  await run("pulumi", ["--cwd", config, "stack", "import", "--stack", stack, "--file", file], {
     env: environment,
   });
 }
@@ -128,4 +135,48 @@ test("render and cost work before the first up, and leave nothing behind", async
   expect((JSON.parse(stdout) as readonly { readonly name: string }[]).map(({ name }) => name)).toEqual([
     "lightsail",
   ]);
+});
+
+test("what a machine with Fedora CoreOS is installed with is there as soon as the key is, and read by Ignition", async () => {
+  const settings = [
+    ...["--set", "agents=[{name: metal-1, coreos: {address: 192.168.1.60, site: home}}]"],
+    ...["--set", "libvirtHosts={}"],
+  ];
+  const early = await homespan("ignition", "metal-1", "homelab", ...settings);
+  expect(early.code).toBe(1);
+  expect(early.output).toContain("was not made yet; run: ./homespan up homelab");
+
+  // As the first `up` leaves it that nobody answers.
+  await run(join(repository, "homespan"), ["env", "homelab"], { env: outside });
+  const [stackType, providerType, keyType] = [
+    "pulumi:pulumi:Stack",
+    "pulumi:providers:homespan",
+    "homespan:index:SshKey",
+  ];
+  const parent = urn("homelab", stackType, "homespan-homelab");
+  const provider = urn("homelab", providerType, "default");
+  const id = "0f9c8bb5-61f4-4f0c-8d3e-6c1f0a3d2b11";
+  const inputs = { clusterName: "homelab" };
+  const publicKey = "ssh-rsa AAAAB3NzaC1yc2E homespan-homelab";
+  await importState("homelab", [
+    { urn: parent, type: stackType },
+    { urn: provider, type: providerType, id, custom: true, inputs: {}, outputs: {} },
+    {
+      ...{ urn: urn("homelab", keyType, "ssh-key"), type: keyType, id: "homelab", custom: true, parent },
+      ...{ provider: `${provider}::${id}`, inputs },
+      outputs: { ...inputs, publicKey, privateKey: secret("private-key-77aa") },
+    },
+  ]);
+  const file = join(folder, "metal-1.ign");
+  const written = await homespan("ignition", "metal-1", "homelab", ...settings, "--write", file);
+  expect({ code: written.code, output: written.code === 0 ? "" : written.output }).toEqual({
+    ...{ code: 0, output: "" },
+  });
+  expect(written.output).toContain("coreos-installer iso customize --dest-device /dev/disk/by-id/...");
+  const text = readFileSync(file, "utf8");
+  expect(text).toContain(publicKey);
+  for (const value of [...Object.values(secrets), "private-key-77aa"]) expect(text).not.toContain(value);
+  await run("ignition-validate", [file], { env: environment });
+  const { stdout } = await homespan("ignition", "metal-1", "homelab", ...settings);
+  expect(stdout).toBe(text);
 });
