@@ -55,7 +55,7 @@ export async function buildFromModules(
       await go(
         context,
         [
-          ...["build", "-trimpath", ...compilerFlags(set), ...tagFlags(set)],
+          ...["build", "-v", "-trimpath", ...compilerFlags(set), ...tagFlags(set)],
           ...["-ldflags", await linkerFlags(set, context)],
           ...["-o", join(target, build.output), build.package],
         ],
@@ -215,14 +215,28 @@ async function go(context: BuildContext, args: readonly string[], cwd: string, c
   });
   child.stderr.on("data", (chunk: Buffer) => {
     log.write(chunk);
-    const downloading = /downloading (\S+)/.exec(chunk.toString())?.[1];
-    if (downloading !== undefined) context.onProgress(`downloading ${downloading}`);
+    const said = doing(chunk.toString());
+    if (said !== undefined) context.onProgress(said);
   });
   const result = await child;
   await new Promise((resolve) => log.end(resolve));
   if (result.failed) throw new Error(explainGoFailure(result.stderr, args, context.log, result.shortMessage));
   return result.stdout;
 }
+
+/** What Go is at, by the last line that tells: a module it downloads, or a package it compiles, which `-v` names. */
+export function doing(said: string): string | undefined {
+  const lines = said.split("\n").map((line) => line.trim());
+  const line = lines.findLast((it) => it.startsWith(DOWNLOADING) || PACKAGE.test(it));
+  if (line === undefined) return undefined;
+  return line.startsWith(DOWNLOADING)
+    ? line.slice("go: ".length).split(" ").slice(0, 2).join(" ")
+    : `compiling ${line}`;
+}
+
+const DOWNLOADING = "go: downloading";
+/** A package's path, as `go build -v` prints it. */
+const PACKAGE = /^[\w.~@-]+(\/[\w.~@-]+)*$/;
 
 /** The cause in one or two lines, the fix where it is known, and where the rest is. */
 export function explainGoFailure(
@@ -234,7 +248,7 @@ export function explainGoFailure(
   const lines = stderr
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("go: downloading"));
+    .filter((line) => line !== "" && !line.startsWith(DOWNLOADING) && !PACKAGE.test(line));
   const words = lines.slice(-3).join("; ") || (message ?? "no output");
   const fix = fixFor(stderr);
   return `go ${args[0] ?? ""} failed: ${words}${fix === "" ? "" : `; ${fix}`} (everything it said: ${log})`;

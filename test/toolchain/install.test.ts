@@ -51,7 +51,7 @@ describe("installing a tool", () => {
       "get example.com/tool@v1.9.0",
       "env GOVERSION",
       expect.stringMatching(
-        /^build -trimpath -gcflags=all=-dwarf=false -ldflags -s -w -X example\.com\/tool\.Go=go1\.99\.0 -o \S+\/tool example\.com\/tool$/,
+        /^build -v -trimpath -gcflags=all=-dwarf=false -ldflags -s -w -X example\.com\/tool\.Go=go1\.99\.0 -o \S+\/tool example\.com\/tool$/,
       ),
     ]);
     expect(installed).toMatchObject({ version: "1.9", source: "modules", size: 6 });
