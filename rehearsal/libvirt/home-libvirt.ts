@@ -46,13 +46,13 @@ export interface HomeLibvirt {
 }
 
 /** What of it is not in memory in tests. */
-export interface LibvirtHost {
+export interface HomeParts {
   readonly effects: WorldEffects;
   readonly libvirtd: (folder: string) => Pick<PrivateLibvirtd, "uri" | "start" | "ensurePool" | "end">;
   readonly virtualization: () => Promise<Virtualization>;
 }
 
-export function libvirtHost(): LibvirtHost {
+export function homeParts(): HomeParts {
   return {
     effects: worldEffects(),
     libvirtd: (folder) => new PrivateLibvirtd(folder),
@@ -65,7 +65,7 @@ export async function startLibvirt(
   folder: string,
   order: LibvirtOrder,
   image: Pick<GuestImage, "store" | "version" | "sha256" | "fingerprint">,
-  host: LibvirtHost = libvirtHost(),
+  host: HomeParts = homeParts(),
 ): Promise<HomeLibvirt> {
   const book = await withLock(join(folder, "locks"), "libvirt", async () => {
     const known = await readBook(folder);
@@ -96,7 +96,7 @@ export async function startLibvirt(
 }
 
 /** Brings back what a restart of this machine took, or a kill of libvirtd. */
-export async function wakeLibvirt(folder: string, host: LibvirtHost = libvirtHost()): Promise<void> {
+export async function wakeLibvirt(folder: string, host: HomeParts = homeParts()): Promise<void> {
   const book = await readBook(folder);
   if (book !== undefined) await run(folder, book, host);
 }
@@ -125,7 +125,7 @@ export async function leftInLibvirt(folder: string): Promise<readonly LeftInLibv
 }
 
 /** Ends it with all that runs in it, and forgets it. Succeeds when it is gone. */
-export async function endLibvirt(folder: string, host: LibvirtHost = libvirtHost()): Promise<void> {
+export async function endLibvirt(folder: string, host: HomeParts = homeParts()): Promise<void> {
   const files = libvirtFiles(folder);
   if (!existsSync(files.own)) return;
   await host.libvirtd(files.daemon).end();
@@ -137,7 +137,7 @@ export async function endLibvirt(folder: string, host: LibvirtHost = libvirtHost
 }
 
 /** Ends it where it holds nothing. */
-export async function endEmptyLibvirt(folder: string, host: LibvirtHost = libvirtHost()): Promise<void> {
+export async function endEmptyLibvirt(folder: string, host: HomeParts = homeParts()): Promise<void> {
   if ((await leftInLibvirt(folder)).length === 0) await endLibvirt(folder, host);
 }
 
@@ -163,7 +163,7 @@ export async function libvirtArtifacts(folder: string, mirrorFile: string): Prom
 async function run(
   folder: string,
   { type, pools, image, machines }: LibvirtBook,
-  { effects, libvirtd: make }: LibvirtHost,
+  { effects, libvirtd: make }: HomeParts,
 ): Promise<{ readonly uri: string; readonly bridge: string; readonly subnet: string }> {
   const world = await readWorld(folder);
   const network = await homeNetwork(world, effects);
@@ -184,7 +184,7 @@ async function bridgeOf(network: string, { podman }: WorldEffects): Promise<stri
 }
 
 /** No configuration of a host says what its machines must not see of the processor. */
-async function usableType({ virtualization: find }: LibvirtHost): Promise<Virtualization["type"]> {
+async function usableType({ virtualization: find }: HomeParts): Promise<Virtualization["type"]> {
   const { type, hiddenCpuFeatures } = await find();
   return hiddenCpuFeatures.length === 0 ? type : "qemu";
 }

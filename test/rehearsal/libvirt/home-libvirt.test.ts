@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { macAddress } from "../../../components/render/mac-address.ts";
 import { withMachines } from "../../../rehearsal/libvirt/book.ts";
 import {
-  type LibvirtHost,
+  type HomeParts,
   type LibvirtOrder,
   endEmptyLibvirt,
   endLibvirt,
@@ -30,9 +30,9 @@ const order: LibvirtOrder = {
 };
 let world: FakeWorld;
 let told: string[];
-let found: Awaited<ReturnType<LibvirtHost["virtualization"]>>;
+let found: Awaited<ReturnType<HomeParts["virtualization"]>>;
 
-const host = (): LibvirtHost => ({
+const host = (): HomeParts => ({
   effects: world.effects,
   virtualization: () => Promise.resolve(found),
   libvirtd: () => ({
