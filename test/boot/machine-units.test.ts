@@ -60,7 +60,7 @@ test("a unit runs what is delivered, and every boot file is delivered once", () 
   const own = globSync(["boot/*.sh", "boot/machine/*", "boot/machine/units/*"], { cwd: project });
   const carried = [...sources, ...userDataSources];
   const left = own.filter(
-    (path) => !carried.includes(path) && !/README\.md$|(units|existing|lima)$/.test(path),
+    (path) => !carried.includes(path) && !/README\.md$|(units|existing|installed|lima)$/.test(path),
   );
   expect(left).toEqual([]);
 });
