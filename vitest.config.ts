@@ -3,10 +3,18 @@ import { defineConfig } from "vitest/config";
 const minute = 60_000;
 
 /**
- * Tests of what runs on nodes and as the language host: shell and Go, run as they are with everything around them faked.
- * More than a third of the time of all that needs no cluster, and left alone by most changes: `--quick` leaves them out.
+ * Tests of what runs on nodes and as the language host, shell and Go, and of what starts processes by the dozen, with everything
+ * around it faked. Nearly half of the time of all that needs no cluster, and left alone by most changes: `--quick` leaves them out.
  */
-const programs = ["test/boot/**/*.test.ts", "test/steward/**/*.test.ts", "test/language-host/**/*.test.ts"];
+const programs = [
+  ...["boot", "steward", "language-host", "toolchain-images"].map((folder) => `test/${folder}/**/*.test.ts`),
+  "test/toolchain/install.test.ts",
+  "test/provider/start.test.ts",
+  "test/provider/operator-process.test.ts",
+  "test/rehearsal/daemon/daemon.test.ts",
+  "test/rehearsal/machines/scripts.test.ts",
+  "test/stacks/lean-sdk.test.ts",
+];
 
 /**
  * A worker runs many files and loads what they import once: Pulumi's SDK alone takes most of a second. So a test leaves
