@@ -1,3 +1,0 @@
-import { rehearsalHomeSuite } from "./suites/rehearsal-home.ts";
-
-rehearsalHomeSuite();
