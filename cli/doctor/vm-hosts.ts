@@ -1,5 +1,6 @@
 /** Doctor's look at the hosts of virtual machines: what `up` would ask of each before it makes one. Nothing is changed there. */
 import { z } from "zod";
+import { notice, ok, problem } from "../../components/render/machine-check.ts";
 import { type Libvirt, VirshLibvirt, hasInterface } from "../../provider/effects/libvirt.ts";
 import type { Context } from "../context.ts";
 import { runTool } from "../run-tool.ts";
@@ -70,14 +71,14 @@ export async function examineVmHost(libvirt: Libvirt, wanted: WantedOnHost): Pro
   try {
     const host = await libvirt.node(uri);
     return [
-      { name: "libvirt", result: "ok" as const, message: uri },
+      ok("libvirt", uri),
       type === "kvm" && !(await libvirt.supports(uri, type, board))
         ? problem(
             "kvm",
             "libvirt there cannot use KVM",
             "docs/libvirt.md, step 2: /dev/kvm, the firmware, or `type: qemu`, many times slower",
           )
-        : { name: type, result: "ok" as const, message: `virtual machines of type ${type} run there` },
+        : ok(type, `virtual machines of type ${type} run there`),
       room(host, wanted),
       ...processors(host, wanted),
       await pool(libvirt, wanted),
@@ -105,13 +106,12 @@ function room({ memoryMiB }: { readonly memoryMiB: number }, { machines }: Wante
     return problem("memory", text, "less `memoryMiB` for the machines there");
   }
   return sum < memoryMiB
-    ? { name: "memory", result: "ok", message: text }
-    : {
-        name: "memory",
-        result: "notice",
-        message: `${text}: together they want more than there is`,
-        fix: "fewer machines there, or less `memoryMiB` for each",
-      };
+    ? ok("memory", text)
+    : notice(
+        "memory",
+        `${text}: together they want more than there is`,
+        "fewer machines there, or less `memoryMiB` for each",
+      );
 }
 
 function processors({ cpus }: { readonly cpus: number }, { machines }: WantedOnHost): Check[] {
@@ -123,7 +123,7 @@ function processors({ cpus }: { readonly cpus: number }, { machines }: WantedOnH
 
 async function pool(libvirt: Libvirt, { uri, pool: name }: WantedOnHost): Promise<Check> {
   if ((await libvirt.volumes(uri, name)) !== undefined) {
-    return { name: "pool", result: "ok", message: `${name} takes the disks` };
+    return ok("pool", `${name} takes the disks`);
   }
   return problem(
     "pool",
@@ -135,7 +135,7 @@ async function pool(libvirt: Libvirt, { uri, pool: name }: WantedOnHost): Promis
 async function reach(libvirt: Libvirt, uri: string, { kind, name }: Network): Promise<Check> {
   if (kind === "network") {
     return (await libvirt.networkActive(uri, name))
-      ? { name: "network", result: "ok", message: `libvirt's network ${name} is active` }
+      ? ok("network", `libvirt's network ${name} is active`)
       : problem(
           "network",
           `libvirt's network ${JSON.stringify(name)} is not active there`,
@@ -145,23 +145,15 @@ async function reach(libvirt: Libvirt, uri: string, { kind, name }: Network): Pr
   const found = await libvirt.interfaces(uri);
   const what = kind === "bridge" ? "bridge" : "interface";
   if (found === undefined) {
-    return {
-      name: "network",
-      result: "ok",
-      message: `${what} ${name}: this libvirt does not tell of bridges`,
-    };
+    return ok("network", `${what} ${name}: this libvirt does not tell of bridges`);
   }
   return hasInterface(found, name)
-    ? { name: "network", result: "ok", message: `${what} ${name} is there` }
+    ? ok("network", `${what} ${name} is there`)
     : problem(
         "network",
         `there is no ${what} ${JSON.stringify(name)}; it has ${found.join(", ")}`,
         "docs/libvirt.md, step 5",
       );
-}
-
-function problem(name: string, message: string, fix: string): Check {
-  return { name, result: "problem", message, fix };
 }
 
 function unique(networks: readonly Network[]): Network[] {
