@@ -16,9 +16,8 @@ import { renderArtifacts, renderNodeConf, type Artifact } from "../render/machin
 import { renderFirewall, type Firewall } from "../render/machine-firewall.ts";
 import { fullyQualifiedName, nodeTag, tailnetHostName, type Role } from "../render/names.ts";
 import { unrestricted } from "../render/restrictions.ts";
-import type { Host, PublishedApi } from "../shared/host.ts";
+import { type Host, type PublishedApi, tailnetApi } from "../shared/host.ts";
 import type { LoginKey, Tailnet } from "../shared/tailnet.ts";
-import { k3sPorts } from "../upstream/k3s.ts";
 
 export interface CoreosHostArgs {
   readonly clusterName: string;
@@ -92,7 +91,7 @@ export class CoreosHost extends pulumi.ComponentResource implements Host {
     this.hostName = tailnetHostName(clusterName, nodeName);
     this.fullyQualifiedName = fullyQualifiedName(this.hostName, tailnet.domain);
     this.tag = nodeTag(clusterName, args.role);
-    this.publishedApi = args.role === "server" ? publishedApi(this.fullyQualifiedName) : undefined;
+    this.publishedApi = args.role === "server" ? tailnetApi(this.fullyQualifiedName) : undefined;
     this.address = args.address;
     this.port = args.port ?? 22;
     this.firstConfiguration = this.#firstConfiguration(args);
@@ -170,9 +169,3 @@ export class CoreosHost extends pulumi.ComponentResource implements Host {
 
 /** What the network at home reaches: SSH, on whichever port of a router. */
 const firewall: Firewall = { outside: "closed", sshPorts: [22], ingress: false };
-
-/** Over the tailnet alone. */
-function publishedApi(address: string): PublishedApi {
-  const port = k3sPorts.apiServer;
-  return { address, port, url: `https://${address}:${String(port)}` };
-}

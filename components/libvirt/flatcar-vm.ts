@@ -10,10 +10,9 @@ import { renderArtifacts, renderNodeConf, type Artifact } from "../render/machin
 import { renderFirewall, type Firewall } from "../render/machine-firewall.ts";
 import { cloudNames, fullyQualifiedName, nodeTag, tailnetHostName, type Role } from "../render/names.ts";
 import { unrestricted } from "../render/restrictions.ts";
-import type { Host, PublishedApi } from "../shared/host.ts";
+import { type Host, type PublishedApi, tailnetApi } from "../shared/host.ts";
 import type { LoginKey, Tailnet } from "../shared/tailnet.ts";
 import { flatcarFirmwareConfig } from "../upstream/flatcar.ts";
-import { k3sPorts } from "../upstream/k3s.ts";
 import { VirtualMachine, type VirtualMachineArgs } from "./virtual-machine.ts";
 
 export interface FlatcarVmArgs extends Omit<
@@ -80,7 +79,7 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
     this.hostName = tailnetHostName(clusterName, nodeName);
     this.fullyQualifiedName = fullyQualifiedName(this.hostName, tailnet.domain);
     this.tag = nodeTag(clusterName, args.role);
-    this.publishedApi = args.role === "server" ? publishedApi(this.fullyQualifiedName) : undefined;
+    this.publishedApi = args.role === "server" ? tailnetApi(this.fullyQualifiedName) : undefined;
     this.readySeconds = args.host.type === "qemu" ? imitatedSeconds : undefined;
 
     this.virtualMachine = this.#virtualMachine(args);
@@ -164,9 +163,3 @@ const imitatedSeconds = 1800;
 
 /** What the network at home reaches: SSH. */
 const firewall: Firewall = { outside: "closed", sshPorts: [22], ingress: false };
-
-/** Over the tailnet alone. */
-function publishedApi(address: string): PublishedApi {
-  const port = k3sPorts.apiServer;
-  return { address, port, url: `https://${address}:${String(port)}` };
-}

@@ -14,9 +14,8 @@ import { renderFirewall, type Firewall } from "../render/machine-firewall.ts";
 import { cloudNames, fullyQualifiedName, nodeTag, tailnetHostName, type Role } from "../render/names.ts";
 import { unrestricted } from "../render/restrictions.ts";
 import { renderUserData } from "../render/user-data.ts";
-import type { Host, PublishedApi } from "../shared/host.ts";
+import { type Host, type PublishedApi, tailnetApi } from "../shared/host.ts";
 import type { LoginKey, Tailnet } from "../shared/tailnet.ts";
-import { k3sPorts } from "../upstream/k3s.ts";
 import { lightsailBlueprints, lightsailDiskPath, type LightsailBlueprintId } from "../upstream/lightsail.ts";
 import { publicPorts, sshPort, type OpenToTheWorld } from "./public-ports.ts";
 
@@ -90,7 +89,7 @@ export class LightsailServer extends pulumi.ComponentResource implements Host {
     this.fullyQualifiedName = fullyQualifiedName(this.hostName, tailnet.domain);
     this.tag = nodeTag(clusterName, args.role);
     this.user = lightsailBlueprints[args.blueprintId].user;
-    this.publishedApi = args.role === "server" ? publishedApi(this.fullyQualifiedName) : undefined;
+    this.publishedApi = args.role === "server" ? tailnetApi(this.fullyQualifiedName) : undefined;
 
     const address = this.#address(args);
     const instance = this.#instance(args);
@@ -223,12 +222,6 @@ interface MadeMachine {
   readonly key: LoginKey;
   /** Ways to the machine, and its disk: there before the first contact. */
   readonly reached: readonly pulumi.Resource[];
-}
-
-/** Over the tailnet alone: nothing opens the port on the public address. */
-function publishedApi(address: string): PublishedApi {
-  const port = k3sPorts.apiServer;
-  return { address, port, url: `https://${address}:${String(port)}` };
 }
 
 /**

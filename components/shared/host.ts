@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
 import type { HostPaths } from "../render/host-paths.ts";
 import type { Restrictions } from "../render/restrictions.ts";
+import { k3sPorts } from "../upstream/k3s.ts";
 import type { Tailnet } from "./tailnet.ts";
 
 /**
@@ -54,4 +55,10 @@ export interface PublishedApi {
   readonly address: string;
   readonly port: number;
   readonly url: string;
+}
+
+/** Of a server that publishes its API over the tailnet alone: nothing opens the port on any other address. */
+export function tailnetApi(address: string): PublishedApi {
+  const port = k3sPorts.apiServer;
+  return { address, port, url: `https://${address}:${String(port)}` };
 }
