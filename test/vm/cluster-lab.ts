@@ -15,7 +15,6 @@ import { cacheFolder } from "../../toolchain/folders.ts";
 import { listTools } from "../../toolchain/index.ts";
 import { asCtr } from "../e2e/support/ctr.ts";
 import { exec, objectsOf, podman } from "../e2e/support/podman.ts";
-import { eventually } from "../e2e/support/wait.ts";
 import type { ClusterProgram } from "./cluster-program.ts";
 import { GuestLab } from "./guest-lab.ts";
 
@@ -86,9 +85,8 @@ export class ClusterLab {
   /** Puts the images that pods need where k3s finds them, once the machine has its data directory. */
   async giveImages(): Promise<void> {
     const folder = join(cacheFolder(), "images", "cluster");
-    await eventually("the machine has its data directory", 600, () =>
-      this.lab.inside("test", "-e", "/run/homespan/data-ready"),
-    );
+    // Waits in the machine: there a login costs as much as a second of it.
+    await this.lab.script("until test -e /run/homespan/data-ready; do sleep 1; done", 600);
     for (const file of readdirSync(folder).filter((it) => /^(pause|busybox)/.test(it))) {
       const text = readFileSync(join(folder, file)).toString("base64");
       const target = `${agentDirectory}/images/${file}`;
