@@ -2,7 +2,6 @@
 import grpc from "@grpc/grpc-js";
 import stubs from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type { EngineLog } from "./engine-log.ts";
-import { Farewell } from "./farewell.ts";
 import { type ProviderPackage, homespanPackage } from "./package.ts";
 import type { Resource } from "./resource.ts";
 import { service } from "./service.ts";
@@ -13,8 +12,6 @@ const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
 /** A running server. */
 export interface RunningServer {
   readonly port: number;
-  /** Until every caller has said that it is done, for so long at most. */
-  farewell(milliseconds: number): Promise<void>;
   stop(): void;
 }
 
@@ -30,8 +27,7 @@ export async function serve(
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
   });
   const { handlers, cancel } = service(resources, version, pack, log);
-  const farewell = new Farewell();
-  server.addService(stubs.ResourceProviderService, farewell.watch(handlers));
+  server.addService(stubs.ResourceProviderService, handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
@@ -40,7 +36,6 @@ export async function serve(
   });
   return {
     port,
-    farewell: (milliseconds) => farewell.said(milliseconds),
     stop() {
       cancel();
       server.forceShutdown();

@@ -61,5 +61,9 @@ export async function run(
       : `ended with ${finished.code.toString()}`;
     throw new Error(`${file} ${args.join(" ")} ${ending}:\n${tail(finished.output, 80)}`);
   }
+  // The engine says so of a plugin that did not answer, and ends well all the same.
+  if (options.mayFail !== true && finished.output.includes("exited prematurely")) {
+    throw new Error(`${file} ${args.join(" ")}: a plugin crashed:\n${tail(finished.output, 80)}`);
+  }
   return finished;
 }
