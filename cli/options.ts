@@ -34,7 +34,7 @@ export function collect(value: string, previous: readonly string[] = []): readon
   return [...previous, value];
 }
 
-function parseMinutes(text: string): number {
+export function parseMinutes(text: string): number {
   const minutes = Number(text);
   if (Number.isFinite(minutes) && minutes > 0) return minutes;
   throw new InvalidArgumentError("It must be a number of minutes above 0.");

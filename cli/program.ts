@@ -10,6 +10,7 @@ import {
   help,
   overCommitted,
   overLast,
+  parseMinutes,
   parsePositive,
   settable,
   timed,
@@ -20,6 +21,7 @@ import { addRender } from "./render-command.ts";
 import { addSnapshots } from "./snapshot-command.ts";
 import type { Stack } from "./stack.ts";
 import { resolveStack } from "./stack.ts";
+import type { TestOptions } from "./verbs/test.ts";
 
 interface StackOptions extends CommonOptions {
   readonly name?: string;
@@ -263,9 +265,14 @@ function addProjectVerbs(program: Command): void {
     .description("run the project's tests; the last line is: N passed, N failed")
     .addOption(new Option("--quick", "only linters and unit tests, in about a minute").conflicts("long"))
     .option("--long <name>", "a long suite of test/long")
+    .option(
+      "--within <minutes>",
+      "begin no long suite that might end later than this (default: 85)",
+      parseMinutes,
+    )
     .argument("[arguments...]", "for vitest, after --")
-    .addHelpText("after", help(["test", "test --quick", "test --quick -- test/cli", "test --long upgrade"]))
-    .action(async (args: string[], options: CommonOptions & { quick?: boolean; long?: string }) => {
+    .addHelpText("after", help(["test", "test --quick", "test --quick -- test/cli", "test --long vm-node"]))
+    .action(async (args: string[], options: CommonOptions & Omit<TestOptions, "vitest">) => {
       const { test } = await import("./verbs/test.ts");
       await test(makeContext(options), { ...options, vitest: args });
     });
