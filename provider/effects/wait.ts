@@ -36,9 +36,12 @@ export interface WaitOptions {
   readonly maximumMilliseconds?: number;
 }
 
+/** Pauses grow no further for an attempt that takes long. */
+const LONGEST_FOR_SLOW_MILLISECONDS = 5000;
+
 /**
  * Calls `attempt` until it returns something other than `undefined`. Returns `undefined` when the time is over; an
- * error from `attempt` ends the wait.
+ * error from `attempt` ends the wait. An attempt that takes long is made less often: a slow machine has better things to do than answer.
  */
 export async function waitFor<T>(
   attempt: () => Promise<T | undefined>,
@@ -47,11 +50,14 @@ export async function waitFor<T>(
   const end = options.clock.now() + options.seconds * 1000;
   let pause = options.firstMilliseconds ?? 100;
   for (;;) {
+    const asked = options.clock.now();
     const result = await attempt();
     if (result !== undefined) return result;
-    const left = end - options.clock.now();
+    const now = options.clock.now();
+    const left = end - now;
     if (left <= 0) return undefined;
-    await options.clock.sleep(Math.min(pause, left), options.signal);
+    const breath = Math.min(2 * (now - asked), LONGEST_FOR_SLOW_MILLISECONDS);
+    await options.clock.sleep(Math.min(Math.max(pause, breath), left), options.signal);
     pause = Math.min(pause * 1.5, options.maximumMilliseconds ?? 1000);
   }
 }

@@ -1,5 +1,4 @@
 /** A cluster of test/vm/cluster-program.ts: a server on Podman, an agent in a virtual machine behind NAT, on the tailnet of both. */
-import { execa } from "execa";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -104,13 +103,8 @@ export class ClusterLab {
   }
 
   /** When the machine's QEMU was started, by this machine's clock. */
-  async poweredOn(): Promise<number> {
-    const { stdout } = await execa("ps", ["-C", "qemu-system-x86_64", "-o", "lstart=,args=", "-ww"], {
-      env: { LC_ALL: "C", TZ: "UTC" },
-    });
-    const line = stdout.split("\n").find((it) => it.includes(`guest=${this.name}-agent-1,`));
-    if (line === undefined) throw new Error("there is no QEMU");
-    return Date.parse(`${line.slice(0, 24)} UTC`);
+  poweredOn(): Promise<number> {
+    return this.lab.poweredOn(`${this.name}-agent-1`);
   }
 
   async remove(): Promise<void> {
@@ -132,7 +126,7 @@ export class ClusterLab {
 }
 
 /** What machines download, made of the toolchain's own programs. */
-async function artifacts(): Promise<readonly MadeArtifact[]> {
+export async function artifacts(): Promise<readonly MadeArtifact[]> {
   const rows = await listTools();
   const program = (name: string): { path: string; version: string } => {
     const row = rows.find(({ tool }) => tool === name);

@@ -107,6 +107,16 @@ export class GuestLab {
     return this.#inside(["sh", "-eu"], text, timeoutSeconds);
   }
 
+  /** When the QEMU of a domain was started, by this machine's clock. */
+  async poweredOn(domain: string): Promise<number> {
+    const { stdout } = await execa("ps", ["-C", "qemu-system-x86_64", "-o", "lstart=,args=", "-ww"], {
+      env: { LC_ALL: "C", TZ: "UTC" },
+    });
+    const line = stdout.split("\n").find((it) => it.includes(`guest=${domain},`));
+    if (line === undefined) throw new Error("there is no QEMU");
+    return Date.parse(`${line.slice(0, 24)} UTC`);
+  }
+
   async stop(): Promise<void> {
     this.ssh.close();
     this.stack.remove();

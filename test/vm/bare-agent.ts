@@ -1,0 +1,121 @@
+/** An agent without Homespan in the virtual machine of the tests: k3s alone, downloaded at the first start, without a tailnet. */
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { K3dCluster } from "../../bench/support/k3d.ts";
+import { type IgnitionConfig, renderIgnition } from "../../components/render/ignition.ts";
+import { mirrorPath, mirrorServer } from "../../rehearsal/daemon/mirror.ts";
+import { repository, run } from "../e2e/support/command.ts";
+import { podman } from "../e2e/support/podman.ts";
+import { eventually } from "../e2e/support/wait.ts";
+import { artifacts } from "./cluster-lab.ts";
+import { GuestLab } from "./guest-lab.ts";
+
+const name = "vm-bare";
+const network = { name: `homespan-${name}`, bridge: "hsvmbare0", subnet: "198.18.77", nat: true };
+const machine = `${name}-agent-1`;
+
+export class BareAgent {
+  readonly #lab: GuestLab;
+  readonly #server = new K3dCluster("hs-vm-bare");
+  #mirror: Server | undefined;
+
+  private constructor(lab: GuestLab) {
+    this.#lab = lab;
+  }
+
+  /** Everything up to the machine's start. */
+  static async start(): Promise<BareAgent> {
+    await run(`${repository}homespan`, ["toolchain", "--prepare", "--group", "bench", "--yes"], {
+      timeoutSeconds: 1500,
+    });
+    const bare = new BareAgent(await GuestLab.start(network));
+    await bare.#server.prepare();
+    await bare.#server.create(0, ["traefik", "servicelb", "metrics-server", "local-storage"]);
+    return bare;
+  }
+
+  /** Seconds from the start of the machine's QEMU to a Node that is Ready. */
+  async seconds(): Promise<number> {
+    const lab = this.#lab;
+    lab.stack.declare({
+      ...{ ...lab.host, image: lab.image },
+      machines: [
+        {
+          ...{ resourceName: "agent-1", machineName: machine, vcpus: 2, memoryMiB: 1280 },
+          ...{ memoryHardLimit: false, systemDiskGiB: 4, address: lab.address },
+          network: { kind: "network", name: network.name },
+          ignition: renderIgnition(await this.#configuration()),
+        },
+      ],
+    });
+    await lab.up();
+    const ready = await eventually("the bare agent is Ready", 900, async () => {
+      const status = `jsonpath={.status.conditions[?(@.type=="Ready")].status}`;
+      const found = await this.#server.kubectl(["get", "node", machine, "--output", status]);
+      if (found.trim() !== "True") throw new Error(found);
+      return Date.now();
+    });
+    return (ready - (await lab.poweredOn(machine))) / 1000;
+  }
+
+  async stop(): Promise<void> {
+    await this.#lab.stack.destroy();
+    this.#mirror?.close();
+    await this.#server.cleanUp();
+    await this.#lab.stop();
+  }
+
+  async #configuration(): Promise<IgnitionConfig> {
+    const container = "k3d-hs-vm-bare-server-0";
+    const token = (
+      await podman(["exec", container, "cat", "/var/lib/rancher/k3s/server/token"])
+    ).stdout.trim();
+    const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    const address = (await podman(["inspect", "--format", format, container])).stdout.trim();
+    const agent = `/opt/bin/k3s agent --server https://${address}:6443 --token ${token} --node-name ${machine}`;
+    return {
+      users: [{ name: "core", sshAuthorizedKeys: [this.#lab.publicKey] }],
+      files: [{ path: "/etc/hostname", mode: 0o644, contents: machine }],
+      units: [{ name: "k3s-agent.service", enabled: true, contents: unit(await this.#k3s(), agent) }],
+    };
+  }
+
+  /** The URL of k3s in the machine's network. */
+  async #k3s(): Promise<string> {
+    const { gateway } = this.#lab;
+    const made = await artifacts();
+    const k3s = made.find((artifact) => artifact.name === "k3s");
+    if (k3s === undefined) throw new Error("there is no k3s");
+    const server = mirrorServer(made, [gateway]);
+    this.#mirror = server;
+    await new Promise<void>((resolve) => server.listen(0, gateway, resolve));
+    const { port } = server.address() as AddressInfo;
+    return `http://${gateway}:${String(port)}${mirrorPath(k3s)}`;
+  }
+}
+
+/** As k3s's own installer writes it, with its download. https://get.k3s.io */
+function unit(url: string, agent: string): string {
+  return `[Unit]
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+KillMode=process
+Delegate=yes
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec=0
+Environment=PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/cni/bin
+ExecStartPre=/bin/sh -c 'mkdir -p /opt/bin && curl -fsS -o /opt/bin/k3s ${url} && chmod 755 /opt/bin/k3s'
+ExecStartPre=-/sbin/modprobe br_netfilter
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=${agent}
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
