@@ -102,11 +102,14 @@ function sshCommands(
   files: SshFiles,
 ): NodeCommands {
   const target = sshArguments(transport, files);
+  const library = transport.library ?? usualLibrary;
   const ask = (command: string, timeout = 10_000, input?: string): Promise<Captured> =>
     capture(context, "ssh", ["-o", "BatchMode=yes", ...target, command], timeout, input);
+  // Where /usr is read-only, sudo looks for programs in none of the folders that ours can be in.
+  const asRoot = `sudo -n env PATH=${library}/bin:$PATH`;
   return {
     stages: async () => {
-      const answer = await ask(`sudo -n ${transport.library ?? usualLibrary}/stage`);
+      const answer = await ask(`sudo -n ${library}/stage`);
       const shell = `./homespan ssh --stack ${stack} ${node} --`;
       const unit = (name: string): string => `${shell} journalctl -u ${name}`;
       const logs = { boot: unit("homespan-boot"), tailscale: unit("tailscaled"), k3s: unit("k3s") };
@@ -124,8 +127,8 @@ function sshCommands(
         }),
       };
     },
-    paths: async () => tailnetPathsIn(await ask("sudo -n tailscale status --json")),
-    script: (script, args) => ask(`sudo -n sh -s -- ${args.map(quoted).join(" ")}`, scriptTimeout, script),
+    paths: async () => tailnetPathsIn(await ask(`${asRoot} tailscale status --json`)),
+    script: (script, args) => ask(`${asRoot} sh -s -- ${args.map(quoted).join(" ")}`, scriptTimeout, script),
     // ssh joins its arguments with spaces, for the shell of the user who logs in.
     shell: (command, terminal) => [
       ...(["ssh", ...(terminal ? ["-t"] : []), ...target] as const),

@@ -39,14 +39,15 @@ export function renderStackFile(file: StackFile): string {
  * The file with the settings applied over it, in order.
  *
  * `agents=3` sets `homespan:agents`; `nodes.agent-1.labels["example.com/rack"]=a` reaches into a mapping; `other:key=value`
- * another namespace. Values are YAML: `disable=[traefik, servicelb]`.
+ * another namespace. Values are YAML: `disable=[traefik, servicelb]`; `join=null` takes a key of the file away.
  */
 export function applySettings(file: StackFile, settings: readonly string[]): StackFile {
   const config = structuredClone(file.config);
   for (const setting of settings) {
     const { key, path, value } = parseSetting(setting);
-    if (path.length === 0) config[key] = value;
-    else config[key] = setPath(config[key], path, value, setting);
+    if (path.length === 0 && value === null) Reflect.deleteProperty(config, key);
+    else if (path.length === 0) config[key] = value;
+    else config[key] = setPath(config[key], path, value ?? "", setting);
   }
   return { ...file, config };
 }
@@ -64,11 +65,12 @@ function parseSetting(setting: string): { key: string; path: readonly string[]; 
   }
   let value: unknown;
   try {
-    value = parse(text);
+    // Nothing is what an unset variable of a shell leaves, and no wish to do without.
+    value = text.trim() === "" ? "" : parse(text);
   } catch {
     value = text;
   }
-  return { key: first.includes(":") ? first : `${namespace}:${first}`, path, value: value ?? "" };
+  return { key: first.includes(":") ? first : `${namespace}:${first}`, path, value };
 }
 
 function segments(target: string, setting: string): string[] {

@@ -433,7 +433,9 @@ describe("paths", () => {
     await paths(made.context, ci, {});
     expect(cells(made.printed[0]!)[1]).toMatch(/^server-1 \| cloud \| 100\.64\.0\.1 /);
     const asked = made.calls().find((call) => call.startsWith("ssh|"));
-    expect(asked).toMatch(/ admin@198\.18\.1\.8 sudo -n sh -s -- 'ci-agent-1'$/);
+    expect(asked).toMatch(
+      / admin@198\.18\.1\.8 sudo -n env PATH=\/usr\/lib\/homespan\/bin:\$PATH sh -s -- 'ci-agent-1'$/,
+    );
     expect(asked).toContain("BatchMode=yes");
   });
 

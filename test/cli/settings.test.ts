@@ -9,6 +9,8 @@ describe("--set", () => {
   test.each([
     ["agents=3", { "homespan:agents": 3 }],
     ["agents=", { "homespan:agents": "" }],
+    ["agents=null", {}],
+    ["other=null", { "homespan:agents": 2 }],
     ["disable=[traefik, servicelb]", { "homespan:agents": 2, "homespan:disable": ["traefik", "servicelb"] }],
     ["kubernetes:context=a=b", { "homespan:agents": 2, "kubernetes:context": "a=b" }],
     [

@@ -49,7 +49,7 @@ function libvirt(stack: RehearsedStack): PrivateLibvirtd {
 
 /** Runs it in the virtual machine, as root. */
 async function inside(stack: RehearsedStack, command: string): Promise<string> {
-  const args = ["ssh", machine, "--stack", stack.name, "--", "sh", "-c", command];
+  const args = ["ssh", "--stack", stack.name, machine, "--", "sh", "-c", command];
   return (await stack.homespan(args, { timeoutSeconds: 300 })).stdout.trim();
 }
 
@@ -60,7 +60,8 @@ async function asks(stack: RehearsedStack, from: string, to: string): Promise<st
     pods.find(({ spec, ...pod }) => spec.nodeName === node && holds({ spec, ...pod }, "Ready"));
   const [asking, asked] = [on(from), on(to)];
   const url = `http://${asked?.status.podIP ?? "nobody"}:8080/`;
-  const command = ["wget", "-q", "-O", "-", "-T", "10", url];
+  // Not with a time of wget's own: Debian's busybox crashes of it.
+  const command = ["timeout", "10", "wget", "-q", "-O", "-", url];
   return (
     await stack.kubectl(["exec", "--namespace", smoke, asking?.metadata.name ?? "nobody", "--", ...command])
   ).trim();
