@@ -59,7 +59,8 @@ export function fedoraCoreosIgnition(machine: FedoraCoreosMachine): IgnitionConf
         device,
         partitions: [
           { ...root, resize: true },
-          { label: "var", sizeMiB: 0 },
+          // Behind the image's four, whose numbers an installation gives to nothing else.
+          { number: 5, label: "var" },
         ],
       },
     ],

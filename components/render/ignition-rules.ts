@@ -70,7 +70,7 @@ export function checkIgnition(config: IgnitionConfig): void {
 
 function disk({ device, partitions }: IgnitionDisk, index: number): Problem[] {
   const field = `disks[${index}]`;
-  const rest = partitions.filter(({ sizeMiB }) => sizeMiB === 0).length;
+  const rest = partitions.filter(({ sizeMiB }) => sizeMiB === undefined).length;
   return [
     ...absolute(`${field}.device`, device),
     ...partitions.flatMap(({ label, number, sizeMiB }, at) => [
@@ -80,22 +80,22 @@ function disk({ device, partitions }: IgnitionDisk, index: number): Problem[] {
         "be 1 to 36 characters without a colon",
         label,
       ),
+      ...rule(`${field}.partitions[${at}].number`, isWhole(number, 1), "be 1 or more", number),
       ...rule(
-        `${field}.partitions[${at}].number`,
-        number === undefined || isWhole(number, 1),
-        "be 1 or more",
-        number,
+        `${field}.partitions[${at}].sizeMiB`,
+        sizeMiB === undefined || isWhole(sizeMiB, 1),
+        "be a whole number of MiB",
+        sizeMiB,
       ),
-      ...rule(`${field}.partitions[${at}].sizeMiB`, isWhole(sizeMiB, 0), "be a whole number of MiB", sizeMiB),
     ]),
-    ...rule(`${field}.partitions`, rest <= 1, "have at most one of size 0, which takes the rest", rest),
+    ...rule(`${field}.partitions`, rest <= 1, "have at most one without a size, which takes the rest", rest),
     ...unique(
       `${field}.partitions.label`,
       partitions.map(({ label }) => label),
     ),
     ...unique(
       `${field}.partitions.number`,
-      partitions.flatMap(({ number }) => (number === undefined ? [] : [String(number)])),
+      partitions.map(({ number }) => String(number)),
     ),
   ];
 }

@@ -34,13 +34,12 @@ export interface IgnitionDisk {
 export interface IgnitionPartition {
   readonly label: string;
   /**
-   * Which one of the table is meant.
-   *
-   * @default the one with the label, else the next free one
+   * Which one of the table is meant, from 1 on. Without it Ignition would make another one at each installation, whatever label
+   * the one that is there has. https://coreos.github.io/ignition/operator-notes/#partition-reuse-semantics
    */
-  readonly number?: number;
-  /** Size; 0 for all that is left. */
-  readonly sizeMiB: number;
+  readonly number: number;
+  /** @default that of the partition that is there, else all that is left */
+  readonly sizeMiB?: number;
   /**
    * True to make a partition that is there as large as this.
    *
@@ -153,9 +152,9 @@ function disk({ device, partitions }: IgnitionDisk): object {
     device,
     wipeTable: false,
     partitions: partitions.map(({ label, number, sizeMiB, resize }) => ({
-      ...(number === undefined ? {} : { number }),
+      number,
       label,
-      sizeMiB,
+      ...(sizeMiB === undefined ? {} : { sizeMiB }),
       wipePartitionEntry: false,
       ...(resize === true ? { resize } : {}),
     })),

@@ -53,8 +53,8 @@ function butaneOf(config: IgnitionConfig): object {
         wipe_table: false,
         partitions: partitions.map(({ label, number, sizeMiB, resize }) => ({
           label,
-          ...(number === undefined ? {} : { number }),
-          size_mib: sizeMiB,
+          number,
+          ...(sizeMiB === undefined ? {} : { size_mib: sizeMiB }),
           wipe_partition_entry: false,
           ...(resize === true ? { resize } : {}),
         })),

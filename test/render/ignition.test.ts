@@ -166,7 +166,7 @@ describe("Fedora CoreOS", () => {
         wipeTable: false,
         partitions: [
           { number: 4, label: "root", sizeMiB: 8192, wipePartitionEntry: false, resize: true },
-          { label: "var", sizeMiB: 0, wipePartitionEntry: false },
+          { number: 5, label: "var", wipePartitionEntry: false },
         ],
       },
     ]);
@@ -359,7 +359,7 @@ describe("what Ignition would refuse on the machine is refused here", () => {
     ],
     [
       "a partition's label",
-      { disks: [{ device: "/dev/a", partitions: [{ label: "a:b", sizeMiB: 1 }] }] },
+      { disks: [{ device: "/dev/a", partitions: [{ number: 1, label: "a:b", sizeMiB: 1 }] }] },
       /partitions\[0\]\.label` must/,
     ],
     [
@@ -369,17 +369,17 @@ describe("what Ignition would refuse on the machine is refused here", () => {
           {
             device: "/dev/a",
             partitions: [
-              { label: "a", sizeMiB: 0 },
-              { label: "b", sizeMiB: 0 },
+              { number: 1, label: "a" },
+              { number: 2, label: "b" },
             ],
           },
         ],
       },
-      /at most one of size 0/,
+      /at most one without a size/,
     ],
     [
       "half a MiB",
-      { disks: [{ device: "/dev/a", partitions: [{ label: "a", sizeMiB: 0.5 }] }] },
+      { disks: [{ device: "/dev/a", partitions: [{ number: 1, label: "a", sizeMiB: 0.5 }] }] },
       /`disks\[0\]\.partitions\[0\]\.sizeMiB` must be a whole number/,
     ],
   ];
