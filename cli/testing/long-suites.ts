@@ -21,7 +21,6 @@ export const includedSuites: readonly LongSuite[] = [
   { name: "vm-node", minutes: 15 },
   { name: "rehearsal-home", minutes: 6 },
   { name: "vm", minutes: 3 },
-  { name: "fedora-coreos", minutes: 4 },
   { name: "vm-boot", minutes: 4 },
 ];
 
