@@ -1,4 +1,5 @@
 /** In which rehearsal a stack is: its own, or that of the stack whose cluster it joins. */
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Rehearsal } from "../rehearsal/rehearsal.ts";
@@ -38,7 +39,16 @@ export async function placeOf(
     if (await isJoined(join(all, other), stack)) return placeIn(join(all, other), stack);
   }
   const joins = joinedStack(await composeConfig(paths, stack, settings));
-  return placeIn(join(all, joins ?? stack.name), stack);
+  const own = join(all, stack.name);
+  if (joins === undefined || joins === stack.name || !existsSync(own)) {
+    return placeIn(join(all, joins ?? stack.name), stack);
+  }
+  if (verb === "up" || verb === "preview") {
+    throw new InputError(
+      `rehearse ${stack.name} ${verb} must not \`join\` while it is rehearsed as a cluster of its own, got join ${joins}; add --set join=null, or first run: ./homespan rehearse ${stack.name} destroy`,
+    );
+  }
+  return placeIn(own, stack);
 }
 
 async function isJoined(folder: string, stack: Stack): Promise<boolean> {

@@ -39,6 +39,21 @@ test("it stays in it whatever later settings say, and that one is destroyed afte
   );
 });
 
+test("one that was brought up as a cluster of its own is found as that, and joins nothing meanwhile", async () => {
+  const { context } = bed();
+  const folder = join(context.paths.state, "rehearsal", "homelab");
+  mkdirSync(folder, { recursive: true });
+  for (const verb of ["status", "destroy", "fault"]) {
+    const { rehearsal, joins: other } = await placeOf(context, stackOf("homelab"), verb, joins);
+    expect([rehearsal.folder, other]).toEqual([folder, undefined]);
+  }
+  expect(await failure(placeOf(context, stackOf("homelab"), "up", joins))).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/must not `join` while it is rehearsed as a cluster of its own/) as string,
+  });
+  expect((await placeOf(context, stackOf("homelab"), "up", [])).rehearsal.folder).toBe(folder);
+});
+
 test("in a rehearsal's environment both stacks of it are found, and what changes them is refused", async () => {
   const { context, environment } = bed();
   const folder = join(context.paths.state, "rehearsal", "lightsail");
