@@ -13,6 +13,8 @@ import { type IgnitionConfig, renderIgnition } from "../../components/render/ign
 import { fedoraCoreos, flatcar } from "../render/samples-ignition.ts";
 import { GuestLab } from "../vm/guest-lab.ts";
 
+/** Where it is in the guest: in /run nothing is executed. */
+const installer = "/usr/local/sbin/coreos-install";
 const install = readFileSync(new URL("../vm/coreos-install", import.meta.url), "utf8");
 /** Stand for two releases of k3s. */
 const releases = ["the first k3s\n", "the second k3s\n"] as const;
@@ -41,9 +43,7 @@ beforeAll(async () => {
     ],
   });
   await lab.up();
-  await lab.script(
-    `cat >/usr/local/sbin/coreos-install <<'EOT'\n${install}EOT\nchmod 755 /usr/local/sbin/coreos-install`,
-  );
+  await lab.script(`cat >${installer} <<'EOT'\n${install}EOT\nchmod 755 ${installer}`);
 }, 30 * 60_000);
 afterAll(async () => {
   server.close();
@@ -60,9 +60,9 @@ function configuration(release: 0 | 1): IgnitionConfig {
 }
 
 async function installWith(config: IgnitionConfig): Promise<void> {
-  await lab.script("/usr/local/sbin/coreos-install image", 120);
+  await lab.script(`${installer} image`, 120);
   await lab.script(`cat >/run/coreos.ign <<'EOT'\n${renderIgnition(config)}\nEOT`);
-  await lab.script("/usr/local/sbin/coreos-install ignite /run/coreos.ign", 300);
+  await lab.script(`${installer} ignite /run/coreos.ign`, 300);
 }
 
 /** Partition and file system of /var by their ids, and the size of the system's own. */
@@ -86,7 +86,7 @@ test("a first installation makes /var a partition of its own, behind 8 GiB for t
 
 test("another installation keeps what is in /var, and k3s is the new one", async () => {
   const before = await disk();
-  await lab.script("touch /sysroot/etc/of-the-first && /usr/local/sbin/coreos-install done");
+  await lab.script(`touch /sysroot/etc/of-the-first && ${installer} done`);
   await installWith(configuration(1));
   expect(await disk()).toEqual(before);
   expect(await lab.inside("cat", "/sysroot/var/lib/homespan/data/file")).toBe("kept");
@@ -96,7 +96,7 @@ test("another installation keeps what is in /var, and k3s is the new one", async
 }, 600_000);
 
 test("without the word to overwrite Ignition would stop at the k3s that is there", async () => {
-  await lab.script("/usr/local/sbin/coreos-install done");
+  await lab.script(`${installer} done`);
   const { files = [], ...rest } = configuration(0);
   const careless = files.map((file) => (file.path.endsWith("/k3s") ? { ...file, overwrite: false } : file));
   await expect(installWith({ ...rest, files: careless })).rejects.toThrow(/k3s/);

@@ -1,13 +1,10 @@
 /** An agent without Homespan in the virtual machine of the tests: k3s alone, downloaded at the first start, without a tailnet. */
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { K3dCluster } from "../../bench/support/k3d.ts";
 import { type IgnitionConfig, renderIgnition } from "../../components/render/ignition.ts";
-import { mirrorPath, mirrorServer } from "../../rehearsal/daemon/mirror.ts";
 import { repository, run } from "../e2e/support/command.ts";
 import { podman } from "../e2e/support/podman.ts";
 import { eventually } from "../e2e/support/wait.ts";
-import { artifacts } from "./cluster-lab.ts";
+import { ArtifactMirror } from "./artifact-mirror.ts";
 import { GuestLab } from "./guest-lab.ts";
 
 const name = "vm-bare";
@@ -17,7 +14,7 @@ const machine = `${name}-agent-1`;
 export class BareAgent {
   readonly #lab: GuestLab;
   readonly #server = new K3dCluster("hs-vm-bare");
-  #mirror: Server | undefined;
+  #mirror: ArtifactMirror | undefined;
 
   private constructor(lab: GuestLab) {
     this.#lab = lab;
@@ -29,9 +26,14 @@ export class BareAgent {
       timeoutSeconds: 1500,
     });
     const bare = new BareAgent(await GuestLab.start(network));
-    await bare.#server.prepare();
-    await bare.#server.create(0, ["traefik", "servicelb", "metrics-server", "local-storage"]);
-    return bare;
+    try {
+      await bare.#server.prepare();
+      await bare.#server.create(0, ["traefik", "servicelb", "metrics-server", "local-storage"]);
+      return bare;
+    } catch (error) {
+      await bare.stop();
+      throw error;
+    }
   }
 
   /** Seconds from the start of the machine's QEMU to a Node that is Ready. */
@@ -60,12 +62,13 @@ export class BareAgent {
 
   async stop(): Promise<void> {
     await this.#lab.stack.destroy();
-    this.#mirror?.close();
+    this.#mirror?.stop();
     await this.#server.cleanUp();
     await this.#lab.stop();
   }
 
   async #configuration(): Promise<IgnitionConfig> {
+    this.#mirror = await ArtifactMirror.start(this.#lab.gateway);
     const container = "k3d-hs-vm-bare-server-0";
     const token = (
       await podman(["exec", container, "cat", "/var/lib/rancher/k3s/server/token"])
@@ -76,21 +79,8 @@ export class BareAgent {
     return {
       users: [{ name: "core", sshAuthorizedKeys: [this.#lab.publicKey] }],
       files: [{ path: "/etc/hostname", mode: 0o644, contents: machine }],
-      units: [{ name: "k3s-agent.service", enabled: true, contents: unit(await this.#k3s(), agent) }],
+      units: [{ name: "k3s-agent.service", enabled: true, contents: unit(this.#mirror.url("k3s"), agent) }],
     };
-  }
-
-  /** The URL of k3s in the machine's network. */
-  async #k3s(): Promise<string> {
-    const { gateway } = this.#lab;
-    const made = await artifacts();
-    const k3s = made.find((artifact) => artifact.name === "k3s");
-    if (k3s === undefined) throw new Error("there is no k3s");
-    const server = mirrorServer(made, [gateway]);
-    this.#mirror = server;
-    await new Promise<void>((resolve) => server.listen(0, gateway, resolve));
-    const { port } = server.address() as AddressInfo;
-    return `http://${gateway}:${String(port)}${mirrorPath(k3s)}`;
   }
 }
 

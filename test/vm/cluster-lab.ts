@@ -1,19 +1,14 @@
 /** A cluster of test/vm/cluster-program.ts: a server on Podman, an agent in a virtual machine behind NAT, on the tailnet of both. */
-import { mkdirSync, readFileSync, readdirSync } from "node:fs";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { hostAddress } from "../../components/render/address.ts";
 import { k3sReleaseOf } from "../../components/render/k3s-image.ts";
 import { clusterObjectName, controlHostName } from "../../components/render/names.ts";
 import { images } from "../../components/upstream/images.ts";
-import { makeArtifacts, type MadeArtifact } from "../../rehearsal/daemon/artifacts.ts";
-import { mirrorPath, mirrorServer } from "../../rehearsal/daemon/mirror.ts";
-import type { Mirror } from "../../stacks/artifacts.ts";
 import { cacheFolder } from "../../toolchain/folders.ts";
-import { listTools } from "../../toolchain/index.ts";
 import { asCtr } from "../e2e/support/ctr.ts";
 import { exec, objectsOf, podman } from "../e2e/support/podman.ts";
+import { ArtifactMirror } from "./artifact-mirror.ts";
 import type { ClusterProgram } from "./cluster-program.ts";
 import { GuestLab } from "./guest-lab.ts";
 
@@ -23,39 +18,21 @@ export class ClusterLab {
   readonly name: string;
   readonly lab: GuestLab;
   readonly #apiPort: number;
-  readonly #server: Server;
-  readonly #artifacts: Mirror;
+  readonly #mirror: ArtifactMirror;
 
-  private constructor(
-    name: string,
-    apiPort: number,
-    lab: GuestLab,
-    made: readonly MadeArtifact[],
-    server: Server,
-  ) {
+  private constructor(name: string, apiPort: number, lab: GuestLab, mirror: ArtifactMirror) {
     this.name = name;
     this.#apiPort = apiPort;
     this.lab = lab;
-    this.#server = server;
-    const { port } = server.address() as AddressInfo;
-    const url = (artifact: MadeArtifact): string =>
-      `http://${lab.gateway}:${String(port)}${mirrorPath(artifact)}`;
-    this.#artifacts = Object.fromEntries(
-      made.map((artifact) => [
-        artifact.name,
-        { [artifact.arch]: { urls: [url(artifact)], sha256: artifact.sha256 } },
-      ]),
-    );
+    this.#mirror = mirror;
   }
 
   static async start(name: string, apiPort: number): Promise<ClusterLab> {
     const network = { name: `homespan-${name}`, bridge: "hsvmnode0", subnet: "198.18.79", nat: true };
     const lab = await GuestLab.start(network);
-    const made = await artifacts();
-    const server = mirrorServer(made, [lab.gateway]);
-    await new Promise<void>((resolve) => server.listen(0, lab.gateway, resolve));
+    const mirror = await ArtifactMirror.start(lab.gateway);
     await nameControlServer(name, lab);
-    return new ClusterLab(name, apiPort, lab, made, server);
+    return new ClusterLab(name, apiPort, lab, mirror);
   }
 
   declare(machine: Pick<ClusterProgram["machine"], "systemDiskGiB">): void {
@@ -64,7 +41,7 @@ export class ClusterLab {
       clusterName: this.name,
       apiPort: this.#apiPort,
       k3sVersion: k3sReleaseOf(images.k3s),
-      artifacts: this.#artifacts,
+      artifacts: this.#mirror.artifacts,
       libvirt: host,
       image,
       keys: { publicKey, privateKey: transport.privateKey },
@@ -116,31 +93,13 @@ export class ClusterLab {
   /** After the tests, passed or not: nothing stays. */
   async stop(): Promise<void> {
     if ((await objectsOf(this.name)).length > 0) await this.remove().catch(() => undefined);
-    this.#server.close();
+    this.#mirror.stop();
     await this.lab.stop();
     for (const object of await objectsOf(this.name)) {
       const [kind = "", found = ""] = object.split(" ");
       await podman([kind, "rm", "--force", found], { mayFail: true });
     }
   }
-}
-
-/** What machines download, made of the toolchain's own programs. */
-export async function artifacts(): Promise<readonly MadeArtifact[]> {
-  const rows = await listTools();
-  const program = (name: string): { path: string; version: string } => {
-    const row = rows.find(({ tool }) => tool === name);
-    if (row?.path === undefined || row.path === null) throw new Error(`${name} is not installed`);
-    return { path: row.path, version: row.version };
-  };
-  const folder = join(cacheFolder(), "rehearsal");
-  mkdirSync(folder, { recursive: true });
-  const programs = {
-    k3s: program("k3s"),
-    tailscale: program("tailscale"),
-    tailscaled: program("tailscaled"),
-  };
-  return makeArtifacts(programs, "amd64", folder);
 }
 
 /**
