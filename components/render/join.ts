@@ -5,6 +5,7 @@ import { pathBelowData } from "./host-paths.ts";
 import { renderJoinConf, type JoinConf } from "./join-conf.ts";
 import { renderK3sConfig, type K3sConfig } from "./k3s-config.ts";
 import { renderRegistration, type Registration } from "./k3s-registration.ts";
+import { renderKubelet } from "./kubelet.ts";
 import { renderFlannel } from "./pod-network.ts";
 
 export interface Join {
@@ -29,6 +30,7 @@ export function renderJoin(join: Join): JoinFiles {
     [k3sPaths.config]: renderK3sConfig(join.k3s),
     [k3sPaths.registration]: renderRegistration(join.registration),
     ...renderContainerd(restrictions),
+    ...renderKubelet(),
     ...(podRoutes === undefined ? {} : { [k3sPaths.flannel]: renderFlannel(podRoutes) }),
     ...(hardening === undefined || role !== "server" ? {} : renderHardening(hardening)),
   };

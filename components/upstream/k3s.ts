@@ -22,6 +22,8 @@ export const k3sPaths = {
   flannel: "/etc/rancher/k3s/flannel.json",
   /** Ours: where flannel names the network of this node's pods, with `podNetwork: routes`. */
   podSubnet: "/var/lib/rancher/k3s/agent/pod-subnet",
+  /** Between k3s's own defaults, `00-k3s-defaults.conf`, and `10-cli-config.conf`. */
+  kubelet: "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/05-homespan.conf",
   /** https://docs.k3s.io/advanced#configuring-containerd */
   containerdDirectory: "/var/lib/rancher/k3s/agent/etc/containerd",
   /** https://docs.k3s.io/installation/airgap#manually-deploy-images-method */

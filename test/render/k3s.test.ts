@@ -208,6 +208,7 @@ describe("all files of a join", () => {
       "etc/rancher/k3s/config.yaml.d/05-registration.yaml",
       `${directory}/config-v3.toml.tmpl`,
       `${directory}/homespan.toml`,
+      "rancher/k3s/agent/etc/kubelet.conf.d/05-homespan.conf",
     ]);
     const template = files[`${directory}/config-v3.toml.tmpl`] ?? "";
     await expect(template).toMatchFileSnapshot("golden/config-v3.toml.tmpl");
@@ -215,8 +216,15 @@ describe("all files of a join", () => {
     expect(template.split("\n")[0]).toBe(`imports = ["/var/lib/${directory}/homespan.toml"]`);
   });
 
-  test("an ordinary machine gets k3s's own containerd settings", () => {
-    expect(Object.keys(renderJoin({ ...join, k3s: agent }).files)).toHaveLength(2);
+  test("an ordinary machine gets k3s's own containerd settings, and kubelet's drop-in", async () => {
+    const { files } = renderJoin({ ...join, k3s: agent });
+    const kubelet = "rancher/k3s/agent/etc/kubelet.conf.d/05-homespan.conf";
+    expect(Object.keys(files).sort()).toEqual([
+      "etc/rancher/k3s/config.yaml",
+      "etc/rancher/k3s/config.yaml.d/05-registration.yaml",
+      kubelet,
+    ]);
+    await expect(files[kubelet]).toMatchFileSnapshot("golden/kubelet.conf");
   });
 });
 

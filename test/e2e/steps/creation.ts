@@ -51,6 +51,13 @@ export function creation(cluster: Cluster, podNetwork: PodNetwork = "vxlan"): vo
     });
   });
 
+  test("has kubelets that report often enough for k3s to begin with NetworkPolicies at once", async () => {
+    for (const node of nodes) {
+      const read = await cluster.kubectl(["get", "--raw", `/api/v1/nodes/${node}/proxy/configz`]);
+      expect(JSON.parse(read), node).toMatchObject({ kubeletconfig: { nodeStatusReportFrequency: "10s" } });
+    }
+  });
+
   test("enforces a NetworkPolicy between pods of all nodes", async () => {
     await timed("a policy closes a port of every probe", () => closeProbes(cluster, nodes));
   });

@@ -1,0 +1,26 @@
+/** kubelet's own configuration, beside what k3s gives it. */
+import { k3sPaths } from "../upstream/k3s.ts";
+import { renderYaml } from "./yaml.ts";
+
+const header = [
+  "Written by Homespan's join layer; a change here restarts k3s on this node.",
+  "Read after k3s's defaults and before a file that `kubeletArgs` names as `config`.",
+].join("\n");
+
+/**
+ * A drop-in, absolute path as k3s sees it -> content. https://docs.k3s.io/installation/configuration#kubelet-configuration-files
+ *
+ * k3s starts its network policy controller when the node's Ready condition is newer than the controller's own start
+ * (pkg/agent/netpol/netpol.go). Where kubelet reported the node Ready a moment too early and nothing of its status changes, that is
+ * the next report: with k3s's default after five to seven and a half minutes, in which pods run and no NetworkPolicy holds. It is
+ * no argument: kubelet has none for it.
+ */
+export function renderKubelet(): Record<string, string> {
+  const configuration = {
+    apiVersion: "kubelet.config.k8s.io/v1beta1",
+    kind: "KubeletConfiguration",
+    // As often as kubelet looks at its status anyway.
+    nodeStatusReportFrequency: "10s",
+  };
+  return { [k3sPaths.kubelet]: renderYaml(configuration, header) };
+}
