@@ -1,4 +1,4 @@
-/** One line per part, why tests failed, and at the very end `N passed, N failed`. */
+/** Why tests failed, one line per part, which tests failed, and at the very end `N passed, N failed`: the end of a long log is enough. */
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import type { LeftOut } from "./long-suites.ts";
@@ -24,8 +24,9 @@ export function report(
     console.out(JSON.stringify({ command: "test", succeeded, ...totals, seconds, suites, leftOut }));
     return;
   }
+  const failures = results.flatMap((result) => result.failures);
   console.out("");
-  for (const failure of results.flatMap(({ failures }) => failures)) console.out(`failed  ${failure}\n`);
+  for (const failure of failures) console.out(`failed  ${failure}\n`);
   for (const { name, ok, milliseconds } of results) {
     console.out(`${ok ? "ok    " : "FAILED"}  ${name.padEnd(12)} ${duration(milliseconds)}`);
   }
@@ -33,5 +34,6 @@ export function report(
     console.out(`left out ${suite.padEnd(12)} ${reason}: ./homespan test --long ${suite}`);
   }
   console.out(`${"".padEnd(6)}  ${"in all".padEnd(12)} ${duration(milliseconds)}`);
+  for (const [which = ""] of failures.map((failure) => failure.split("\n"))) console.out(`failed  ${which}`);
   console.out(`${String(totals.passed)} passed, ${String(totals.failed)} failed`);
 }

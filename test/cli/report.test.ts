@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { type Result, nothing } from "../../cli/testing/outcome.ts";
+import { report } from "../../cli/testing/report.ts";
+import { makeBed } from "./bed.ts";
+
+test("the end of all tests names each that failed, and counts last", () => {
+  const bed = makeBed();
+  const results: readonly Result[] = [
+    { name: "tsc", ok: false, milliseconds: 1000, counts: nothing, failures: [] },
+    {
+      ...{ name: "e2e", ok: false, milliseconds: 61_000 },
+      counts: { passed: 5, failed: 1, skipped: 2 },
+      failures: ["test/e2e/a.test.ts: nodes leave\n    Error: homespan sweep ended with 1:"],
+    },
+  ];
+  report(bed.context, results, [{ suite: "vm", reason: "failed before" }], 62_000);
+  bed.remove();
+  const lines = bed.printed.join("\n").split("\n");
+  expect(lines).toContain("    Error: homespan sweep ended with 1:");
+  expect(lines.slice(-6)).toEqual([
+    "FAILED  tsc          1.0 s",
+    "FAILED  e2e          1 min 01 s",
+    "left out vm           failed before: ./homespan test --long vm",
+    "        in all       1 min 02 s",
+    "failed  test/e2e/a.test.ts: nodes leave",
+    "5 passed, 2 failed",
+  ]);
+});
