@@ -7,11 +7,15 @@
 #   SERVER=server-1      the node that begins with the snapshot; the others throw their etcd away and join it
 #   FROM=s3              or local: where the snapshot is
 #   SNAPSHOT=etcd-snapshot-server-1-1700000000   its name there
+#   NODES=server-1= server-2=100.64.0.7          the stack's nodes, with their addresses in the tailnet; without one: the machine is lost
 #
 # The file goes when the order is carried out, and only then: a machine that is cut off in the middle begins again, from the snapshot. No
 # server of the former cluster may run meanwhile: `./homespan restore` stops k3s on all of them first.
 
 RESTORE_SECONDS=600
+# Of a k3s that serves nobody but this sequence, until its API answers, and in all.
+RESTORE_ALONE_SECONDS=180
+RESTORE_ALONE_LIMIT=300
 
 # restore_ordered: there is an order that this node has not carried out. Sets restore_id.
 restore_ordered() {
@@ -92,8 +96,68 @@ restore_begin() {
   # In the background, so that a trap is not held up.
   PATH=${restore_path:-$PATH} timeout "$RESTORE_SECONDS" "$MACHINE_LIB/bin/k3s" "$@" >"$restore_log" 2>&1 </dev/null &
   if wait $! && [ -e "$restore_k3s/db/reset-flag" ]; then
-    return 0
+    restore_release
+    return
   fi
   BOOT_ERROR="restoring from $restore_snapshot: $(grep -E 'level=(error|fatal)|Error|rror:' "$restore_log" | tail -n 2 | tr '\n' ' ')"
   return 1
+}
+
+# Takes Nodes out of the restored cluster whose machines are not those of the snapshot. k3s ends at its start, over and over, where its
+# Node has another machine's address ("failed to find interface with specified node ip", pkg/agent/netpol): only the cloud controller
+# mends that, and it first waits for the former leader's lease to run out. So this is done by a k3s without a kubelet and, until it
+# ends, on loopback, so that nobody joins it.
+restore_release() {
+  boot_value "$BOOT_DATA/restore.conf" NODES
+  restore_nodes=$BOOT_VALUE
+  [ -n "$restore_nodes" ] || return 0
+  stage_note config "taking lost machines out of the restored cluster"
+  PATH=${restore_path:-$PATH} timeout "$RESTORE_ALONE_LIMIT" "$MACHINE_LIB/bin/k3s" server --disable-agent --bind-address=127.0.0.1 \
+    >>"$restore_log" 2>&1 </dev/null &
+  restore_alone=$!
+  boot_until "$RESTORE_ALONE_SECONDS" 50 restore_answers && restore_forget_nodes
+  restore_result=$?
+  kill "$restore_alone" 2>/dev/null
+  wait "$restore_alone"
+  return "$restore_result"
+}
+
+restore_kubectl() {
+  timeout 30 "$MACHINE_LIB/bin/kubectl" --kubeconfig="$BOOT_DATA/etc/rancher/k3s/k3s.yaml" "$@" 2>&1 </dev/null
+}
+
+restore_answers() {
+  restore_said=$(restore_kubectl get --raw /readyz) && return 0
+  BOOT_ERROR="the restored cluster does not answer: $restore_said"
+  kill -0 "$restore_alone" 2>/dev/null || boot_deadline=0
+  return 1
+}
+
+restore_forget_nodes() {
+  restore_template='{range .items[*]}{.metadata.name}={.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}'
+  restore_said=$(restore_kubectl get nodes --output="jsonpath=$restore_template") || {
+    BOOT_ERROR="reading the restored cluster's Nodes: $restore_said"
+    return 1
+  }
+  for restore_pair in $restore_said; do
+    restore_name=${restore_pair%%=*}
+    case " $restore_nodes " in
+      *" $restore_name= "*) restore_forget_node || return 1 ;;
+      *" $restore_pair "*) ;;
+      *" $restore_name="*) restore_forget_node || return 1 ;;
+    esac
+  done
+  # All who held one were stopped: the next k3s need not wait until they run out.
+  driver_try "deleting former leaders' leases" restore_kubectl delete lease --namespace=kube-system --ignore-not-found \
+    k3s k3s-cloud-controller-manager k3s-etcd kube-controller-manager kube-scheduler
+}
+
+# Without finalizers: k3s's own would wait for a leader, and there is none yet. The machine brings a node password of its own.
+restore_forget_node() {
+  boot_log "the restored cluster knows $restore_name as another machine, which is taken out"
+  driver_try "deleting the Node $restore_name" restore_kubectl patch node "$restore_name" --type=merge \
+    --patch='{"metadata":{"finalizers":null}}' &&
+    driver_try "deleting the Node $restore_name" restore_kubectl delete node "$restore_name" --timeout=20s &&
+    driver_try "deleting the node password of $restore_name" restore_kubectl delete secret --namespace=kube-system \
+      --ignore-not-found "$restore_name.node-password.k3s"
 }

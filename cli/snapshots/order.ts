@@ -16,6 +16,8 @@ const orderSchema = z.strictObject({
   server: z.string(),
   from: z.enum(["s3", "local"]),
   snapshot: z.string(),
+  /** The stack's nodes with their addresses in the tailnet; `""` where the machine is lost. */
+  nodes: z.record(z.string(), z.string()).default({}),
 });
 export type RestoreOrder = z.infer<typeof orderSchema>;
 

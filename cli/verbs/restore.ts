@@ -2,9 +2,11 @@
 import { capture, clusterOutputs, kubernetesNodes, withKubeconfig } from "../cluster.ts";
 import type { Outputs } from "../cluster.ts";
 import type { Context } from "../context.ts";
+import { readResources } from "../deployment.ts";
 import { Failure, InputError, didYouMean } from "../errors.ts";
 import type { CommandedNodes } from "../node-commands.ts";
 import { usualLibrary, withNodeCommands } from "../node-commands.ts";
+import { recordedNodes } from "../nodes.ts";
 import type { Snapshot, Snapshots } from "../snapshots/list.ts";
 import { listSnapshots, runOn } from "../snapshots/list.ts";
 import type { RestoreOrder } from "../snapshots/order.ts";
@@ -56,9 +58,22 @@ async function begin(
   await confirm(context, stack, snapshot, { servers, snapshots });
   await stopServers(context, { stack: stack.name, ...outputs }, snapshots.reachable);
   const from = snapshot.server === undefined ? "s3" : "local";
-  const order = newOrder({ server, from, snapshot: snapshot.name });
+  const lost = servers.filter((it) => !snapshots.reachable.includes(it));
+  const nodes = await addresses(context, stack, outputs, lost);
+  const order = newOrder({ server, from, snapshot: snapshot.name, nodes });
   await rememberOrder(context.paths, stack.name, order);
   return order;
+}
+
+/** By which the restored cluster's Nodes are told from those of machines that the snapshot alone knows. */
+async function addresses(
+  { paths }: Context,
+  stack: Stack,
+  { nodes }: Outputs,
+  lost: readonly string[],
+): Promise<Record<string, string>> {
+  const recorded = recordedNodes(nodes, await readResources(paths, stack.name));
+  return Object.fromEntries(recorded.map(({ name, address }) => [name, lost.includes(name) ? "" : address]));
 }
 
 /** Of those in the bucket where there is one: what is on a server may be older. */

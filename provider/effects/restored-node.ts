@@ -11,10 +11,12 @@ export type Presence = "silent" | "unproven" | "back";
  * The first time it takes away the node password that the snapshot brought back: a machine that is newer than the snapshot has
  * another one and would be rejected. A machine brings its own when its k3s starts, and only then: one that ran through it all
  * stays `unproven`, and whoever comes first could take its name.
+ *
+ * @param lost - its machine: the server that began with the snapshot has forgotten it already, and a password that is there is new
  */
-export function restoredNode(name: string): (api: KubernetesApi) => Promise<Presence> {
+export function restoredNode(name: string, lost = false): (api: KubernetesApi) => Promise<Presence> {
   const password = `/api/v1/namespaces/kube-system/secrets/${name}.node-password.k3s`;
-  let forgotten = false;
+  let forgotten = lost;
   let former: string | undefined;
   return async (api) => {
     if (!forgotten) {

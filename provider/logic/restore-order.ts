@@ -19,6 +19,8 @@ const orderSchema = z.strictObject({
   from: z.enum(["s3", "local"]),
   /** Its name there. */
   snapshot: line,
+  /** The stack's nodes with their addresses in the tailnet; `""` where the machine is lost. None: Nodes are left as they are. */
+  nodes: z.record(line, z.union([z.literal(""), line])).default({}),
 });
 export type RestoreOrder = z.output<typeof orderSchema>;
 
@@ -39,7 +41,8 @@ export function readRestoreOrder(text: string | undefined): RestoreOrder | undef
 }
 
 /** The order as a server gets it. */
-export function restoreFile({ id, server, from, snapshot }: RestoreOrder): ArchivedFile {
-  const content = `ID=${id}\nSERVER=${server}\nFROM=${from}\nSNAPSHOT=${snapshot}\n`;
+export function restoreFile({ id, server, from, snapshot, nodes }: RestoreOrder): ArchivedFile {
+  const pairs = Object.entries(nodes).map(([name, address]) => `${name}=${address}`);
+  const content = `ID=${id}\nSERVER=${server}\nFROM=${from}\nSNAPSHOT=${snapshot}\nNODES=${pairs.join(" ")}\n`;
   return { path: ORDER_FILE, content, mode: 0o600 };
 }

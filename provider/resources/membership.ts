@@ -71,7 +71,9 @@ export function membership(effects: Effects) {
     let restarted = false;
     let reach = "";
     let presence = "back" as Presence;
-    const reported = restoring() === undefined ? undefined : restoredNode(inputs.nodeName);
+    const order = restoring();
+    const reported =
+      order === undefined ? undefined : restoredNode(inputs.nodeName, order.nodes[inputs.nodeName] === "");
     const ready = await waitFor(
       async () => {
         try {

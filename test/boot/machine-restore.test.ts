@@ -5,8 +5,26 @@ const etcd = "data/rancher/k3s/server/db/etcd/name";
 const flag = "data/rancher/k3s/server/db/reset-flag";
 const address = "data/etc/rancher/k3s/config.yaml.d/10-address.yaml";
 
-/** What `k3s server --cluster-reset` leaves behind, with each call written down. */
+/** What `k3s server --cluster-reset` leaves behind, with each call written down; and the API of what it restored, while a k3s runs. */
 const k3s = (ending = ""): string => `#!/bin/sh
+cd "$HOMESPAN_ROOT/fake"
+if [ "\${0##*/}" = kubectl ]; then
+  [ -e alone ] || { echo refused; exit 1; }
+  shift
+  echo "$*" >>kubectl
+  case $1 in
+    get) [ "$2" = --raw ] || cat nodes ;;
+    patch) [ ! -e refuses ] || { rm refuses; echo "no leader"; exit 1; } ;;
+  esac
+  exit 0
+fi
+case $* in
+  *--disable-agent*)
+    echo "$*" >>alone
+    trap 'rm alone; echo "$*" >>ended; exit 0' TERM
+    while :; do /bin/sleep 0.05; done
+    ;;
+esac
 echo "$*" >>"$HOMESPAN_ROOT/fake/resets"
 cat "$HOMESPAN_ROOT/${address}" >>"$HOMESPAN_ROOT/fake/resets"
 mkdir -p "$HOMESPAN_ROOT/data/rancher/k3s/server/db/etcd"
@@ -31,8 +49,10 @@ async function server(program = k3s()): Promise<Machine> {
     .put("data/secrets/agent-token", "agent-token\n");
 }
 
-const order = (values: { id?: string; server?: string; from?: string } = {}): string =>
-  `ID=${values.id ?? "a1"}\nSERVER=${values.server ?? "server-1"}\nFROM=${values.from ?? "s3"}\nSNAPSHOT=on-demand-1\n`;
+const order = (values: { id?: string; server?: string; from?: string; nodes?: string } = {}): string =>
+  `ID=${values.id ?? "a1"}\nSERVER=${values.server ?? "server-1"}\nFROM=${values.from ?? "s3"}\nSNAPSHOT=on-demand-1\n${
+    values.nodes === undefined ? "" : `NODES=${values.nodes}\n`
+  }`;
 
 describe.concurrent("an order to restore the cluster", () => {
   test("resets the named server's etcd once, before k3s starts, and never again", async ({ expect }) => {
@@ -99,6 +119,41 @@ describe.concurrent("an order to restore the cluster", () => {
     expect(node.read("fake/resets").match(/--cluster-reset /g)).toHaveLength(2);
     expect(result.stderr).toContain("no such snapshot");
     expect(node.has("data/steward/k3s.stopped")).toBe(false);
+    expect(node.unit("k3s.service")).toBe("active");
+  });
+
+  test("takes out Nodes of other machines than there are, by a k3s that nobody can join", async ({
+    expect,
+  }) => {
+    using node = await server();
+    const nodes = "server-1= server-2=100.64.0.7 server-3=100.64.0.9 agent-1=100.64.0.4 agent-2=";
+    node.put("data/restore.conf", order({ nodes }), 0o600);
+    node.put(
+      "fake/nodes",
+      "server-1=100.64.0.1\nserver-2=100.64.0.2\nserver-3=100.64.0.9\nagent-1=100.64.0.4\nagent-2=\nstranger=100.64.0.8\n",
+    );
+    // As in a k3s whose leader is about to come: the whole restore is begun again.
+    node.put("fake/refuses", "");
+    const result = await node.boot();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(result.stderr).toContain("the restored cluster knows server-1 as another machine");
+    const asked = node.read("fake/kubectl").trim().split("\n");
+    const second = asked.slice(asked.findLastIndex((call) => call === "get --raw /readyz"));
+    const acts = (name: string): string[] =>
+      second.filter((call) => call.includes(` ${name}`)).map((call) => call.split(" ")[0] ?? "");
+    for (const gone of ["server-1", "server-2", "agent-2"]) {
+      expect(acts(gone), gone).toEqual(["patch", "delete", "delete"]);
+    }
+    for (const kept of ["server-3", "agent-1", "stranger"]) expect(acts(kept), kept).toEqual([]);
+    expect(second).toContain(
+      "delete secret --namespace=kube-system --ignore-not-found server-2.node-password.k3s",
+    );
+    expect(second.at(-1)).toContain("delete lease");
+    // It has ended before k3s starts for all.
+    const alone = "server --disable-agent --bind-address=127.0.0.1\n";
+    expect(node.read("fake/ended")).toBe(alone.repeat(2));
+    expect(node.has("fake/alone")).toBe(false);
+    expect(node.read("fake/resets").match(/--cluster-reset /g)).toHaveLength(2);
     expect(node.unit("k3s.service")).toBe("active");
   });
 });

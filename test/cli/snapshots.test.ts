@@ -146,6 +146,7 @@ describe("restore", () => {
       server: "server-1",
       from: "local",
       snapshot: "etcd-snapshot-l-1700000000",
+      nodes: {},
     } as const;
     await rememberOrder(made.context.paths, "ci", order);
     expect((await failure(up(made.context, ci, once))).message).toContain(

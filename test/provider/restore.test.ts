@@ -13,8 +13,11 @@ afterEach(() => {
   h.stop();
 });
 
-const order = { id: "a1", server: "server-1", from: "s3", snapshot: "on-demand-1" } as const;
-const file = "ID=a1\nSERVER=server-1\nFROM=s3\nSNAPSHOT=on-demand-1\n";
+const order = {
+  ...({ id: "a1", server: "server-1", from: "s3", snapshot: "on-demand-1" } as const),
+  nodes: { "server-1": "", "server-2": "100.64.0.7" },
+};
+const file = "ID=a1\nSERVER=server-1\nFROM=s3\nSNAPSHOT=on-demand-1\nNODES=server-1= server-2=100.64.0.7\n";
 
 describe("NodeConfig", () => {
   const config = (node: string, role: string) => ({
@@ -137,6 +140,21 @@ describe("Membership", () => {
     expect([...h.kubernetes.secrets]).toEqual(["agent-1.node-password.k3s"]);
   });
 
+  it("keeps the password of a lost machine's successor: the former one is forgotten already", async () => {
+    const inputs = { ...agentMembership, waitSeconds: 20 };
+    h.order = { ...order, nodes: { "agent-1": "" } };
+    h.kubernetes.secrets.add("agent-1.node-password.k3s");
+    const sleep = h.clock.sleep.bind(h.clock);
+    h.clock.sleep = (milliseconds, signal) => {
+      h.kubernetes.leases.set("agent-1", lease(new Date(h.clock.now()).toISOString()));
+      return sleep(milliseconds, signal);
+    };
+    const { state } = await h.create("Membership", inputs);
+    expect(state).toMatchObject({ ready: true, restored: "a1" });
+    expect(restarts()).toBe(0);
+    expect([...h.kubernetes.secrets]).toEqual(["agent-1.node-password.k3s"]);
+  });
+
   it("leaves without asking a cluster that is no more, and frees its place in the tailnet", async () => {
     const { state } = await h.create("Membership", agentMembership);
     h.kubernetes.answering = new Set();
@@ -152,7 +170,12 @@ describe("the order", () => {
     expect(readRestoreOrder(undefined)).toBeUndefined();
     expect(readRestoreOrder("")).toBeUndefined();
     expect(readRestoreOrder(JSON.stringify(order))).toEqual(order);
-    const broken = JSON.stringify({ ...order, snapshot: "a\nID=b2" });
-    expect(() => readRestoreOrder(broken)).toThrow("`HOMESPAN_RESTORE` must be what ./homespan restore sets");
+    const { nodes: _, ...former } = order;
+    expect(readRestoreOrder(JSON.stringify(former))).toEqual({ ...order, nodes: {} });
+    for (const broken of [{ snapshot: "a\nID=b2" }, { nodes: { "a b": "" } }, { nodes: { a: "1 b=2" } }]) {
+      expect(() => readRestoreOrder(JSON.stringify({ ...order, ...broken }))).toThrow(
+        "`HOMESPAN_RESTORE` must be what ./homespan restore sets",
+      );
+    }
   });
 });
