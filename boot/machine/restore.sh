@@ -139,25 +139,32 @@ restore_forget_nodes() {
     BOOT_ERROR="reading the restored cluster's Nodes: $restore_said"
     return 1
   }
+  restore_gone=
   for restore_pair in $restore_said; do
     restore_name=${restore_pair%%=*}
     case " $restore_nodes " in
-      *" $restore_name= "*) restore_forget_node || return 1 ;;
+      *" $restore_name= "*) restore_gone="$restore_gone $restore_name" ;;
       *" $restore_pair "*) ;;
-      *" $restore_name="*) restore_forget_node || return 1 ;;
+      *" $restore_name="*) restore_gone="$restore_gone $restore_name" ;;
     esac
   done
+  [ -z "$restore_gone" ] || restore_forget_gone || return 1
   # All who held one were stopped: the next k3s need not wait until they run out.
   driver_try "deleting former leaders' leases" restore_kubectl delete lease --namespace=kube-system --ignore-not-found \
     k3s k3s-cloud-controller-manager k3s-etcd kube-controller-manager kube-scheduler
 }
 
 # Without finalizers: k3s's own would wait for a leader, and there is none yet. The machine brings a node password of its own.
-restore_forget_node() {
-  boot_log "the restored cluster knows $restore_name as another machine, which is taken out"
-  driver_try "deleting the Node $restore_name" restore_kubectl patch node "$restore_name" --type=merge \
-    --patch='{"metadata":{"finalizers":null}}' &&
-    driver_try "deleting the Node $restore_name" restore_kubectl delete node "$restore_name" --timeout=20s &&
-    driver_try "deleting the node password of $restore_name" restore_kubectl delete secret --namespace=kube-system \
-      --ignore-not-found "$restore_name.node-password.k3s"
+restore_forget_gone() {
+  boot_log "the restored cluster knows other machines than there are as$restore_gone: these Nodes are taken out"
+  restore_passwords=
+  for restore_name in $restore_gone; do
+    restore_passwords="$restore_passwords $restore_name.node-password.k3s"
+    driver_try "deleting the Node $restore_name" restore_kubectl patch node "$restore_name" --type=merge \
+      --patch='{"metadata":{"finalizers":null}}' || return 1
+  done
+  # shellcheck disable=SC2086 # several names
+  driver_try "deleting the Nodes$restore_gone" restore_kubectl delete node $restore_gone --timeout=20s &&
+    driver_try "deleting the node passwords of$restore_gone" restore_kubectl delete secret --namespace=kube-system \
+      --ignore-not-found $restore_passwords
 }

@@ -3,8 +3,8 @@ import { k3sPaths } from "../upstream/k3s.ts";
 import { renderYaml } from "./yaml.ts";
 
 const header = [
-  "Written by Homespan's join layer; a change here restarts k3s on this node.",
-  "Read after k3s's defaults and before a file that `kubeletArgs` names as `config`.",
+  "Written by Homespan's join layer; read when k3s starts, for which alone it matters.",
+  "After k3s's defaults and before a file that `kubeletArgs` names as `config`.",
 ].join("\n");
 
 /**
