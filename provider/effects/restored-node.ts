@@ -12,14 +12,15 @@ export type Presence = "silent" | "unproven" | "back";
  * another one and would be rejected. A machine brings its own when its k3s starts, and only then: one that ran through it all
  * stays `unproven`, and whoever comes first could take its name.
  *
- * @param lost - its machine: the server that began with the snapshot has forgotten it already, and a password that is there is new
+ * @param lost - its machine: the server that began with the snapshot has forgotten it already, and k3s keeps the new one's password
+ *   without a further start, if some seconds late
  */
 export function restoredNode(name: string, lost = false): (api: KubernetesApi) => Promise<Presence> {
   const password = `/api/v1/namespaces/kube-system/secrets/${name}.node-password.k3s`;
-  let forgotten = lost;
+  let forgotten = false;
   let former: string | undefined;
   return async (api) => {
-    if (!forgotten) {
+    if (!forgotten && !lost) {
       const answer = await api.call("DELETE", password);
       if (answer.status !== 404) bodyOf(answer, `deleting the node password of ${name}`);
       forgotten = true;
@@ -31,6 +32,7 @@ export function restoredNode(name: string, lost = false): (api: KubernetesApi) =
     const renewed = (lease as { spec?: { renewTime?: string } }).spec?.renewTime ?? "";
     former ??= renewed;
     if (renewed === former) return "silent";
+    if (lost) return "back";
     const kept = await api.call("GET", password);
     if (kept.status === 404) return "unproven";
     bodyOf(kept, `reading the node password of ${name}`);

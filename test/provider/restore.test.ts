@@ -140,7 +140,7 @@ describe("Membership", () => {
     expect([...h.kubernetes.secrets]).toEqual(["agent-1.node-password.k3s"]);
   });
 
-  it("keeps the password of a lost machine's successor: the former one is forgotten already", async () => {
+  it("does not start a lost machine's successor again: its password comes by itself, and is left alone", async () => {
     const inputs = { ...agentMembership, waitSeconds: 20 };
     h.order = { ...order, nodes: { "agent-1": "" } };
     h.kubernetes.secrets.add("agent-1.node-password.k3s");
