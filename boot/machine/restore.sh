@@ -88,14 +88,19 @@ restore_begin() {
     BOOT_ERROR="cannot write $restore_k3s/token"
     return 1
   }
-  # What a former restore put aside.
-  rm -rf "$restore_k3s/db/etcd-old-"* "$restore_k3s/db/reset-flag"
+  # What a former restore put aside; and the certificate of one that was cut off, which an authority signed that is no more: k3s would
+  # not trust itself.
+  rm -rf "$restore_k3s/db/etcd-old-"* "$restore_k3s/db/reset-flag" "$restore_k3s/tls/dynamic-cert.json"
   restore_log=$BOOT_DATA/steward/restore.log
   # Where k3s's own unit finds programs.
   restore_path=$(systemctl show --property=Environment --value k3s.service 2>/dev/null | tr ' ' '\n' | sed -n 's/^PATH=//p')
   # In the background, so that a trap is not held up.
   PATH=${restore_path:-$PATH} timeout "$RESTORE_SECONDS" "$MACHINE_LIB/bin/k3s" "$@" >"$restore_log" 2>&1 </dev/null &
-  if wait $! && [ -e "$restore_k3s/db/reset-flag" ]; then
+  wait $!
+  restore_result=$?
+  # k3s ends itself when it is done, and if it is about to begin with something else then, with an error.
+  if [ -e "$restore_k3s/db/reset-flag" ] &&
+    { [ "$restore_result" -eq 0 ] || grep -q 'etcd cluster membership has been reset' "$restore_log"; }; then
     restore_release
     return
   fi

@@ -153,4 +153,16 @@ describe.concurrent("an order to restore the cluster", () => {
     expect(node.read("fake/resets").match(/--cluster-reset /g)).toHaveLength(2);
     expect(node.unit("k3s.service")).toBe("active");
   });
+
+  test("believes k3s that it was done, however it ended, and no flag alone", async ({ expect }) => {
+    const ended = `: >"$HOMESPAN_ROOT/${flag}"
+[ -e second ] && echo 'level=error msg="Shutdown request received: Managed etcd cluster membership has been reset, restart"'
+: >second; exit 1`;
+    using node = (await server(k3s(ended))).put("data/restore.conf", order(), 0o600);
+    node.put("data/rancher/k3s/server/tls/dynamic-cert.json", "of an authority that is no more");
+    expect(await node.boot()).toMatchObject({ exitCode: 0 });
+    expect(node.read("fake/resets").match(/--cluster-reset /g)).toHaveLength(2);
+    expect(node.has("data/rancher/k3s/server/tls/dynamic-cert.json")).toBe(false);
+    expect(node.read("data/steward/restored")).toBe("a1\n");
+  });
 });
