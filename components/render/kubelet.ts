@@ -10,17 +10,17 @@ const header = [
 /**
  * A drop-in, absolute path as k3s sees it -> content. https://docs.k3s.io/installation/configuration#kubelet-configuration-files
  *
- * k3s starts its network policy controller when the node's Ready condition is newer than the controller's own start
- * (pkg/agent/netpol/netpol.go). Where kubelet reported the node Ready a moment too early and nothing of its status changes, that is
- * the next report: with k3s's default after five to seven and a half minutes, in which pods run and no NetworkPolicy holds. It is
- * no argument: kubelet has none for it.
+ * k3s starts its network policy controller when the Node's Ready condition is newer than the controller's own start, as a sign that
+ * its addresses are of today (https://github.com/k3s-io/k3s/pull/12891). Where kubelet reported the node Ready a moment too early and
+ * nothing of its status changes, that is the next report: with k3s's default after five to seven and a half minutes, in which pods
+ * run and no NetworkPolicy holds. It is no argument: kubelet has none for it.
  */
 export function renderKubelet(): Record<string, string> {
   const configuration = {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
-    // As often as kubelet looks at its status anyway.
-    nodeStatusReportFrequency: "10s",
+    // Longer than the cloud controller takes, which mends addresses: it waits 15 s for the lease of a former one.
+    nodeStatusReportFrequency: "30s",
   };
   return { [k3sPaths.kubelet]: renderYaml(configuration, header) };
 }

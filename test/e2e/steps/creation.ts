@@ -51,10 +51,10 @@ export function creation(cluster: Cluster, podNetwork: PodNetwork = "vxlan"): vo
     });
   });
 
-  test("has kubelets that report often enough for k3s to begin with NetworkPolicies at once", async () => {
+  test("has kubelets that report often enough for k3s to begin with NetworkPolicies within a minute", async () => {
     for (const node of nodes) {
       const read = await cluster.kubectl(["get", "--raw", `/api/v1/nodes/${node}/proxy/configz`]);
-      expect(JSON.parse(read), node).toMatchObject({ kubeletconfig: { nodeStatusReportFrequency: "10s" } });
+      expect(JSON.parse(read), node).toMatchObject({ kubeletconfig: { nodeStatusReportFrequency: "30s" } });
     }
   });
 
