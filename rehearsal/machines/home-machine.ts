@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { readWorld, type WorldEffects, worldEffects } from "../world.ts";
 import { type MachineAtHome, startAtHome } from "./home-container.ts";
 import { renderSeed } from "./seed.ts";
+import { ed25519KeyPair } from "./ssh-key-pair.ts";
 
 /** Where its owner reaches it. */
 export interface HomeMachine {
@@ -50,7 +50,7 @@ export async function startHomeMachine(
 async function ownersKey(folder: string): Promise<string> {
   const file = homeKeyFile(folder);
   if (!existsSync(file)) {
-    const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment: "owner" });
+    const pair = ed25519KeyPair("owner");
     await writeFile(`${file}.pub`, `${pair.public.trim()}\n`);
     await writeFile(file, pair.private, { mode: 0o600 });
   }

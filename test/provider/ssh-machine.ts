@@ -7,6 +7,7 @@ import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts"
 import { readArchive } from "../../provider/effects/archive.ts";
 import type { Finished } from "../../provider/effects/process.ts";
 import type { SshTransport } from "../../provider/schema/common.ts";
+import { ed25519KeyPair } from "../../rehearsal/machines/ssh-key-pair.ts";
 
 /** One key for all tests: making one takes longer than a test. 2048 bits are enough for a machine that is none. */
 export const privateKey = newPrivateKey();
@@ -23,10 +24,7 @@ export interface HostKey {
 }
 
 export function hostKeyPair(type: "ed25519" | "ecdsa" = "ed25519"): HostKey {
-  const pair =
-    type === "ed25519"
-      ? ssh2.utils.generateKeyPairSync("ed25519")
-      : ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256 });
+  const pair = type === "ed25519" ? ed25519KeyPair() : ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256 });
   return { pem: pair.private, text: pair.public.trim() };
 }
 

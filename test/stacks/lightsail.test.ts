@@ -289,6 +289,7 @@ test("servers are told which pods to admit and what to log, all nodes to protect
   expect(Object.keys(agent).sort()).toEqual([
     "etc/rancher/k3s/config.yaml",
     "etc/rancher/k3s/config.yaml.d/05-registration.yaml",
+    "rancher/k3s/agent/etc/kubelet.conf.d/05-homespan.conf",
   ]);
 });
 

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
 import { join } from "node:path";
 import ssh2 from "ssh2";
+import { ed25519KeyPair } from "../../../rehearsal/machines/ssh-key-pair.ts";
 import { unprivileged } from "../../render/unprivileged.ts";
 import type {
   SshPlace,
@@ -32,7 +33,7 @@ export class SshGuests implements VirtualMachines {
   readonly #home: string;
   /** Folder with programs that guests have before all others. */
   readonly #programs: string;
-  readonly #hostKey = ssh2.utils.generateKeyPairSync("ed25519").private;
+  readonly #hostKey = ed25519KeyPair().private;
 
   constructor(home: string, programs: string) {
     this.#home = home;
