@@ -7,7 +7,7 @@ import { Failure, InputError, didYouMean } from "../errors.ts";
 import type { CommandedNodes } from "../node-commands.ts";
 import { usualLibrary, withNodeCommands } from "../node-commands.ts";
 import { recordedNodes } from "../nodes.ts";
-import type { Snapshot, Snapshots } from "../snapshots/list.ts";
+import type { Snapshot } from "../snapshots/list.ts";
 import { listSnapshots, runOn } from "../snapshots/list.ts";
 import type { RestoreOrder } from "../snapshots/order.ts";
 import { forgetOrder, newOrder, openOrder, rememberOrder, restoreVariable } from "../snapshots/order.ts";
@@ -55,10 +55,11 @@ async function begin(
   const servers = outputs.nodes.filter(({ role }) => role === "server").map(({ name }) => name);
   const server =
     snapshot.server ?? servers.find((it) => snapshots.reachable.includes(it)) ?? servers[0] ?? "";
-  await confirm(context, stack, snapshot, { servers, snapshots });
-  await stopServers(context, { stack: stack.name, ...outputs }, snapshots.reachable);
+  const { reachable } = snapshots;
+  const lost = servers.filter((it) => !reachable.includes(it));
+  await confirm(context, stack, snapshot, { reachable, lost });
+  await stopServers(context, { stack: stack.name, ...outputs }, reachable);
   const from = snapshot.server === undefined ? "s3" : "local";
-  const lost = servers.filter((it) => !snapshots.reachable.includes(it));
   const nodes = await addresses(context, stack, outputs, lost);
   const order = newOrder({ server, from, snapshot: snapshot.name, nodes });
   await rememberOrder(context.paths, stack.name, order);
@@ -97,12 +98,8 @@ async function confirm(
   context: Context,
   { name: stack }: Stack,
   { name, time, where }: Snapshot,
-  {
-    servers,
-    snapshots: { reachable },
-  }: { readonly servers: readonly string[]; readonly snapshots: Snapshots },
+  { reachable, lost }: { readonly reachable: readonly string[]; readonly lost: readonly string[] },
 ): Promise<void> {
-  const lost = servers.filter((server) => !reachable.includes(server));
   const { console } = context;
   console.info(`restoring ${stack} from ${name} of ${time} (${where})`);
   console.info(
