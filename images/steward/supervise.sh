@@ -12,6 +12,7 @@ SUPERVISE_READY_BOUND=300
 SUPERVISE_CAP=3000
 
 supervise() {
+  supervise_ended=0
   supervise_reset
   while :; do
     boot_now
@@ -69,6 +70,8 @@ supervise_fold_ready() {
   boot_value "$BOOT_DATA/steward/report/ready" STATE || BOOT_VALUE=
   supervise_state=$BOOT_VALUE
   boot_value "$BOOT_DATA/steward/report/ready" DETAIL || BOOT_VALUE='no report yet'
+  # What is reported only follows from that.
+  [ "$supervise_ended" -lt 2 ] || BOOT_VALUE="$supervise_said; $supervise_ended times in a row; $BOOT_VALUE"
   if [ "$supervise_state" = ready ]; then
     if [ "$supervise_ready" = no ]; then
       supervise_ready=yes
@@ -111,6 +114,7 @@ supervise_children() {
     supervise_again
   elif [ "$BOOT_NOW" -ge $((supervise_not_before + 6000)) ]; then
     supervise_delay=100
+    supervise_ended=0
   fi
 }
 
@@ -122,6 +126,10 @@ supervise_dead() {
   driver_alive "$1" && return
   boot_redact "$BOOT_ERROR"
   boot_log "$BOOT_REDACTED"
+  if [ "$1" = k3s ]; then
+    supervise_ended=$((supervise_ended + 1))
+    supervise_said=$BOOT_REDACTED
+  fi
   supervise_not_before=$((BOOT_NOW + supervise_delay))
   supervise_delay=$((supervise_delay * 2))
   [ "$supervise_delay" -le "$SUPERVISE_CAP" ] || supervise_delay=$SUPERVISE_CAP

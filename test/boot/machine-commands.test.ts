@@ -146,6 +146,47 @@ describe.concurrent("a machine's commands", () => {
     });
   });
 
+  test("stage says why, when k3s ends again and again", async ({ expect }) => {
+    using node = new Machine().put("run/homespan/data-ready", "").put("data/secrets/token", "K10secret\n");
+    const stages = (ready: string): string =>
+      `{"node":"n1","stages":[{"name":"k3s","state":"done","attempts":1},{"name":"ready",${ready}}]}\n`;
+    const errorOf = async (): Promise<unknown> => {
+      const { stdout } = await node.call("stage");
+      return (JSON.parse(stdout) as { stages: { error?: string }[] }).stages[1]?.error;
+    };
+    node
+      .put("fake/restarts", "4\n")
+      .put(
+        "fake/journal",
+        [
+          'time="2026-11-28T12:00:00Z" level=error msg="an older one"',
+          "k3s.service: Scheduled restart job, restart counter is at 3.",
+          'time="2026-11-28T12:00:10Z" level=error msg="no interface has \\"198.18.0.9\\", K10secret"',
+          "k3s.service: Scheduled restart job, restart counter is at 4.",
+          'time="2026-11-28T12:00:20Z" level=error msg="only the beginning of the next run"',
+          "",
+        ].join("\n"),
+      );
+    const why =
+      'k3s has ended 4 times since it was last started on purpose, with: no interface has "198.18.0.9", [secret]';
+    node.put(
+      "data/steward/stage.json",
+      stages('"state":"failed","attempts":1,"error":"apiserver not ready"'),
+    );
+    expect(await errorOf()).toBe(`${why}; apiserver not ready`);
+    node.put("data/steward/stage.json", stages('"state":"done","attempts":1'));
+    expect(await errorOf()).toBe(`${why}; no report yet`);
+    node.put("data/steward/report/ready", "STATE=ready\nDETAIL=\n");
+    expect(await errorOf()).toBeUndefined();
+
+    node.put("fake/journal", "").put("data/steward/stage.json", stages('"state":"waiting","attempts":0'));
+    expect(await errorOf()).toBeUndefined();
+    node.put("data/steward/stage.json", stages('"state":"running","attempts":1,"error":"not yet"'));
+    expect(await errorOf()).toBe("k3s has ended 4 times since it was last started on purpose; not yet");
+    node.put("fake/restarts", "0\n");
+    expect(await errorOf()).toBe("not yet");
+  });
+
   test("k3s-stop stops and leaves the mark, k3s-start starts", async ({ expect }) => {
     using node = new Machine()
       .put("data/steward/k3s.stopped", "")

@@ -52,10 +52,15 @@ describe.concurrent("supervision", { timeout: 120_000 }, () => {
     for (let time = 6; time < 60; time += 2) {
       world.at(time, "died k3s");
     }
+    // From here on nobody reports it to be ready.
+    world.at(37, "unfake auto-ready").at(59, "keep dying");
     await world.run(60);
     const starts = world.acts().filter((act) => act === "start k3s").length;
     expect(starts).toBeGreaterThan(3);
     expect(starts).toBeLessThan(9);
+    expect(world.stages("dying")["ready"]?.error).toMatch(
+      /^k3s ended with exit code \d+: .*; [3-9] times in a row; no report yet$/,
+    );
   });
 
   test("what changes on the volume is applied, and nothing for a label that only registration reads", async ({
