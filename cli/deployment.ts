@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import type { Paths } from "./paths.ts";
 import type { Deployment, PendingResource, Settled } from "./pending.ts";
 import { dependsOnPolicy, settlePending } from "./pending.ts";
+import { dependsOnHosts, settleOnHosts } from "./pending-libvirt.ts";
 import { pulumi } from "./pulumi.ts";
 import { projectName } from "./stack.ts";
 import { checkpointFile } from "./state.ts";
@@ -63,7 +64,8 @@ export async function revealOutputs(
  * Settles the operations that a killed run left open, and creations that ended without an answer.
  *
  * Whether they happened is found out by the next `up`: what exists is read by its refresh, and creating what exists already is no
- * error in this project. In the cloud it is: what may have been made there is taken for made until then.
+ * error in this project. In the cloud it is: what may have been made there is taken for made until then. On hosts with libvirt it
+ * is, too: they are asked.
  */
 export async function settlePendingOperations(
   context: Context,
@@ -81,13 +83,14 @@ export async function settlePendingOperations(
     ...(exported.deployment.pending_operations ?? []),
     ...unanswered.map((resource) => ({ type: "creating", resource })),
   ];
-  const policy = dependsOnPolicy(open.map(({ resource }) => resource))
-    ? await tailnetPolicy(context)
-    : undefined;
-  const { deployment, adopted, forgotten } = settlePending(
-    { ...exported.deployment, pending_operations: open },
+  const unsettled = { ...exported.deployment, pending_operations: open };
+  const made = open.map(({ resource }) => resource);
+  const policy = dependsOnPolicy(made) ? await tailnetPolicy(context) : undefined;
+  const ids = dependsOnHosts(made) ? await onHosts(context, unsettled) : undefined;
+  const { deployment, adopted, forgotten } = settlePending(unsettled, {
     policy,
-  );
+    ...(ids === undefined ? {} : { ids }),
+  });
   await pulumi(context, ["stack", "import", "--stack", stack], {
     cwd,
     input: JSON.stringify({ ...exported, deployment }),
@@ -102,4 +105,12 @@ async function tailnetPolicy({ environment }: Context): Promise<string | undefin
     import("../provider/effects/wait.ts"),
   ]);
   return new TailscaleHttpApi(systemClock, environment).policy("-").catch(() => undefined);
+}
+
+async function onHosts(context: Context, deployment: Deployment): Promise<ReadonlyMap<string, string>> {
+  const [{ VirshLibvirt }, { runTool }] = await Promise.all([
+    import("../provider/effects/libvirt.ts"),
+    import("./run-tool.ts"),
+  ]);
+  return settleOnHosts(new VirshLibvirt(runTool(context)), deployment);
 }

@@ -108,15 +108,19 @@ export function dependsOnPolicy(resources: readonly PendingResource[]): boolean 
 /**
  * The deployment without pending operations.
  *
- * @param policy the tailnet's policy as it is; undefined where that is not known
+ * @param known what was found out elsewhere: the tailnet's policy as it is, ids of what is on hosts by URN
  */
-export function settlePending(deployment: Deployment, policy?: string): Settled {
+export function settlePending(
+  deployment: Deployment,
+  known: { readonly policy?: string | undefined; readonly ids?: ReadonlyMap<string, string> } = {},
+): Settled {
   const { pending_operations: pending = [], ...rest } = deployment;
   let resources = [...(rest.resources ?? [])];
   const adopted: string[] = [];
   const forgotten: string[] = [];
   for (const { type, resource } of pending) {
-    const id = type === "creating" ? idOf(resource, policy) : undefined;
+    const id =
+      type === "creating" ? (known.ids?.get(resource.urn) ?? idOf(resource, known.policy)) : undefined;
     const next =
       id === undefined ? undefined : withResource(resources, { ...resource, ...madeState(resource, id) });
     if (next === undefined) {

@@ -1,4 +1,4 @@
-/** Questions to libvirt, by `virsh`: nothing is changed here but for what a machine that is gone has left. */
+/** Questions to libvirt, by `virsh`: nothing is changed here but for what a machine that is gone, or a killed run, has left. */
 import type { Finished, Run } from "./process.ts";
 
 /** What a host of virtual machines is asked. */
@@ -7,13 +7,18 @@ export interface Libvirt {
   node(uri: string): Promise<{ readonly memoryMiB: number; readonly cpus: number }>;
   /** True when virtual machines of this type run on it. */
   supports(uri: string, type: string, machine: string): Promise<boolean>;
-  domainExists(uri: string, name: string): Promise<boolean>;
+  /** Undefined when there is no virtual machine of this name. */
+  domainUuid(uri: string, name: string): Promise<string | undefined>;
   /** What libvirt says of its state, such as `running` and `shut off`; undefined when there is none. */
   domainState(uri: string, uuid: string): Promise<string | undefined>;
   /** Takes the definition of one that is off. */
   undefineDomain(uri: string, uuid: string): Promise<void>;
   /** Names of the volumes; undefined when there is no such pool, or it is not active. */
   volumes(uri: string, pool: string): Promise<readonly string[] | undefined>;
+  /** libvirt's own name of a volume, its path in most pools; undefined when there is none. */
+  volumeKey(uri: string, pool: string, volume: string): Promise<string | undefined>;
+  /** With all that it holds; no matter whether it is there. */
+  deleteVolume(uri: string, pool: string, volume: string): Promise<void>;
   /** True when there is such a network and it is active. */
   networkActive(uri: string, name: string): Promise<boolean>;
   /** Addresses that a network's DHCP server gives to one machine alone. */
@@ -60,8 +65,8 @@ export class VirshLibvirt implements Libvirt {
     return (await this.#virsh(uri, argv)).code === 0;
   }
 
-  async domainExists(uri: string, name: string): Promise<boolean> {
-    return (await this.#find(uri, ["domuuid", name])) !== undefined;
+  async domainUuid(uri: string, name: string): Promise<string | undefined> {
+    return (await this.#find(uri, ["domuuid", name]))?.trim();
   }
 
   async domainState(uri: string, uuid: string): Promise<string | undefined> {
@@ -77,6 +82,14 @@ export class VirshLibvirt implements Libvirt {
     if ((await this.#find(uri, ["pool-refresh", pool])) === undefined) return undefined;
     const text = await this.#ask(uri, ["vol-list", pool]);
     return text.split("\n").flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
+  }
+
+  async volumeKey(uri: string, pool: string, volume: string): Promise<string | undefined> {
+    return (await this.#find(uri, ["vol-key", "--pool", pool, volume]))?.trim();
+  }
+
+  async deleteVolume(uri: string, pool: string, volume: string): Promise<void> {
+    await this.#find(uri, ["vol-delete", "--pool", pool, volume]);
   }
 
   async networkActive(uri: string, name: string): Promise<boolean> {

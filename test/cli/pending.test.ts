@@ -126,7 +126,7 @@ describe("a tailnet's policy that was being set", () => {
   const pending = stack({ type: "creating", resource: acl });
 
   test("is ours when the tailnet has exactly that one", () => {
-    const { deployment, adopted } = settlePending(pending, "// Written by Homespan.\n{}\n");
+    const { deployment, adopted } = settlePending(pending, { policy: "// Written by Homespan.\n{}\n" });
     expect(adopted).toEqual([acl.urn]);
     expect(deployment.resources?.at(-1)).toMatchObject({
       id: "acl",
@@ -135,7 +135,7 @@ describe("a tailnet's policy that was being set", () => {
   });
 
   test.each([["// Somebody's.\n{}\n"], [undefined]])("is not when it has %s", (policy) => {
-    const { deployment, adopted, forgotten } = settlePending(pending, policy);
+    const { deployment, adopted, forgotten } = settlePending(pending, { policy });
     expect(adopted).toEqual([]);
     expect(forgotten).toEqual([`creating ${acl.urn}`]);
     expect(deployment.resources).toEqual(stack().resources);

@@ -5,7 +5,8 @@ export class FakeLibvirt implements Libvirt {
   memoryMiB = 16_384;
   cpus = 8;
   kvm = true;
-  readonly domains = new Set<string>();
+  /** Name -> id. */
+  readonly domains = new Map<string, string>();
   /** State of each by its id. */
   readonly states = new Map<string, string>();
   /** Pool -> volume -> when it was made. */
@@ -21,8 +22,8 @@ export class FakeLibvirt implements Libvirt {
   supports(_uri: string, type: string): Promise<boolean> {
     return Promise.resolve(type === "qemu" || this.kvm);
   }
-  domainExists(_uri: string, name: string): Promise<boolean> {
-    return Promise.resolve(this.domains.has(name));
+  domainUuid(_uri: string, name: string): Promise<string | undefined> {
+    return Promise.resolve(this.domains.get(name));
   }
   domainState(_uri: string, uuid: string): Promise<string | undefined> {
     return Promise.resolve(this.states.get(uuid));
@@ -34,6 +35,13 @@ export class FakeLibvirt implements Libvirt {
   volumes(_uri: string, pool: string): Promise<readonly string[] | undefined> {
     const volumes = this.pools.get(pool);
     return Promise.resolve(volumes === undefined ? undefined : [...volumes.keys()]);
+  }
+  volumeKey(_uri: string, pool: string, volume: string): Promise<string | undefined> {
+    return Promise.resolve(this.pools.get(pool)?.has(volume) === true ? `/${pool}/${volume}` : undefined);
+  }
+  deleteVolume(_uri: string, pool: string, volume: string): Promise<void> {
+    this.pools.get(pool)?.delete(volume);
+    return Promise.resolve();
   }
   networkActive(_uri: string, name: string): Promise<boolean> {
     return Promise.resolve(this.networks.has(name));
