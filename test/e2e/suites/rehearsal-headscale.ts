@@ -1,7 +1,7 @@
 /** The lightsail stack in the tailnet of a Headscale that its user runs already: one server, one agent, from nothing to nothing. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openPolicy } from "../../../components/render/headscale-policy.ts";
 import { policyMark } from "../../../components/render/tailnet-policy.ts";
 import { ACCOUNT_USER } from "../../../rehearsal/clouds/tailscale/account.ts";
@@ -9,6 +9,7 @@ import { changesNothing } from "../support/cluster.ts";
 import { nodesOf, readyNodes } from "../support/kube.ts";
 import { exec } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
+import { aroundAllTests, skipUnlessUsable } from "../support/rehearsal-life.ts";
 import { controlOf, Guest } from "../support/rehearsal-guest.ts";
 import { timed } from "../support/report.ts";
 import { eventually } from "../support/wait.ts";
@@ -70,15 +71,7 @@ export function rehearsalHeadscaleSuite(): void {
   const devices = async (): Promise<string[]> =>
     (await controlOf(stack).devices()).map(({ givenName }) => givenName).sort();
   const everyDevice = ["lightsail-agent-1", "lightsail-operator", "lightsail-server-1"];
-  let foreign = true;
-
-  beforeAll(async () => {
-    await stack.insistOnNoOther();
-    foreign = false;
-  });
-  afterAll(async () => {
-    await stack.cleanUp(foreign);
-  });
+  aroundAllTests(stack);
 
   test("server and agent come up in its tailnet, by names below its domain", async () => {
     await stack.up("1 server and 1 agent, at a Headscale");
@@ -90,9 +83,7 @@ export function rehearsalHeadscaleSuite(): void {
   });
 
   describe("such a stack", () => {
-    beforeEach((context) => {
-      context.skip(!stack.usable, "the stack did not come up");
-    });
+    skipUnlessUsable(stack);
 
     test("nothing of Tailscale's is in it, and the machines trust the server by the CA they are given alone", async () => {
       const exported = await stack.pulumi(["stack", "export"]);

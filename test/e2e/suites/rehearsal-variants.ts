@@ -1,11 +1,12 @@
 /** Variants of the lightsail stack: the reference pair with ingress in a tailnet that is adopted, then one server where the policy is kept elsewhere. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { policyMark } from "../../../components/render/tailnet-policy.ts";
 import { rehearsalIngress } from "../steps/rehearsal-ingress.ts";
 import { changesNothing } from "../support/cluster.ts";
 import { readyNodes } from "../support/kube.ts";
 import { objectsOf } from "../support/podman.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
+import { aroundAllTests, skipUnlessUsable } from "../support/rehearsal-life.ts";
 import { rehearsedVoters } from "../support/rehearsal-etcd.ts";
 import { timed } from "../support/report.ts";
 import { eventually } from "../support/wait.ts";
@@ -75,15 +76,7 @@ export function rehearsalVariants(): void {
     expect((await stack.books()).instances).toEqual({});
     expect((await objectsOf(stack.world)).filter((name) => name.includes("-machine-"))).toEqual([]);
   };
-  let foreign = true;
-
-  beforeAll(async () => {
-    expect(await objectsOf(stack.world), "another rehearsal must be destroyed first").toEqual([]);
-    foreign = false;
-  });
-  afterAll(async () => {
-    await stack.cleanUp(foreign);
-  });
+  aroundAllTests(stack);
 
   describe("in a tailnet whose policy others wrote", () => {
     test("the pair's preview warns of what two servers survive", async () => {
@@ -115,9 +108,7 @@ export function rehearsalVariants(): void {
   });
 
   describe("the pair", () => {
-    beforeEach((context) => {
-      context.skip(!stack.usable, "the stack did not come up");
-    });
+    skipUnlessUsable(stack);
 
     test("is two voters of unequal size, and pods may run on both", async () => {
       const { instances } = await stack.books();
@@ -149,9 +140,7 @@ export function rehearsalVariants(): void {
     const elsewhere = [...single, tailnet({ policy: "elsewhere" })];
     let policy = "";
 
-    beforeEach((context) => {
-      context.skip(!stack.usable, "the stack did not come up");
-    });
+    skipUnlessUsable(stack);
 
     test("up makes no machine while the policy does not know the cluster, and says what is missing", async () => {
       await stack.setPolicy(theirs);

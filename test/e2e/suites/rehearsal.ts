@@ -1,5 +1,5 @@
 /** The lightsail stack in its rehearsal, one cluster from nothing to nothing, steps in order: one server, then as committed and an agent. */
-import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { describe } from "vitest";
 import { rehearsalFacts } from "../steps/rehearsal-creation.ts";
 import { rehearsalExposure } from "../steps/rehearsal-exposure.ts";
 import { rehearsalGrowth } from "../steps/rehearsal-growth.ts";
@@ -10,33 +10,21 @@ import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { rehearsalRepetition } from "../steps/rehearsal-repetition.ts";
 import { rehearsalRestore } from "../steps/rehearsal-restore.ts";
 import { rehearsalSecrecy } from "../steps/rehearsal-secrecy.ts";
-import { footprint } from "../support/footprint.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
+import { aroundAllTests, skipUnlessUsable } from "../support/rehearsal-life.ts";
 
 const agent = ['agents=[{"bundleId":"medium_3_0","diskGiB":8}]'];
 
 export function rehearsalSuite(): void {
   const stack = new RehearsedStack(agent);
-  let before: ReadonlySet<string> = new Set();
-  let foreign = true;
-
-  beforeAll(async () => {
-    await stack.insistOnNoOther();
-    foreign = false;
-    before = await footprint(stack.world);
-  });
-  afterAll(async () => {
-    await stack.cleanUp(foreign);
-  });
+  const before = aroundAllTests(stack);
 
   describe("from nothing", () => {
     rehearsalGrowth(stack, agent);
   });
 
   describe("a rehearsed stack", () => {
-    beforeEach((context) => {
-      context.skip(!stack.usable, "the stack did not come up");
-    });
+    skipUnlessUsable(stack);
 
     describe("looked at", () => {
       rehearsalFacts(stack);
@@ -63,7 +51,7 @@ export function rehearsalSuite(): void {
       rehearsalRestore(stack);
     });
     describe("destroyed", () => {
-      rehearsalRemoval(stack, () => before);
+      rehearsalRemoval(stack, before);
     });
   });
 }

@@ -1,4 +1,4 @@
-/** The rehearsed lightsail stack, driven the way a user does: by `rehearse`, by other verbs in its environment, by plain Pulumi. */
+/** A rehearsed stack, driven the way a user does: by `rehearse`, by other verbs in its environment, by plain Pulumi. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,9 +28,9 @@ const atWorkAfterSeconds = 15;
 const lookingSeconds = 5;
 
 export class RehearsedStack {
-  readonly name = "lightsail";
+  readonly name: "lightsail" | "homelab";
   /** What all Podman objects of it are named after. */
-  readonly world = "rehearsal-lightsail";
+  readonly world: string;
   /** HOMESPAN_STATE of this run; short, as sockets are made below it. */
   readonly state = mkdtempSync(join(tmpdir(), "hs-reh-"));
   /** False until it was seen to come up: steps that need it are skipped. */
@@ -46,7 +46,9 @@ export class RehearsedStack {
   readonly #limits: { readonly arguments: readonly string[]; readonly timeoutSeconds: number };
 
   /** @param minutes - of an `up` or a `destroy`, where that is more than machines of containers take */
-  constructor(settings: readonly string[], minutes?: number) {
+  constructor(settings: readonly string[], minutes?: number, name: RehearsedStack["name"] = "lightsail") {
+    this.name = name;
+    this.world = `rehearsal-${name}`;
     this.#settings = settings;
     this.#limits =
       minutes === undefined
@@ -68,7 +70,7 @@ export class RehearsedStack {
     return `homespan-${this.world}-machine-${this.instance(node)}`;
   }
 
-  /** `./homespan rehearse lightsail VERB`. */
+  /** `./homespan rehearse STACK VERB`. */
   async rehearse(verb: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
     return run(join(repository, "homespan"), ["rehearse", this.name, verb, ...args], {
       timeoutSeconds: this.#limits.timeoutSeconds,
@@ -130,7 +132,7 @@ export class RehearsedStack {
     return done;
   }
 
-  /** What `eval "$(./homespan rehearse lightsail env)"` sets. */
+  /** What `eval "$(./homespan rehearse STACK env)"` sets. */
   async environment(): Promise<Readonly<Record<string, string>>> {
     if (this.#environment === undefined) {
       const script = 'vars=$(./homespan rehearse "$1" env) && eval "$vars" && exec env -0';

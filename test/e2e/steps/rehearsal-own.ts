@@ -1,0 +1,101 @@
+/** A rehearsed homelab cluster of its own: a server and an agent, both in virtual machines on libvirt, and no cloud. */
+import { expect, test } from "vitest";
+import { nodeOf, readyNodes } from "../support/kube.ts";
+import type { RehearsedStack } from "../support/rehearsal.ts";
+import {
+  inLibvirt,
+  inside,
+  isReadyAgain,
+  objectionsTo,
+  podsTalk,
+  systemDisks,
+} from "../support/rehearsed-vms.ts";
+import { note } from "../support/report.ts";
+import { pause } from "../support/wait.ts";
+
+export const ownNodes = ["server-1", "vm-1"];
+
+/** Until there is something to kill: the image of the machines may have to be given first. */
+const killSeconds = 600;
+
+/** Over the committed Pulumi.homelab.yaml. */
+export function ownSettings(serverDiskGiB = 10): string[] {
+  const vm = { host: "nas", vcpus: 2 };
+  const server = { memoryMiB: 2560, dataDiskGiB: 10, systemDiskGiB: serverDiskGiB, address: "192.168.1.41" };
+  const agent = { memoryMiB: 1536, dataDiskGiB: 8, systemDiskGiB: 10, address: "192.168.1.51" };
+  const network = { kind: "bridge", name: "br0" };
+  const set: Readonly<Record<string, unknown>> = {
+    ...{ join: null, mac: null, tailnet: { kind: "tailscale", domain: "tail0a1b2c.ts.net" } },
+    libvirtHosts: { nas: { uri: "qemu+ssh://homespan@nas.local/system", site: "home", network } },
+    flatcar: { version: "4230.2.3", sha256: "0123456789abcdef".repeat(4) },
+    // Two virtual machines on two processors without KVM have enough to do.
+    disable: ["traefik", "servicelb", "metrics-server", "local-storage"],
+    servers: [{ name: "server-1", vm: { ...vm, ...server } }],
+    agents: [{ name: "vm-1", vm: { ...vm, ...agent } }],
+  };
+  return Object.entries(set).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+}
+
+/** Killed at two moments at which libvirt has what no state holds, or no more than its beginning. */
+export async function killedOnTheWay(stack: RehearsedStack): Promise<void> {
+  const seen = async (what: (there: { domains: string[]; volumes: string[] }) => boolean): Promise<void> => {
+    const end = performance.now() + killSeconds * 1000;
+    for (;;) {
+      // Before libvirt answers there is nothing.
+      const there = await inLibvirt(stack).catch(() => undefined);
+      if (there !== undefined && what(there)) return;
+      if (performance.now() > end) throw new Error(`not seen within ${killSeconds} s`);
+      await pause(0.1);
+    }
+  };
+  const image = await stack.killedUp(() =>
+    seen(({ volumes }) => volumes.some((name) => /-base-/.test(name))),
+  );
+  expect(image.ending, image.output).toBe("SIGKILL");
+  const machine = await stack.killedUp(() => seen(({ domains }) => domains.length === ownNodes.length));
+  expect(machine.ending, machine.output).toBe("SIGKILL");
+}
+
+export function rehearsalOwn(stack: RehearsedStack): void {
+  test("both are virtual machines that libvirt has, of nothing but what the policy allows", async () => {
+    expect((await inLibvirt(stack)).domains.sort()).toEqual(ownNodes.map((node) => stack.instance(node)));
+    for (const node of ownNodes) expect(await objectionsTo(stack, node)).toEqual([]);
+    await stack.up("nothing to change");
+    await stack.pulumi(["preview", "--expect-no-changes"]);
+  });
+
+  test("pods of both talk", async () => {
+    await podsTalk(stack, [
+      ["server-1", "vm-1"],
+      ["vm-1", "server-1"],
+    ]);
+  });
+
+  test("the server made anew is the same cluster, with its data and one device", async () => {
+    const cluster = await uidOfCluster(stack);
+    const before = await nodeOf(stack, "server-1");
+    const disks = await systemDisks(stack);
+    await inside(stack, "server-1", "echo kept >/data/kept && sync");
+    const made = await stack.up("the server made anew", ownSettings(11));
+    note("own: the server made anew", made.seconds);
+    await isReadyAgain(stack, "server-1", "made anew");
+    const after = await nodeOf(stack, "server-1");
+    expect(await uidOfCluster(stack)).toBe(cluster);
+    expect(after.metadata.uid).toBe(before.metadata.uid);
+    expect(after.status.addresses).toEqual(before.status.addresses);
+    expect(after.status.nodeInfo.bootID).not.toBe(before.status.nodeInfo.bootID);
+    expect(await systemDisks(stack)).not.toEqual(disks);
+    expect(await inside(stack, "server-1", "cat /data/kept")).toBe("kept");
+    expect(await stack.deviceNames()).toEqual(
+      expect.arrayContaining(ownNodes.map((node) => stack.instance(node))),
+    );
+    expect((await stack.deviceNames()).filter((name) => name.includes("server-1"))).toHaveLength(1);
+    await isReadyAgain(stack, "vm-1", "after its server came back");
+    expect(await readyNodes(stack)).toEqual(ownNodes);
+  });
+}
+
+/** Nobody makes this namespace anew but a new cluster. */
+async function uidOfCluster(stack: RehearsedStack): Promise<string> {
+  return stack.kubectl(["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"]);
+}

@@ -1,0 +1,92 @@
+/** Nodes in virtual machines of a rehearsed libvirt, asked the way their owner does. */
+import { join } from "node:path";
+import { expect } from "vitest";
+import { domainObjections } from "../../../components/render/domain-policy.ts";
+import { libvirtFiles } from "../../../rehearsal/libvirt/names.ts";
+import { PrivateLibvirtd } from "../../../rehearsal/libvirt/private-libvirtd.ts";
+import { holds, nodeOf, podsOf } from "./kube.ts";
+import { processes } from "./processes.ts";
+import type { RehearsedStack } from "./rehearsal.ts";
+import { eventually } from "./wait.ts";
+
+/** A first start, without KVM. */
+const startSeconds = 1500;
+const smoke = "homespan-smoke";
+
+function libvirt(stack: RehearsedStack): PrivateLibvirtd {
+  return new PrivateLibvirtd(libvirtFiles(stack.folder).daemon);
+}
+
+/** The names of what libvirt has of the stack. */
+export async function inLibvirt(stack: RehearsedStack): Promise<{ domains: string[]; volumes: string[] }> {
+  const libvirtd = libvirt(stack);
+  return { domains: await libvirtd.domains(), volumes: await libvirtd.volumes("default") };
+}
+
+/** Ids of the processes that nodes' virtual machines are. */
+export function machineProcesses(stack: RehearsedStack): number[] {
+  const mark = `guest=${stack.instance("")}`;
+  return processes()
+    .filter(({ command }) => command.includes(mark))
+    .map(({ pid }) => pid)
+    .sort((one, other) => one - other);
+}
+
+/** Those of its volumes from which machines start: each system has one of its own. */
+export async function systemDisks(stack: RehearsedStack): Promise<string[]> {
+  return (await inLibvirt(stack)).volumes.filter((name) => /-system-/.test(name));
+}
+
+/** What the policy for domains has against a node's live one. */
+export async function objectionsTo(stack: RehearsedStack, node: string): Promise<string[]> {
+  return domainObjections(await libvirt(stack).virsh("dumpxml", stack.instance(node)));
+}
+
+/** Runs it in a node's virtual machine, as root. */
+export async function inside(stack: RehearsedStack, node: string, command: string): Promise<string> {
+  const args = ["ssh", "--stack", stack.name, node, "--", "sh", "-c", command];
+  return (await stack.homespan(args, { timeoutSeconds: 300 })).stdout.trim();
+}
+
+/** What the smoke pod of one node is answered by that of another. */
+async function asks(stack: RehearsedStack, from: string, to: string): Promise<string> {
+  const pods = await podsOf(stack, smoke);
+  const on = (node: string) =>
+    pods.find(({ spec, ...pod }) => spec.nodeName === node && holds({ spec, ...pod }, "Ready"));
+  const [asking, asked] = [on(from), on(to)];
+  const url = `http://${asked?.status.podIP ?? "nobody"}:8080/`;
+  // Not with a time of wget's own: Debian's busybox crashes of it.
+  const command = ["timeout", "10", "wget", "-q", "-O", "-", url];
+  return (
+    await stack.kubectl(["exec", "--namespace", smoke, asking?.metadata.name ?? "nobody", "--", ...command])
+  ).trim();
+}
+
+/** Smoke pods of these nodes reach each other, in the order given. */
+export async function podsTalk(
+  stack: RehearsedStack,
+  pairs: readonly (readonly [from: string, to: string])[],
+): Promise<void> {
+  for (const [from, to] of pairs) {
+    await eventually(`a pod on ${from} is answered by one on ${to}`, 300, async () => {
+      expect(await asks(stack, from, to)).toBe(to);
+    });
+  }
+}
+
+export async function isReadyAgain(stack: RehearsedStack, node: string, step: string): Promise<void> {
+  await eventually(`${node} is Ready, ${step}`, startSeconds, async () => {
+    expect(holds(await nodeOf(stack, node), "Ready")).toBe(true);
+  });
+}
+
+/** Before the rehearsal ends, which takes it along: what runs on this machine of libvirtd and of these nodes. */
+export function rehearsedProcesses(stack: RehearsedStack, nodes: readonly string[]): string[] {
+  const marks = [
+    ...nodes.map((node) => `guest=${stack.instance(node)},`),
+    join(libvirtFiles(stack.folder).daemon, "libvirtd.pid"),
+  ];
+  return processes()
+    .map(({ command }) => command)
+    .filter((command) => marks.some((mark) => command.includes(mark)));
+}
