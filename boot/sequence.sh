@@ -82,8 +82,10 @@ boot_stage_k3s() {
 boot_redact() {
   BOOT_REDACTED=$1
   for boot_secret_file in "$BOOT_DATA"/secrets/*; do
-    [ -s "$boot_secret_file" ] || continue
-    IFS= read -r boot_secret <"$boot_secret_file" || [ -n "$boot_secret" ] || continue
+    # A login takes the key away, at any time.
+    boot_secret=
+    IFS= read -r boot_secret 2>/dev/null <"$boot_secret_file" || true
+    [ -n "$boot_secret" ] || continue
     while :; do
       case $BOOT_REDACTED in
         *"$boot_secret"*) BOOT_REDACTED="${BOOT_REDACTED%%"$boot_secret"*}[secret]${BOOT_REDACTED#*"$boot_secret"}" ;;

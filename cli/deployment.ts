@@ -4,8 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Context } from "./context.ts";
 import type { Paths } from "./paths.ts";
 import type { Deployment, PendingResource, Settled } from "./pending.ts";
-import { dependsOnPolicy, settlePending } from "./pending.ts";
-import { dependsOnHosts, settleOnHosts } from "./pending-libvirt.ts";
+import { dependsOnPolicy, isOnHost, settlePending } from "./pending.ts";
 import { pulumi } from "./pulumi.ts";
 import { projectName } from "./stack.ts";
 import { checkpointFile } from "./state.ts";
@@ -70,7 +69,10 @@ export async function revealOutputs(
 export async function settlePendingOperations(
   context: Context,
   stack: string,
-  unanswered: readonly PendingResource[] = [],
+  {
+    unanswered = [],
+    hosts = "ask",
+  }: { readonly unanswered?: readonly PendingResource[]; readonly hosts?: "ask" | "leave" } = {},
 ): Promise<Omit<Settled, "deployment"> | undefined> {
   const pending = (await readCheckpoint(context.paths, stack))?.checkpoint?.latest?.pending_operations ?? [];
   if (pending.length + unanswered.length === 0) return undefined;
@@ -83,10 +85,11 @@ export async function settlePendingOperations(
     ...(exported.deployment.pending_operations ?? []),
     ...unanswered.map((resource) => ({ type: "creating", resource })),
   ];
+  if (hosts === "leave" && open.some(({ resource }) => isOnHost(resource))) return undefined;
   const unsettled = { ...exported.deployment, pending_operations: open };
   const made = open.map(({ resource }) => resource);
   const policy = dependsOnPolicy(made) ? await tailnetPolicy(context) : undefined;
-  const ids = dependsOnHosts(made) ? await onHosts(context, unsettled) : undefined;
+  const ids = made.some(isOnHost) ? await onHosts(context, unsettled) : undefined;
   const { deployment, adopted, forgotten } = settlePending(unsettled, {
     policy,
     ...(ids === undefined ? {} : { ids }),
@@ -108,7 +111,8 @@ async function tailnetPolicy({ environment }: Context): Promise<string | undefin
 }
 
 async function onHosts(context: Context, deployment: Deployment): Promise<ReadonlyMap<string, string>> {
-  const [{ VirshLibvirt }, { runTool }] = await Promise.all([
+  const [{ settleOnHosts }, { VirshLibvirt }, { runTool }] = await Promise.all([
+    import("./pending-libvirt.ts"),
     import("../provider/effects/libvirt.ts"),
     import("./run-tool.ts"),
   ]);

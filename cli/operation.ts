@@ -9,6 +9,7 @@ import { fixFor } from "./fixes.ts";
 import { releaseStalePulumiLocks, withLock } from "./locks.ts";
 import { machineStages } from "./machine-stages.ts";
 import type { Changes, ResourceError } from "./progress.ts";
+import type { PendingResource } from "./pending.ts";
 import { UnansweredCreates } from "./pending.ts";
 import { Progress } from "./progress.ts";
 import type { OperationResult } from "./pulumi.ts";
@@ -31,13 +32,22 @@ export function withStack<T>(
   return withLock(join(context.paths.locks, `${stack.name}.lock`), `${verb} ${stack.name}`, 0, work);
 }
 
-/** Undoes what a killed run left: Pulumi's lock, and operations nobody saw the end of. */
-export async function recover(context: Context, stack: string): Promise<void> {
+/**
+ * Undoes what a killed run left: Pulumi's lock, and operations nobody saw the end of.
+ *
+ * @param hosts `leave` for a run that changes nothing, and that needs no host of virtual machines either: what was being made
+ * there stays open
+ */
+export async function recover(
+  context: Context,
+  stack: string,
+  hosts: "ask" | "leave" = "ask",
+): Promise<void> {
   const project = await projectName(context.paths);
   for (const holder of await releaseStalePulumiLocks(context.paths.backend, project, stack)) {
     context.console.info(`released the lock of a run that was killed (${holder})`);
   }
-  const settled = await settlePendingOperations(context, stack);
+  const settled = await settlePendingOperations(context, stack, { hosts });
   if (settled === undefined) return;
   const count = settled.adopted.length + settled.forgotten.length;
   context.console.info(`${String(count)} operations of a killed run will be looked at again`);
@@ -81,7 +91,20 @@ export async function operate(
     clearInterval(heartbeat);
     clearTimeout(firstWord);
     // After an interruption as well: it is what cuts off most answers.
-    if (unanswered.list().length > 0) await settlePendingOperations(context, stack, unanswered.list());
+    if (unanswered.list().length > 0) await keepUnanswered(context, stack, unanswered.list());
+  }
+}
+
+/** How the run ended is told all the same. */
+async function keepUnanswered(
+  context: Context,
+  stack: string,
+  unanswered: readonly PendingResource[],
+): Promise<void> {
+  try {
+    await settlePendingOperations(context, stack, { unanswered });
+  } catch (error) {
+    context.console.warn(error instanceof Error ? error.message : String(error));
   }
 }
 

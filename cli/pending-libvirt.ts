@@ -6,49 +6,55 @@
 import { z } from "zod";
 import type { Libvirt } from "../provider/effects/libvirt.ts";
 import { Failure } from "./errors.ts";
-import type { Deployment, PendingResource } from "./pending.ts";
+import type { Deployment } from "./pending.ts";
 
 const placeSchema = z.object({
-  uri: z.string(),
-  name: z.string(),
-  pool: z.string(),
+  ...{ uri: z.string(), name: z.string(), uuid: z.string(), pool: z.string() },
   volumes: z.array(z.string()),
 });
-type Place = z.output<typeof placeSchema>;
+const wantedSchema = z.object({
+  name: z.string(),
+  source: z.string().optional(),
+  baseVolumeId: z.string().optional(),
+});
 
-const nameSchema = z.object({ name: z.string(), source: z.string().optional() });
+interface Look {
+  readonly libvirt: Libvirt;
+  /** The names it stands for were free before anything was made of them, and are ours since. */
+  readonly place: z.output<typeof placeSchema>;
+  readonly wanted: z.output<typeof wantedSchema>;
+  /** libvirt's keys of all volumes that are in the state, also of those that are still to be deleted. */
+  readonly held: ReadonlySet<string>;
+}
 
-type Settle = (
-  libvirt: Libvirt,
-  place: Place,
-  name: string,
-  uploaded: boolean,
-) => Promise<string | undefined>;
-
-/** Its id, where it is to be taken for made; what may be half there is taken away. */
-const settle: Readonly<Record<string, Settle>> = {
-  "libvirt:index/domain:Domain": async (libvirt, { uri, name: ours }, name) => {
-    if (name !== ours) return undefined;
-    const uuid = await libvirt.domainUuid(uri, name);
-    // One that does not run is defined again and started.
-    return uuid !== undefined && (await libvirt.domainState(uri, uuid)) === "running" ? uuid : undefined;
+/** Each finds the id of what is to be taken for made. What may be half there, or would be left over, is deleted. */
+const looks: Readonly<Record<string, (look: Look) => Promise<string | undefined>>> = {
+  "libvirt:index/domain:Domain": async ({ libvirt, place: { uri, name, uuid }, wanted }) => {
+    if (wanted.name !== name) return undefined;
+    const state = await libvirt.domainState(uri, uuid);
+    // One that is off is defined again and started.
+    return state === undefined || state === "shut off" ? undefined : uuid;
   },
-  "libvirt:index/ignition:Ignition": async (libvirt, { uri, pool, name: machine }, name) => {
+  "libvirt:index/ignition:Ignition": async (look) => {
     // Its name follows from what it holds, and is in no list: components/libvirt/virtual-machine.ts.
-    if (name.startsWith(`${machine}-`) && name.endsWith(".ign")) await libvirt.deleteVolume(uri, pool, name);
-    return undefined;
+    const { name } = look.wanted;
+    return name.startsWith(`${look.place.name}-`) && name.endsWith(".ign") ? deleted(look) : undefined;
   },
-  "libvirt:index/volume:Volume": async (libvirt, { uri, pool, volumes }, name, uploaded) => {
-    if (!volumes.includes(name)) return undefined;
-    if (!uploaded) return libvirt.volumeKey(uri, pool, name);
-    await libvirt.deleteVolume(uri, pool, name);
-    return undefined;
+  "libvirt:index/volume:Volume": async (look) => {
+    const { place, wanted, libvirt } = look;
+    if (!place.volumes.includes(wanted.name)) return undefined;
+    // An image is uploaded, and on an image lies a system that was never started. What is neither holds data.
+    if (wanted.source !== undefined || wanted.baseVolumeId !== undefined) return deleted(look);
+    return libvirt.volumeKey(place.uri, place.pool, wanted.name);
   },
 };
 
-/** True when it takes the hosts to settle it. */
-export function dependsOnHosts(resources: readonly PendingResource[]): boolean {
-  return resources.some(({ type }) => type in settle);
+async function deleted({ libvirt, place, wanted, held }: Look): Promise<undefined> {
+  const key = await libvirt.volumeKey(place.uri, place.pool, wanted.name);
+  // A machine may still start from it.
+  if (key === undefined || held.has(key)) return undefined;
+  await libvirt.deleteVolume(place.uri, place.pool, wanted.name);
+  return undefined;
 }
 
 /**
@@ -62,26 +68,26 @@ export async function settleOnHosts(
   { resources = [], pending_operations: pending = [] }: Deployment,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
+  // The id of a first configuration has more behind its key.
+  const held = new Set(resources.flatMap(({ id = "" }) => id.split(";")[0] ?? []));
   for (const { type: verb, resource } of pending) {
-    const look = settle[resource.type];
-    const wanted = nameSchema.safeParse(resource.inputs).data;
-    const place = placeOf(resource, resources);
+    const look = looks[resource.type];
+    const wanted = wantedSchema.safeParse(resource.inputs).data;
+    const of = resources.find(
+      ({ type, parent }) => type === "homespan:index:VmPlace" && parent === resource.parent,
+    );
+    const place = placeSchema.safeParse(of?.inputs).data;
     if (verb !== "creating" || look === undefined || wanted === undefined || place === undefined) continue;
     try {
-      const id = await look(libvirt, place, wanted.name, wanted.source !== undefined);
+      const id = await look({ libvirt, place, wanted, held });
       if (id !== undefined) found.set(resource.urn, id);
     } catch (error) {
       throw new Failure(
         `${error instanceof Error ? error.message : String(error)}\n` +
-          `  a killed run was making ${wanted.name} there, and what became of it must be known first`,
+          `  a killed run was making ${wanted.name} there, and what became of it must be known first; ` +
+          "of a host that is gone for good: pulumi refresh --clear-pending-creates",
       );
     }
   }
   return found;
-}
-
-/** The names it stands for were free before anything was made of them, and are ours since. */
-function placeOf({ parent }: PendingResource, resources: readonly PendingResource[]): Place | undefined {
-  const place = resources.find((it) => it.type === "homespan:index:VmPlace" && it.parent === parent);
-  return placeSchema.safeParse(place?.inputs).data;
 }

@@ -83,7 +83,8 @@ export class UnansweredCreates {
   list(): readonly PendingResource[] {
     return [...this.#failed].flatMap((urn) => {
       const resource = this.#begun.get(urn);
-      if (resource === undefined || idOf(resource, orderedPolicy(resource)) === undefined) return [];
+      if (resource === undefined) return [];
+      if (!isOnHost(resource) && idOf(resource, orderedPolicy(resource)) === undefined) return [];
       if (!unanswered.test(this.#messages.get(urn) ?? "") || JSON.stringify(resource).includes("[secret]"))
         return [];
       const { type, parent, provider, inputs } = resource;
@@ -98,6 +99,11 @@ export class UnansweredCreates {
       ];
     });
   }
+}
+
+/** True for what is made on a host with libvirt: only the host knows what became of it. */
+export function isOnHost({ type }: PendingResource): boolean {
+  return type.startsWith("libvirt:index/");
 }
 
 /** True when it takes the tailnet's policy to {@link settlePending}. */

@@ -12,7 +12,8 @@ export function runTool(context: Context): Run {
   return async (program, args, { input = "", timeoutSeconds = mostSeconds } = {}) => {
     const seconds = Math.min(timeoutSeconds, mostSeconds);
     const result = await execa(program, args, {
-      env: childEnvironment(context.paths, context.environment),
+      // What programs say is read.
+      env: { ...childEnvironment(context.paths, context.environment), LC_ALL: "C" },
       extendEnv: false,
       reject: false,
       timeout: seconds * 1000,

@@ -52,7 +52,7 @@ export async function withTrial<T>(
   const exists = start === "stack" && (await stackExists(context.paths, stack));
   if (exists) {
     await makeFolders(context);
-    await recover(context, stack);
+    await recover(context, stack, "leave");
   }
   return withPulumiEnvironment(context, async (environment, temporary) => {
     const folder = await mkdtemp(join(temporary, "trial-"));

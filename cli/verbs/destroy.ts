@@ -51,6 +51,8 @@ async function destroyResources(context: Context, stack: Stack, options: Destroy
   await context.machine.prepare(context, groupsFor(context, stack.topology, config, "look"));
   if (!existsSync(configFile(context.paths, stack.name))) await prepareStack(context, stack, []);
   await recover(context, stack.name);
+  // A disk that a killed run was making is among them now.
+  refuseProtected(stack, await readResources(context.paths, stack.name));
   const timeoutMs = options.timeoutMinutes * 60_000;
   // What is gone already is no error to the deletes, so reading everything first is left out: it would take longer than the rest.
   const args = ["destroy", "--yes", "--skip-preview"];

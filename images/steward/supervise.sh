@@ -26,6 +26,8 @@ supervise() {
 }
 
 supervise_reset() {
+  boot_now
+  supervise_anew=$BOOT_NOW
   supervise_ready=no
   supervise_report=
   supervise_pulse=
@@ -71,7 +73,7 @@ supervise_fold_ready() {
   supervise_state=$BOOT_VALUE
   boot_value "$BOOT_DATA/steward/report/ready" DETAIL || BOOT_VALUE='no report yet'
   # What is reported only follows from that.
-  [ "$supervise_ended" -lt 2 ] || BOOT_VALUE="$supervise_said; $supervise_ended times in a row; $BOOT_VALUE"
+  [ "$supervise_ended" -lt 2 ] || BOOT_VALUE="$supervise_ended times in a row $supervise_said; $BOOT_VALUE"
   if [ "$supervise_state" = ready ]; then
     if [ "$supervise_ready" = no ]; then
       supervise_ready=yes
@@ -112,7 +114,8 @@ supervise_children() {
   if [ "$DRIVER_STARTED" != "$supervise_tailscaled" ]; then
     boot_log "tailscaled was started again"
     supervise_again
-  elif [ "$BOOT_NOW" -ge $((supervise_not_before + 6000)) ]; then
+  elif [ "$BOOT_NOW" -ge $((supervise_not_before + 6000)) ] && [ "$BOOT_NOW" -ge $((supervise_anew + 6000)) ]; then
+    # A minute, in which nothing was done.
     supervise_delay=100
     supervise_ended=0
   fi

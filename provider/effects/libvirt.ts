@@ -7,8 +7,7 @@ export interface Libvirt {
   node(uri: string): Promise<{ readonly memoryMiB: number; readonly cpus: number }>;
   /** True when virtual machines of this type run on it. */
   supports(uri: string, type: string, machine: string): Promise<boolean>;
-  /** Undefined when there is no virtual machine of this name. */
-  domainUuid(uri: string, name: string): Promise<string | undefined>;
+  domainExists(uri: string, name: string): Promise<boolean>;
   /** What libvirt says of its state, such as `running` and `shut off`; undefined when there is none. */
   domainState(uri: string, uuid: string): Promise<string | undefined>;
   /** Takes the definition of one that is off. */
@@ -65,8 +64,8 @@ export class VirshLibvirt implements Libvirt {
     return (await this.#virsh(uri, argv)).code === 0;
   }
 
-  async domainUuid(uri: string, name: string): Promise<string | undefined> {
-    return (await this.#find(uri, ["domuuid", name]))?.trim();
+  async domainExists(uri: string, name: string): Promise<boolean> {
+    return (await this.#find(uri, ["domuuid", name])) !== undefined;
   }
 
   async domainState(uri: string, uuid: string): Promise<string | undefined> {

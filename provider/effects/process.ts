@@ -32,7 +32,9 @@ export class CommandError extends Error {
 /** {@link Run} with real processes. */
 export const runProcess: Run = (program, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    // What programs say is read.
+    const env = { ...process.env, LC_ALL: "C" };
+    const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     const seconds = options.timeoutSeconds ?? 120;

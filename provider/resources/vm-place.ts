@@ -71,7 +71,7 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
       return [`\`pool\` must be an active storage pool of ${uri}, got ${JSON.stringify(pool)}`];
     const strange = volumes.filter((volume) => !ours.includes(volume) && present.includes(volume));
     return [
-      ...(ours.includes(name) || (await libvirt.domainUuid(uri, name)) === undefined
+      ...(ours.includes(name) || !(await libvirt.domainExists(uri, name))
         ? []
         : [
             `\`name\` must be free on ${uri}, got ${JSON.stringify(name)}, which is there and not this stack's`,

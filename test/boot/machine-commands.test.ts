@@ -183,8 +183,16 @@ describe.concurrent("a machine's commands", () => {
     expect(await errorOf()).toBeUndefined();
     node.put("data/steward/stage.json", stages('"state":"running","attempts":1,"error":"not yet"'));
     expect(await errorOf()).toBe("k3s has ended 4 times since it was last started on purpose; not yet");
-    node.put("fake/restarts", "0\n");
+    // Of a run that has lasted for ten minutes by now it is not what ails the node.
+    node.put("fake/units/k3s.service", "active 1\n").put("fake/entered", "400000000\n");
     expect(await errorOf()).toBe("not yet");
+    node.put("fake/entered", "410000000\n");
+    expect(await errorOf()).toContain("ended 4 times");
+    node.put("fake/restarts", "1\n");
+    expect(await errorOf()).toBe("not yet");
+    // A secret whose first line is empty is none to look for.
+    node.put("fake/restarts", "4\n").put("data/secrets/empty", "\nmore\n");
+    expect(await errorOf()).toContain("ended 4 times");
   });
 
   test("k3s-stop stops and leaves the mark, k3s-start starts", async ({ expect }) => {

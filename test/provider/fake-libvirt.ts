@@ -5,8 +5,7 @@ export class FakeLibvirt implements Libvirt {
   memoryMiB = 16_384;
   cpus = 8;
   kvm = true;
-  /** Name -> id. */
-  readonly domains = new Map<string, string>();
+  readonly domains = new Set<string>();
   /** State of each by its id. */
   readonly states = new Map<string, string>();
   /** Pool -> volume -> when it was made. */
@@ -22,8 +21,8 @@ export class FakeLibvirt implements Libvirt {
   supports(_uri: string, type: string): Promise<boolean> {
     return Promise.resolve(type === "qemu" || this.kvm);
   }
-  domainUuid(_uri: string, name: string): Promise<string | undefined> {
-    return Promise.resolve(this.domains.get(name));
+  domainExists(_uri: string, name: string): Promise<boolean> {
+    return Promise.resolve(this.domains.has(name));
   }
   domainState(_uri: string, uuid: string): Promise<string | undefined> {
     return Promise.resolve(this.states.get(uuid));

@@ -30,7 +30,7 @@ describe("VmPlace", () => {
     const { id, state } = await h.create("VmPlace", place);
     expect(id).toBe("qemu:///system#home-agent-1");
     // What is made in the place is there now.
-    h.libvirt.domains.set("home-agent-1", "1-2");
+    h.libvirt.domains.add("home-agent-1");
     for (const volume of place.volumes) h.libvirt.pools.get("default")?.set(volume, "1");
     expect(await h.read("VmPlace", state)).toEqual(state);
     expect(await h.diff("VmPlace", state, place)).toEqual({});
@@ -102,7 +102,7 @@ describe("VmPlace", () => {
   });
 
   it("refuses names that somebody has: the Terraform provider would take a volume for its own", async () => {
-    h.libvirt.domains.set("home-agent-1", "1-2");
+    h.libvirt.domains.add("home-agent-1");
     h.libvirt.pools.get("default")?.set("home-agent-1-data.qcow2", "1");
     const problem = new RegExp(
       '`name` must be free on qemu:///system, got "home-agent-1"[^]*' +
@@ -201,7 +201,7 @@ describe("virsh", () => {
     expect(await libvirt.interfaces(uri)).toEqual(["br-lan", "lo", "eth0"]);
     expect(await libvirt.volumeIdentity(uri, "default", "a.qcow2")).toBe("/pool/a.qcow2@1763766000.5");
     expect(await libvirt.supports(uri, "kvm", "q35")).toBe(false);
-    expect(await libvirt.domainUuid(uri, "x")).toBeUndefined();
+    expect(await libvirt.domainExists(uri, "x")).toBe(false);
     expect(calls).toContain(
       "virsh --quiet --connect qemu:///system domcapabilities --virttype kvm --machine q35",
     );
@@ -283,7 +283,7 @@ describe("virsh", () => {
         "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file",
       ),
     });
-    await expect(silent.domainUuid(uri, "x")).rejects.toThrow(
+    await expect(silent.domainExists(uri, "x")).rejects.toThrow(
       /libvirt at qemu:\/\/\/system does not answer: error: Failed to connect socket/,
     );
   });

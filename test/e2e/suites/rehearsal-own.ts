@@ -19,7 +19,9 @@ export function rehearsalOwnSuite(): void {
     await killedOnTheWay(stack);
     const begun = machineProcesses(stack);
     expect(begun).toHaveLength(ownNodes.length);
-    await stack.up("a server and an agent in virtual machines, after two kills");
+    const { output } = await stack.up("a server and an agent in virtual machines, after two kills");
+    const open = /\d+ operations of a killed run/.exec(output)?.[0] ?? "no operations of a killed run";
+    process.stdout.write(`             ${open} were open\n`);
     // They were gone on with, not made again.
     expect(machineProcesses(stack)).toEqual(begun);
     await stack.renewKubeconfig();

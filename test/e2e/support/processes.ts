@@ -48,8 +48,8 @@ export function kill(pid: number): void {
 }
 
 /**
- * Kills a process and its descendants at once, as a cancelled job does. Podman and its conmon stay: killing
- * containers and the API service are faults of their own.
+ * Kills a process and its descendants at once, as a cancelled job does. Podman and its conmon stay, and a rehearsed host's
+ * libvirtd: killing containers, the API service and a host are faults of their own.
  */
 export function killTree(root: number): void {
   const all = processes();
@@ -57,7 +57,7 @@ export function killTree(root: number): void {
   for (let grown = true; grown;) {
     grown = false;
     for (const { pid, parent, command } of all) {
-      if (!doomed.has(parent) || doomed.has(pid) || /^\S*(podman|conmon)\b/.test(command)) continue;
+      if (!doomed.has(parent) || doomed.has(pid) || /^\S*(podman|conmon|libvirtd)\b/.test(command)) continue;
       doomed.add(pid);
       grown = true;
     }

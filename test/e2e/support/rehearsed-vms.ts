@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { domainObjections } from "../../../components/render/domain-policy.ts";
 import { libvirtFiles } from "../../../rehearsal/libvirt/names.ts";
 import { PrivateLibvirtd } from "../../../rehearsal/libvirt/private-libvirtd.ts";
-import { holds, nodeOf, podsOf } from "./kube.ts";
+import { type KubeNode, holds, nodeOf, podsOf } from "./kube.ts";
 import { processes } from "./processes.ts";
 import type { RehearsedStack } from "./rehearsal.ts";
 import { eventually } from "./wait.ts";
@@ -21,6 +21,12 @@ function libvirt(stack: RehearsedStack): PrivateLibvirtd {
 export async function inLibvirt(stack: RehearsedStack): Promise<{ domains: string[]; volumes: string[] }> {
   const libvirtd = libvirt(stack);
   return { domains: await libvirtd.domains(), volumes: await libvirtd.volumes("default") };
+}
+
+/** Names of the virtual machines that run. */
+export async function runningMachines(stack: RehearsedStack): Promise<string[]> {
+  const names = await libvirt(stack).virsh("list", "--name", "--state-running");
+  return names.split("\n").filter((name) => name !== "");
 }
 
 /** Ids of the processes that nodes' virtual machines are. */
@@ -74,9 +80,18 @@ export async function podsTalk(
   }
 }
 
-export async function isReadyAgain(stack: RehearsedStack, node: string, step: string): Promise<void> {
-  await eventually(`${node} is Ready, ${step}`, startSeconds, async () => {
-    expect(holds(await nodeOf(stack, node), "Ready")).toBe(true);
+/** @param formerBoot of the start before, whose Ready nobody took back while the API server was away */
+export async function isReadyAgain(
+  stack: RehearsedStack,
+  node: string,
+  step: string,
+  formerBoot = "",
+): Promise<KubeNode> {
+  return eventually(`${node} is Ready, ${step}`, startSeconds, async () => {
+    const found = await nodeOf(stack, node);
+    expect(holds(found, "Ready")).toBe(true);
+    expect(found.status.nodeInfo.bootID).not.toBe(formerBoot);
+    return found;
   });
 }
 
