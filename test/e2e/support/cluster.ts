@@ -6,6 +6,7 @@ import { repository, run } from "./command.ts";
 import type { Finished, RunOptions } from "./command.ts";
 import { disturbed } from "./disturbance.ts";
 import type { Disturbed } from "./disturbance.ts";
+import { environmentAfter } from "./environment.ts";
 import { killTree, processes } from "./processes.ts";
 import { exec, objectsOf, stateOf } from "./podman.ts";
 import { note } from "./report.ts";
@@ -144,16 +145,8 @@ export class Cluster {
 
   /** What `eval "$(./homespan env)"` sets. */
   async environment(): Promise<Readonly<Record<string, string>>> {
-    if (this.#environment === undefined) {
-      const script = 'vars=$(./homespan env ci "$@") && eval "$vars" && exec env -0';
-      const args = ["--name", this.name, ...this.#upArguments()];
-      const env = { HOMESPAN_STATE: this.state, CI: "true" };
-      const done = await run("sh", ["-c", script, "sh", ...args], { env });
-      const entries = done.stdout.split("\0").filter((entry) => entry.includes("="));
-      this.#environment = Object.fromEntries(
-        entries.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
-      );
-    }
+    const words = ["env", "ci", "--name", this.name, ...this.#upArguments()];
+    this.#environment ??= await environmentAfter(words, this.state);
     return this.#environment;
   }
 

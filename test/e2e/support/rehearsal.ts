@@ -7,18 +7,12 @@ import { type World, readWorld } from "../../../rehearsal/world.ts";
 import type { Changes } from "./cluster.ts";
 import { type Finished, type RunOptions, repository, run } from "./command.ts";
 import { type Disturbed, EndedBefore, disturbed } from "./disturbance.ts";
+import { environmentAfter } from "./environment.ts";
 import { objectsOf, stateOf } from "./podman.ts";
 import { environmentOf, killTree, processes } from "./processes.ts";
+import { type TailnetDevice, askTailnet } from "./rehearsal-tailnet.ts";
 import { note } from "./report.ts";
 import { pause } from "./wait.ts";
-
-/** A device as the API of the rehearsed tailnet tells of it. */
-export interface TailnetDevice {
-  readonly nodeId: string;
-  /** In MagicDNS: with a suffix when the wanted one was taken. */
-  readonly name: string;
-  readonly tags?: readonly string[];
-}
 
 /** An `up` that is at work on something, in the words of its progress. */
 const atWork = / s {2}(created|updated|deleted|FAILED|still creating|still updating|still deleting) /;
@@ -134,15 +128,7 @@ export class RehearsedStack {
 
   /** What `eval "$(./homespan rehearse STACK env)"` sets. */
   async environment(): Promise<Readonly<Record<string, string>>> {
-    if (this.#environment === undefined) {
-      const script = 'vars=$(./homespan rehearse "$1" env) && eval "$vars" && exec env -0';
-      const env = { HOMESPAN_STATE: this.state, CI: "true" };
-      const done = await run("sh", ["-c", script, "sh", this.name], { env });
-      const entries = done.stdout.split("\0").filter((entry) => entry.includes("="));
-      this.#environment = Object.fromEntries(
-        entries.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
-      );
-    }
+    this.#environment ??= await environmentAfter(["rehearse", this.name, "env"], this.state);
     return this.#environment;
   }
 
@@ -244,10 +230,8 @@ export class RehearsedStack {
 
   /** The tailnet's devices, as its API lists them. */
   async devices(): Promise<readonly TailnetDevice[]> {
-    const { devices } = JSON.parse(await this.#api("GET", "tailnet/-/devices")) as {
-      readonly devices: readonly TailnetDevice[];
-    };
-    return devices;
+    const text = await askTailnet(await this.environment(), "GET", "tailnet/-/devices");
+    return (JSON.parse(text) as { readonly devices: readonly TailnetDevice[] }).devices;
   }
 
   /** MagicDNS names of the tailnet's devices without their domain, sorted. */
@@ -255,28 +239,14 @@ export class RehearsedStack {
     return (await this.devices()).map(({ name }) => name.split(".")[0] ?? "").sort();
   }
 
-  async removeDevice(nodeId: string): Promise<void> {
-    await this.#api("DELETE", `device/${nodeId}`);
-  }
-
   /** The tailnet's policy, HuJSON, as it was written. */
-  policy(): Promise<string> {
-    return this.#api("GET", "tailnet/-/acl");
+  async policy(): Promise<string> {
+    return askTailnet(await this.environment(), "GET", "tailnet/-/acl");
   }
 
   /** What the tailnet's owner does in the console. */
   async setPolicy(text: string): Promise<void> {
-    await this.#api("POST", "tailnet/-/acl", text);
-  }
-
-  async #api(method: string, path: string, body?: string): Promise<string> {
-    const { TAILSCALE_BASE_URL: base = "", TAILSCALE_API_KEY: key = "" } = await this.environment();
-    const headers = { authorization: `Bearer ${key}` };
-    const request = { method, headers, ...(body === undefined ? {} : { body }) };
-    const response = await fetch(`${base}/api/v2/${path}`, request);
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text;
+    await askTailnet(await this.environment(), "POST", "tailnet/-/acl", text);
   }
 
   /**
