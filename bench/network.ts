@@ -1,7 +1,7 @@
 /**
  * Throughput and round-trip time between pods, same-site and cross-site, in each design of the data path, against plain
  * tailscale between the same two nodes: the same small program runs in the network of a pod, or of a node. Besides: memory
- * of each node.
+ * of each node in the default design, once its part of the round is over.
  */
 import { bringAbout, designNames, designs, keepOnLan, siteNode, type Design } from "./support/designs.ts";
 import { HomespanCluster } from "./support/homespan.ts";
@@ -18,7 +18,8 @@ const pairs = [
   { label: "cross-site (agent-1 to server-1)", from: "agent-1", to: "server-1" },
 ];
 const cluster = new HomespanCluster("bench", ["agents=2", "apiPort=18443"]);
-const memory: string[][] = [];
+/** By node, once a round: {@link memoryOfNode}. */
+const memory = new Map<string, number[][]>();
 
 /** Measured in the same minute, once a round. */
 interface Runs {
@@ -43,6 +44,13 @@ async function compare(design: Design): Promise<void> {
     pods.push(
       await measure(await podNetwork(cluster, from, namespace), await podNetwork(cluster, to, namespace)),
     );
+  }
+}
+
+async function weigh(): Promise<void> {
+  progress("memory of each node");
+  for (const node of nodes) {
+    memory.set(node, [...(memory.get(node) ?? []), await memoryOfNode(cluster, node)]);
   }
 }
 
@@ -80,11 +88,11 @@ try {
     progress(`round ${round.toString()} of ${rounds.toString()}`);
     await bringAbout(cluster, "vxlan");
     await compare("vxlan");
+    await weigh();
     await bringAbout(cluster, "routes");
     await compare("routes");
     await compareOnLan();
   }
-  for (const node of nodes) memory.push([node, ...(await memoryOfNode(cluster, node))]);
 } finally {
   await cluster.cleanUp();
 }
@@ -96,4 +104,19 @@ publish(
   "network",
   table(["", "pods' network", "pod to pod, median (runs)", "plain tailscale beside it", "ratio"], found),
 );
-publish("memory", table(["node", "all of it, MiB", "k3s and pods", "tailscale", "steward"], memory));
+const weights = ["all of it, MiB, median (runs)", "k3s and pods", "tailscale", "steward"];
+publish(
+  "memory",
+  table(
+    [`node, with ${designNames.vxlan}`, ...weights],
+    [...memory].map(([node, samples]) => [
+      node,
+      ...weights.map((_, part) =>
+        spread(
+          samples.map((sample) => sample[part] ?? Number.NaN),
+          0,
+        ),
+      ),
+    ]),
+  ),
+);

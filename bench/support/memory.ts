@@ -28,10 +28,10 @@ async function memoryOf(container: string): Promise<number> {
 }
 
 /** All of the node, then k3s with its pods, tailscale, and the steward, in MiB. */
-export async function memoryOfNode(cluster: HomespanCluster, node: string): Promise<string[]> {
-  const parts = [];
+export async function memoryOfNode(cluster: HomespanCluster, node: string): Promise<number[]> {
+  const parts: number[] = [];
   for (const child of ["k3s", "tailscale", "steward"])
     parts.push(await memoryOf(cluster.container(node, child)));
   const sum = parts.reduce((total, part) => total + part, 0);
-  return [sum, ...parts].map((mebibytes) => mebibytes.toFixed(0));
+  return [sum, ...parts];
 }
