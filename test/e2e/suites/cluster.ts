@@ -11,6 +11,7 @@ import { removal } from "../steps/removal.ts";
 import { repetition } from "../steps/repetition.ts";
 import { scaling } from "../steps/scaling.ts";
 import { secrecy } from "../steps/secrecy.ts";
+import { verbs } from "../steps/verbs.ts";
 import { Cluster } from "../support/cluster.ts";
 import { footprint } from "../support/footprint.ts";
 
@@ -39,6 +40,9 @@ export function clusterSuite(rounds: number, podNetwork: PodNetwork = "vxlan"): 
       context.skip(!cluster.usable, "the cluster did not come up");
     });
 
+    describe("asked by verbs", () => {
+      verbs(cluster);
+    });
     describe("again", () => {
       repetition(cluster);
     });

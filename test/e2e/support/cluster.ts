@@ -62,23 +62,24 @@ export class Cluster {
     return `${this.pod(node)}-data`;
   }
 
+  /** `./homespan WORDS`; they name the stack themselves. */
+  async wrapper(words: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    const env = { HOMESPAN_STATE: this.state, CI: "true", ...options.env };
+    return run(join(repository, "homespan"), words, { ...options, env });
+  }
+
   /** `./homespan VERB ci --name NAME ...`. */
   async homespan(verb: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
-    return run(join(repository, "homespan"), [verb, "ci", "--name", this.name, ...args], {
-      timeoutSeconds: 300,
-      ...options,
-      env: { HOMESPAN_STATE: this.state, CI: "true", ...options.env },
-    });
+    return this.wrapper([verb, "ci", "--name", this.name, ...args], { timeoutSeconds: 300, ...options });
   }
 
   #upArguments(): string[] {
-    return Object.entries(this.#settings).flatMap(([key, value]) => ["--set", `${key}=${value.toString()}`]);
+    return settingArguments(this.#settings);
   }
 
   /** `./homespan kubectl --stack NAME ...`. */
   async userKubectl(args: readonly string[]): Promise<Finished> {
-    const env = { HOMESPAN_STATE: this.state, CI: "true" };
-    return run(join(repository, "homespan"), ["kubectl", "--stack", this.name, ...args], { env });
+    return this.wrapper(["kubectl", "--stack", this.name, ...args]);
   }
 
   /** Brings the cluster to the settings so far and these. */
@@ -94,6 +95,14 @@ export class Cluster {
   async recreateNode(node: string): Promise<Finished> {
     const done = await this.homespan("recreate", [...this.#upArguments(), "--node", node, "--yes"]);
     note(`recreate: ${node}`, done.seconds);
+    return done;
+  }
+
+  /** `./homespan recreate` of all of it. These settings alone are said; the others are those it last ran with. */
+  async recreate(step: string, changed: Settings): Promise<Finished> {
+    this.#settings = { ...this.#settings, ...changed };
+    const done = await this.homespan("recreate", [...settingArguments(changed), "--yes"]);
+    note(`recreate: ${step}`, done.seconds);
     return done;
   }
 
@@ -159,6 +168,12 @@ export class Cluster {
     });
   }
 
+  /** What `./homespan preview` says that an `up` with the settings so far would change. */
+  async wrapperPreview(): Promise<Changes> {
+    const done = await this.homespan("preview", [...this.#upArguments(), "--json"]);
+    return (JSON.parse(done.stdout) as Preview).changeSummary ?? {};
+  }
+
   /** What a plain `pulumi preview`, which reads first, would change. */
   async preview(): Promise<Changes> {
     const done = await this.pulumi(["preview", "--json"]);
@@ -194,6 +209,10 @@ export class Cluster {
     if (left.length > 0) await this.homespan("destroy", ["--yes"], { mayFail: true });
     rmSync(this.state, { recursive: true, force: true });
   }
+}
+
+function settingArguments(settings: Settings): string[] {
+  return Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value.toString()}`]);
 }
 
 /** True when nothing was created, updated, replaced or deleted. */

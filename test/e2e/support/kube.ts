@@ -29,6 +29,9 @@ export interface KubePod {
     readonly phase: string;
     readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly containerStatuses?: readonly {
+      readonly state: { readonly running?: { readonly startedAt: string } };
+    }[];
   };
 }
 
