@@ -12,7 +12,7 @@ const nodes = ["agent-1", "agent-2", "server-1"];
 type Child = Parameters<Cluster["container"]>[1];
 
 /** kill -9 of one container's main process, then waits for another to run under the same name. */
-async function killAndWait(cluster: Cluster, node: string, child: Child): Promise<void> {
+export async function killAndWait(cluster: Cluster, node: string, child: Child): Promise<void> {
   const container = cluster.container(node, child);
   const { pid } = await stateOf(container);
   kill(pid);

@@ -1,13 +1,15 @@
-/** Three servers with embedded etcd: the first of them is made again while the others serve. */
+/** Three servers with embedded etcd: the first of them is made again while the others serve, at last the whole cluster is. */
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { killAndWait } from "../steps/faults.ts";
 import { Cluster } from "../support/cluster.ts";
 import { votersOf } from "../support/etcd.ts";
-import { nodesOf, readyNodes } from "../support/kube.ts";
+import { footprint, leftovers, marksOf } from "../support/footprint.ts";
+import { nodePasswords, nodesOf, readyNodes } from "../support/kube.ts";
 import { Pulse } from "../support/pulse.ts";
-import { objectsOf, podman } from "../support/podman.ts";
+import { objectsOf, podman, stateOf } from "../support/podman.ts";
 import { momentBetween } from "../support/random.ts";
-import { note } from "../support/report.ts";
-import { secondsToReady } from "../support/stages.ts";
+import { note, timed } from "../support/report.ts";
+import { allStagesDone, secondsToReady } from "../support/stages.ts";
 import { deviceNames } from "../support/tailnet.ts";
 import { eventually, pause } from "../support/wait.ts";
 
@@ -29,6 +31,30 @@ async function runOutOfTime(cluster: Cluster): Promise<void> {
       return;
   }
   throw new Error("no stage was named");
+}
+
+/** The k3s of a server whose tailscaled was started again starts again as well; until then all looks as it did before. */
+async function killTailscaled(cluster: Cluster, server: string): Promise<void> {
+  const k3s = cluster.container(server, "k3s");
+  const { pid } = await stateOf(k3s);
+  await killAndWait(cluster, server, "tailscale");
+  await eventually(`k3s of ${server} was started again`, 90, async () => {
+    const now = await stateOf(k3s);
+    if (!now.running || now.pid === pid) throw new Error("it was not");
+  });
+}
+
+const passwords = (names: readonly string[]): string[] =>
+  names.map((node) => `secret/${node}.node-password.k3s`);
+
+/** Another one is another cluster: k3s makes this namespace once in a cluster's life. */
+function clusterId(cluster: Cluster, server: string): Promise<string> {
+  return cluster.kubectl(["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"], { server });
+}
+
+/** Ids of all its containers and pods. */
+async function idsOf(cluster: Cluster): Promise<string[]> {
+  return (await marksOf(cluster.name, cluster.state)).filter((mark) => /^[0-9a-f]{64}$/.test(mark));
 }
 
 /** @param rounds how often the first server is made again. */
@@ -65,6 +91,26 @@ export function etcdSuite(rounds: number): void {
       });
     });
 
+    test("are all voters again after tailscaled was killed on one of them", async () => {
+      const server = "server-3";
+      await timed(`kill -9 of tailscaled on ${server} until it takes part in etcd again`, async () => {
+        await killTailscaled(cluster, server);
+        await allStagesDone(cluster, server, 180);
+        await eventually("three voters, by its own account", 60, async () => {
+          expect(await votersOf(cluster, server)).toEqual(servers);
+        });
+        // A member that hears of nobody has the list too; a write is something that the others agreed to.
+        await eventually("a write through it", 60, () =>
+          cluster.kubectl(["label", "namespace", "default", "--overwrite", `written=${server}`], { server }),
+        );
+      });
+      const written = ["get", "namespace", "default", "-o", "jsonpath={.metadata.labels.written}"];
+      expect(await cluster.kubectl(written, { server: survivor })).toBe(server);
+      await eventually("all nodes Ready", 60, async () => {
+        expect(await readyNodes(cluster, survivor)).toEqual(nodes);
+      });
+    });
+
     test(`serve while the first is made again, ${rounds.toString()} times`, async () => {
       for (let round = 1; round <= rounds; round += 1) {
         const pulse = await Pulse.start(cluster, survivor, 1);
@@ -84,12 +130,41 @@ export function etcdSuite(rounds: number): void {
         expect(await votersOf(cluster, "server-1")).toEqual(servers);
         expect((await nodesOf(cluster, survivor)).map(({ metadata }) => metadata.name).sort()).toEqual(nodes);
         expect(await readyNodes(cluster, survivor)).toEqual(nodes);
+        expect((await nodePasswords(cluster, survivor)).sort()).toEqual(passwords(nodes));
         expect(await deviceNames(cluster)).toEqual(nodes.map((node) => `${cluster.name}-${node}`));
       }
     });
 
-    test("go away again, memberships and all", async () => {
-      await cluster.destroy("3 servers and 1 agent");
+    test("recreated as one server they are another cluster under the same names, and nothing of the former is left", async () => {
+      const former = await clusterId(cluster, survivor);
+      const ids = await idsOf(cluster);
+      expect(former).toMatch(/^[0-9a-f-]{36}$/);
+      // A pod, what it is made of, and what the children of its steward are, for each node.
+      expect(ids.length).toBeGreaterThanOrEqual(nodes.length * 5);
+      await cluster.recreate("3 servers and 1 agent, as 1 server", { servers: 1, agents: 0 });
+
+      const [only = ""] = servers;
+      expect(await clusterId(cluster, only)).not.toBe(former);
+      expect((await nodesOf(cluster)).map(({ metadata }) => metadata.name)).toEqual([only]);
+      expect(await readyNodes(cluster)).toEqual([only]);
+      expect(await nodePasswords(cluster)).toEqual(passwords([only]));
+      expect(await deviceNames(cluster)).toEqual([`${cluster.name}-${only}`]);
+      // Nobody said so this time.
+      expect(await cluster.output("apiUrl")).toBe(`https://127.0.0.1:${cluster.apiPort.toString()}`);
+
+      const others = nodes.filter((node) => node !== only);
+      const objects = await objectsOf(cluster.name);
+      expect(objects).toContain(`volume ${cluster.volume(only)}`);
+      expect(objects.filter((line) => others.some((node) => line.includes(`-${node}`)))).toEqual([]);
+      expect((await idsOf(cluster)).filter((id) => ids.includes(id))).toEqual([]);
+      await eventually("processes and cgroups of the former cluster are gone", 10, async () => {
+        const none = new Set<string>();
+        expect(leftovers(none, await footprint(cluster.name), ids, cluster.state)).toEqual([]);
+      });
+    });
+
+    test("go away again, membership and all", async () => {
+      await cluster.destroy("1 server");
       expect(await objectsOf(cluster.name)).toEqual([]);
     });
   });
