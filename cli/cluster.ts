@@ -85,6 +85,8 @@ export interface NodeStages {
   readonly node: string;
   /** Commands that show what each part of it says. */
   readonly logs: { readonly boot: string; readonly tailscale: string; readonly k3s: string };
+  /** Command that starts its k3s where somebody has stopped it. */
+  readonly start: string;
   readonly stages: z.infer<typeof stageFileSchema>["stages"];
   readonly problem?: StageProblem;
 }
@@ -255,7 +257,8 @@ export async function podmanStages(context: Context, node: string, pod: string):
     tailscale: `podman logs ${pod}-tailscale`,
     k3s: `podman logs ${pod}-k3s`,
   };
-  if (answer.ok) return readStages(node, logs, answer.text);
+  const start = `podman exec ${steward} /usr/lib/homespan/k3s-start`;
+  if (answer.ok) return readStages({ node, logs, start }, answer.text);
   const state = await capture(context, "podman", [
     "inspect",
     "--type",
@@ -267,15 +270,15 @@ export async function podmanStages(context: Context, node: string, pod: string):
   const error = state.ok
     ? `its steward does not answer (${state.text}); its log: podman logs ${steward}`
     : `container ${steward} does not exist`;
-  return { node, logs, stages: [], problem: { error } };
+  return { node, logs, start, stages: [], problem: { error } };
 }
 
 /** What a node's command `stage` printed. */
-export function readStages(node: string, logs: NodeStages["logs"], text: string): NodeStages {
+export function readStages(about: Pick<NodeStages, "node" | "logs" | "start">, text: string): NodeStages {
   try {
-    return { node, logs, stages: stageFileSchema.parse(JSON.parse(text)).stages };
+    return { ...about, stages: stageFileSchema.parse(JSON.parse(text)).stages };
   } catch {
-    return { node, logs, stages: [], problem: { error: `it gives no readable stage file: ${text}` } };
+    return { ...about, stages: [], problem: { error: `it gives no readable stage file: ${text}` } };
   }
 }
 

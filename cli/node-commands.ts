@@ -113,13 +113,13 @@ function sshCommands(
       const shell = `./homespan ssh --stack ${stack} ${node} --`;
       const unit = (name: string): string => `${shell} journalctl -u ${name}`;
       const logs = { boot: unit("homespan-boot"), tailscale: unit("tailscaled"), k3s: unit("k3s") };
-      if (answer.ok) return begun(readStages(node, logs, answer.text), transport, unit("homespan-layering"));
+      const about = { node, logs, start: `${shell} ${library}/k3s-start` };
+      if (answer.ok) return begun(readStages(about, answer.text), transport, unit("homespan-layering"));
       // Without a word of its own there is the whole command line.
       const last = answer.text.split("\n").at(-1) ?? "";
       const words = /^Command failed with (exit code \d+)/.exec(last)?.[1] ?? last;
       return {
-        node,
-        logs,
+        ...about,
         stages: [],
         problem: contactProblem(words, transport, {
           shell,

@@ -2,14 +2,18 @@
 import type { NodeStages } from "./cluster.ts";
 import { duration } from "./console.ts";
 
+type Stage = NodeStages["stages"][number];
+
 /** What a user can do about a stage that does not end. */
-const fixes: Readonly<Record<string, (node: NodeStages) => string>> = {
+const fixes: Readonly<Record<string, (node: NodeStages, stage: Stage) => string>> = {
   tailnet: ({ logs }) =>
     `see ${logs.tailscale}; is the control server up, and reachable from the node's network? A key that was spent is replaced by the next up`,
   address: ({ logs }) => `see ${logs.tailscale}`,
   artifacts: ({ logs }) => `see ${logs.boot}; is k3s there, or can the node get it?`,
   config: () => "nobody has written the node's configuration yet: run up again; it goes on where it stopped",
-  k3s: ({ logs }) => `see ${logs.k3s}`,
+  // Nothing but a stop on purpose has a word for a k3s that was not asked to start yet.
+  k3s: ({ logs, start }, { state, error }) =>
+    state === "waiting" && error ? `start it: ${start}` : `see ${logs.k3s}`,
   ready: ({ logs }) => `see ${logs.k3s}, and ./homespan kubectl describe node`,
 };
 
@@ -39,7 +43,7 @@ export function summarizeStages(node: NodeStages, now: number): StageSummary {
   if (current === undefined) return { node: node.node, stage: "none", state: "unknown" };
   if (current.state === "done") return { node: node.node, stage: current.name, state: "done" };
   const since = current.startedAt ? Date.parse(current.startedAt) : Number.NaN;
-  const fix = fixes[current.name]?.(node);
+  const fix = fixes[current.name]?.(node, current);
   return {
     node: node.node,
     stage: current.name,

@@ -108,6 +108,16 @@ describe("a machine with Fedora CoreOS", () => {
     expect(await stageOf(bed())).toMatchObject({ stage: "ready", state: "done" });
   });
 
+  test("whose k3s was stopped is started by the command where its boot files are", async () => {
+    const made = bed();
+    const k3s = { name: "k3s", state: "waiting", error: "stopped on purpose; k3s-start starts it" };
+    made.environment["FAKE_STAGES"] = made.file("stopped.json", { node: "metal-1", stages: [k3s] });
+    expect(await stageOf(made)).toMatchObject({
+      ...{ stage: "k3s", state: "waiting" },
+      fix: "start it: ./homespan ssh --stack l metal-1 -- /usr/local/libexec/homespan/k3s-start",
+    });
+  });
+
   test("is asked about at home, not at a cloud's", async () => {
     expect(await stageOf(bed({ FAKE_SSH_ERROR: "Connection refused" }))).toMatchObject({
       ...{ stage: "contact", fix: "is it on, and reached from here? Then run up again" },

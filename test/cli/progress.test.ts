@@ -82,6 +82,7 @@ test("stages in words", () => {
     ({
       node: "agent-1",
       logs: { k3s: "podman logs homespan-ci-agent-1-k3s" },
+      start: "podman exec homespan-ci-agent-1-steward /usr/lib/homespan/k3s-start",
       stages,
       ...(problem ? { problem } : {}),
     }) as never;
@@ -90,6 +91,11 @@ test("stages in words", () => {
   const running = { name: "k3s", state: "running", startedAt: "2026-01-01T00:00:00Z", attempts: 1 };
   expect(describeStage(summarizeStages(node([done, running]), at))).toBe(
     "agent-1: stage k3s running for 1 min 30 s\n  fix: see podman logs homespan-ci-agent-1-k3s",
+  );
+  const said = "stopped on purpose; k3s-start starts it";
+  const stopped = { name: "k3s", state: "waiting", attempts: 1, error: said };
+  expect(describeStage(summarizeStages(node([done, stopped]), at))).toBe(
+    `agent-1: stage k3s waiting: ${said}\n  fix: start it: podman exec homespan-ci-agent-1-steward /usr/lib/homespan/k3s-start`,
   );
   expect(describeStage(summarizeStages(node([done]), at))).toBe("agent-1: ready");
   expect(describeStage(summarizeStages(node([], { error: "container x does not exist" }), at))).toMatch(

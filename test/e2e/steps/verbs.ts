@@ -71,7 +71,7 @@ export function verbs(cluster: Cluster): void {
                 stage: "k3s",
                 state: "waiting",
                 error: "stopped on purpose; k3s-start starts it",
-                fix: `see podman logs ${cluster.container(node, "k3s")}`,
+                fix: `start it: podman exec ${steward} ${script("k3s-start").join(" ")}`,
               }
             : ready(node),
         ),
