@@ -35,6 +35,9 @@ const previewSchema = z.object({
 /** What Pulumi prints for a value that is known only once something else was made. */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
+/** What Pulumi prints for a secret. */
+const secret = "[secret]";
+
 /**
  * @throws InputError when no resource belongs to that node.
  */
@@ -65,8 +68,13 @@ function filesOf({ files, secretFiles, joinFile }: z.infer<typeof inputsSchema>)
     result.push(later("steward/, boot/", "files that depend on what up makes first"));
   else
     for (const [path, content] of Object.entries(files ?? {})) result.push({ path, content: shown(content) });
-  if (typeof secretFiles === "string") result.push(later("secrets/", "secret files"));
-  else for (const path of Object.keys(secretFiles ?? {})) result.push({ path, content: "[secret]\n" });
+  // Of a stack that is up they are known, and Pulumi shows of all together that they are secret.
+  if (typeof secretFiles === "string")
+    result.push({
+      ...later("secrets/", "secret files"),
+      ...(secretFiles === secret ? { content: `${secret}\n` } : {}),
+    });
+  else for (const path of Object.keys(secretFiles ?? {})) result.push({ path, content: `${secret}\n` });
   if (typeof joinFile === "object") {
     const { path, fresh, initialised } = joinFile;
     result.push({ path, content: fresh, remark: "while the cluster is not initialised" });

@@ -220,6 +220,26 @@ test("render shows a node's files from a recorded preview", async () => {
   expect(existsSync(join(made.folder, "out/join.conf.initialised"))).toBe(true);
 });
 
+test("of a node that is up, render calls the secret files secret, and writes none", async () => {
+  const recorded = readFileSync(join(checkout, "test/cli/fixtures/preview.json"), "utf8");
+  const preview = JSON.parse(recorded) as { steps: { newState: { inputs?: object } }[] };
+  for (const { newState } of preview.steps) {
+    if (newState.inputs !== undefined && "secretFiles" in newState.inputs) {
+      newState.inputs = { ...newState.inputs, secretFiles: "[secret]" };
+    }
+  }
+  const made = bed();
+  const file = join(made.folder, "up.json");
+  writeFileSync(file, JSON.stringify(preview));
+  const known = bed({ env: { FAKE_PREVIEW: file } });
+  await render(known.context, ci, "agent-1", { settings: [] });
+  expect(known.printed[0]).toContain("==> /data/secrets/ (secret files)\n[secret]\n");
+  const out = join(known.folder, "out");
+  await render(known.context, ci, "agent-1", { settings: [], out });
+  expect(existsSync(join(out, "join.conf"))).toBe(true);
+  expect(existsSync(join(out, "secrets"))).toBe(false);
+});
+
 test("env prints what a POSIX shell evaluates, and plain pulumi then runs with the stack's own config file", async () => {
   const made = withCluster(bed());
   const odd = bed({ env: { HOMESPAN_STATE: join(made.folder, "it's here") } });
