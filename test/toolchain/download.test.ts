@@ -91,6 +91,27 @@ describe("download", () => {
     );
   });
 
+  // One piece of the faster server is enough for a window; the slower one sends a seventh of what it needs.
+  const slow = { ...quick, stallSeconds: 0.3, stallBytes: 20_000, attempts: 1 };
+
+  it("is bounded when the server sends steadily, but too slowly", async () => {
+    server.behaviour = { kind: "trickles", bytes: 500, everyMs: 50 };
+    await expect(download(server.url, server.sums, target, slow)).rejects.toThrow(
+      /must send at least 20000 bytes in 0\.3 s, got [1-9]\d{2,3}$/,
+    );
+    expect(existsSync(target)).toBe(false);
+  });
+
+  it("waits for a slow server as long as it sends enough", async () => {
+    server.behaviour = { kind: "trickles", bytes: 20_000, everyMs: 50 };
+    const began = Date.now();
+    await download(server.url, server.sums, target, slow);
+    expect(readFileSync(target).equals(content)).toBe(true);
+    // Neither the time for an answer nor one window bounds the whole.
+    expect(Date.now() - began).toBeGreaterThan(600);
+    expect(server.ranges).toEqual([""]);
+  });
+
   it("is bounded when the server never answers", async () => {
     server.behaviour = { kind: "silent" };
     await expect(download(server.url, server.sums, target, { ...quick, attempts: 1 })).rejects.toThrow(

@@ -11,6 +11,8 @@ export type Behaviour =
   | { readonly kind: "cut"; readonly bytes: number; readonly times: number }
   /** Answers and then sends nothing more after the first bytes. */
   | { readonly kind: "stalls" }
+  /** Sends everything, so many bytes at a time. */
+  | { readonly kind: "trickles"; readonly bytes: number; readonly everyMs: number }
   | { readonly kind: "silent" }
   | { readonly kind: "wrong-sum" }
   | { readonly kind: "no-sum" };
@@ -61,7 +63,8 @@ export async function startReleaseServer(content: Buffer, name = "tool-1.0.tar.g
       response.write(rest.subarray(0, behaviour.bytes), () => {
         setTimeout(() => response.destroy(), 20);
       });
-    } else response.end(rest);
+    } else if (behaviour.kind === "trickles") trickle(response, rest, behaviour.bytes, behaviour.everyMs);
+    else response.end(rest);
   };
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
@@ -79,4 +82,21 @@ export async function startReleaseServer(content: Buffer, name = "tool-1.0.tar.g
       }),
   };
   return self;
+}
+
+/** The first bytes at once, then more at each tick until all are sent or nobody reads. */
+function trickle(response: ServerResponse, rest: Buffer, bytes: number, everyMs: number): void {
+  let sent = 0;
+  const send = (): void => {
+    response.write(rest.subarray(sent, sent + bytes));
+    sent += bytes;
+    if (sent < rest.length) return;
+    clearInterval(timer);
+    response.end();
+  };
+  const timer = setInterval(send, everyMs);
+  response.on("close", () => {
+    clearInterval(timer);
+  });
+  send();
 }
