@@ -16,6 +16,8 @@ import { temporaryFolder } from "./support/folders.ts";
 import { startReleaseServer } from "./support/server.ts";
 import type { ReleaseServer } from "./support/server.ts";
 
+const installOnceScript = fileURLToPath(new URL("support/install-once.ts", import.meta.url));
+
 describe("installing a tool", () => {
   let cache: string;
   let server: ReleaseServer;
@@ -42,6 +44,10 @@ describe("installing a tool", () => {
   });
   const tools = (): string[] => readdirSync(join(cache, "tools", "tool"));
   const calls = (): string[] => readFileSync(join(cache, "go-calls"), "utf8").trim().split("\n");
+
+  /** A run of its own that installs the tool. */
+  const installOnce = (...args: string[]) =>
+    execa(process.execPath, ["--disable-warning=ExperimentalWarning", installOnceScript, cache, ...args]);
 
   it("builds with exactly the recipe's flags, with Go's caches inside the cache", async () => {
     const bin = await fakeGo(cache);
@@ -96,14 +102,19 @@ describe("installing a tool", () => {
 
   it("builds once when two runs want the same tool at the same time", async () => {
     const bin = await fakeGo(cache);
-    const script = fileURLToPath(new URL("support/install-once.ts", import.meta.url));
-    const runs = await Promise.all(
-      [1, 2].map(() =>
-        execa(process.execPath, ["--disable-warning=ExperimentalWarning", script, cache, bin]),
-      ),
-    );
+    const runs = await Promise.all([installOnce(bin), installOnce(bin)]);
     expect(new Set(runs.map((run) => run.stdout)).size).toBe(1);
     expect(calls().filter((call) => call.startsWith("build"))).toHaveLength(1);
+    expect(tools()).toHaveLength(1);
+  });
+
+  it("downloads once when two runs want the same tool at the same time", async () => {
+    // About a second: long enough that both want it before one has it.
+    server.behaviour = { kind: "trickles", bytes: 3, everyMs: 120 };
+    const runs = await Promise.all([1, 2].map(() => installOnce("/nowhere", server.url, server.sums)));
+    expect(new Set(runs.map((run) => run.stdout)).size).toBe(1);
+    expect((await execa(join(runs[0]!.stdout, "tool"))).stdout).toBe("released");
+    expect(server.ranges).toEqual([""]);
     expect(tools()).toHaveLength(1);
   });
 
