@@ -1,7 +1,7 @@
 /** Puts one tool into the cache: made in a temporary folder, then moved into place in one step. */
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, cp, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { download } from "./download.ts";
@@ -10,6 +10,7 @@ import { withLock } from "./locks.ts";
 import { buildFromModules, fetchModules, findGo } from "./modules.ts";
 import type { BuildContext } from "./modules.ts";
 import type { DownloadPin, ReleaseFile, ToolPin } from "./pin-types.ts";
+import { isGone, processMark } from "./process.ts";
 import { offers, platformOf, recipeHash } from "./recipe.ts";
 import type { MakeSource } from "./recipe.ts";
 import type { Machine, Reporter, Task } from "./types.ts";
@@ -35,6 +36,11 @@ export interface InstallContext {
 
 /** Written last into a tool's folder; a folder without it does not count. */
 const STAMP = "tool.json";
+
+/** What a folder's name begins with while a tool is made in it; the mark of the process that makes it follows. */
+const DRAFT = ".draft-";
+/** A draft that nobody touched for so long is nobody's, whoever made it. */
+const DRAFT_MS = 24 * 60 * 60_000;
 
 /** The tool's folder in the cache for a source, whether it exists or not. */
 export function toolFolder(pin: ToolPin, source: MakeSource, cache: string, machine: Machine): string {
@@ -81,6 +87,8 @@ export async function installTool(
         onWait: () => {
           task.detail("another run is making it, waiting");
         },
+        // A build that outlives its run writes into that run's draft alone.
+        fromDead: true,
       },
     );
     task.done();
@@ -101,7 +109,11 @@ async function installLocked(
   const there = findInstalled(pin, [source], cache, machine);
   if (there !== undefined) return there;
   const folder = toolFolder(pin, source, cache, machine);
-  const draft = join(dirname(folder), `.draft-${randomBytes(6).toString("hex")}`);
+  await removeOldDrafts(dirname(folder));
+  const draft = join(
+    dirname(folder),
+    `${DRAFT}${processMark() ?? "unknown"}-${randomBytes(6).toString("hex")}`,
+  );
   await mkdir(draft, { recursive: true });
   const started = Date.now();
   try {
@@ -121,6 +133,22 @@ async function installLocked(
     return { name: pin.name, version, source, folder, size };
   } finally {
     await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** Removes what killed runs left. A run that lost its lock, on a machine that slept, still needs its own. */
+async function removeOldDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith(DRAFT)) continue;
+    const draft = join(folder, name);
+    const [mark = ""] = name.slice(DRAFT.length).split("-");
+    const touched = await stat(draft).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => Infinity,
+    );
+    if (!isGone(mark) && touched >= Date.now() - DRAFT_MS) continue;
+    // One that a program of the killed run still writes into goes another time.
+    await rm(draft, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
@@ -186,7 +214,7 @@ async function fromRelease(pin: ToolPin, draft: string, context: InstallContext,
     throw new Error(`${pin.name} has no official release for ${platformOf(context.machine)}`);
   }
   const file = releasePath(release, context.cache);
-  await withLock(join(context.cache, "locks"), basename(file), async () => {
+  const fetchAndUnpack = async (): Promise<void> => {
     if (!existsSync(file)) {
       await download(release.url, release.sums, file, {
         ...context.downloadOptions,
@@ -198,7 +226,8 @@ async function fromRelease(pin: ToolPin, draft: string, context: InstallContext,
       });
     }
     await unpack(recipe, file, draft, context.machine);
-  });
+  };
+  await withLock(join(context.cache, "locks"), basename(file), fetchAndUnpack, { fromDead: true });
 }
 
 /** One file may hold several tools: it is named by its URL and stays until `removeDownloads`. */
