@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { resolveStack } from "../../cli/stack.ts";
@@ -12,7 +12,6 @@ import { kubectl } from "../../cli/verbs/kubectl.ts";
 import { recreate } from "../../cli/verbs/recreate.ts";
 import { render } from "../../cli/verbs/render.ts";
 import { status } from "../../cli/verbs/status.ts";
-import { sweep } from "../../cli/verbs/sweep.ts";
 import { checkout, resourcesOfCi, urn, withCluster } from "./bed.ts";
 
 import { bed, ci, failure, once } from "./verb-support.ts";
@@ -259,24 +258,6 @@ test("env prints what a POSIX shell evaluates, and plain pulumi then runs with t
   const left = readFileSync(join(odd.folder, "calls.temporary"), "utf8").trim();
   expect(left).toMatch(/it's here\/tmp\/\d+\/kubeconfig/);
   await expect.poll(() => existsSync(left), { timeout: 5000 }).toBe(false);
-});
-
-describe("sweep", () => {
-  test("destroys what expired, by output or by the time to live of a stack that never came up", async () => {
-    const made = withCluster(bed());
-    await prepareStack(made.context, { name: "old", topology: "ci" }, ["timeToLive=2h"]);
-    await prepareStack(made.context, { name: "new", topology: "ci" }, ["timeToLive=2h"]);
-    for (const name of ["old", "new"]) {
-      writeFileSync(
-        join(made.context.paths.backend, `.pulumi/stacks/homespan/${name}.json`),
-        '{"checkpoint":{"latest":{}}}',
-      );
-    }
-    const past = Date.now() / 1000 - 3 * 3600;
-    utimesSync(join(made.context.paths.config, "Pulumi.old.yaml"), past, past);
-    await sweep(made.context, once);
-    expect(readdirSync(made.context.paths.config).sort()).toEqual(["Pulumi.new.yaml", "Pulumi.yaml"]);
-  });
 });
 
 describe("which stack", () => {
