@@ -201,6 +201,30 @@ test("another build of the steward is another input of every machine, and of not
   expect(machines.map((it) => it.inputs["stewardRevision"])).toEqual(["r2", "r2", "r2"]);
 });
 
+test("one server on etcd starts a cluster that others can join, and is a member of it; nothing else differs", async () => {
+  const [sqlite, etcd] = [await run(), await run({ datastore: "etcd" })];
+  expect(tree(etcd)).toEqual(tree(sqlite));
+  const changed = etcd.registrations.flatMap(({ urn, inputs }) => {
+    const before = sqlite.registrations.find((it) => it.urn === urn)?.inputs ?? {};
+    return Object.keys(inputs)
+      .filter((key) => JSON.stringify(inputs[key]) !== JSON.stringify(before[key]))
+      .map((key) => `${urn.split("::").at(-1) ?? ""} ${key}`);
+  });
+  expect(changed.sort()).toEqual(["server-1-config joinFile", "server-1-membership etcd"]);
+  const server = ({ find }: Recording): unknown[] => [
+    find("homespan:index:NodeConfig", "server-1-config").inputs["joinFile"],
+    find("homespan:index:Membership", "server-1-membership").inputs["etcd"],
+  ];
+  const joinFile = (mode: string): object => ({
+    path: "join.conf",
+    fresh: expect.stringMatching(new RegExp(`^MODE=${mode}$`, "m")) as string,
+    initialised: expect.stringMatching(/^MODE=join$/m) as string,
+  });
+  expect(server(sqlite)).toEqual([joinFile("single"), false]);
+  // The boot sequence gives k3s `cluster-init` for it.
+  expect(server(etcd)).toEqual([joinFile("init"), true]);
+});
+
 test("settings of single nodes reach exactly these nodes", async () => {
   const nodes = JSON.stringify({
     "agent-1": { labels: { "example.com/rack": "a" }, kubeletArgs: ["max-pods=60"] },
