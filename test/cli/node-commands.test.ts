@@ -1,10 +1,13 @@
-/** Nodes that are reached by SSH: which host key is asked for, where the key is, and what is run. */
+/** Which commands reach a node: by SSH, with which host key and where the key is, and on Podman. */
 import { readdirSync } from "node:fs";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { viewCluster } from "../../cli/nodes.ts";
 import { withNodeCommands } from "../../cli/node-commands.ts";
 import { type StageSummary, summarizeStages } from "../../cli/stages.ts";
-import { type Bed, makeBed } from "./bed.ts";
+import { prepareStack } from "../../cli/state.ts";
+import { ssh } from "../../cli/verbs/ssh.ts";
+import { type Bed, outputs as outputsOfCi, makeBed, withCluster } from "./bed.ts";
+import { ci, failure } from "./verb-support.ts";
 
 const server = (name: string, address: string, port = 22) => ({
   ...{ name, role: "server", site: "eu-central-1", hostName: `l-${name}` },
@@ -126,3 +129,64 @@ describe("a machine with Fedora CoreOS", () => {
     expect(missing).toMatchObject({ stage: "user-data", fix: "run up again: it makes what is missing" });
   });
 });
+
+describe("a node on Podman", () => {
+  const [, agent] = outputsOfCi.nodes;
+  const container = "homespan-ci-agent-1-k3s";
+
+  test("is commanded in the container where k3s runs, word by word, with a terminal where there is one", async () => {
+    const made = bed();
+    const node = {
+      name: "agent-1",
+      transport: { kind: "podman" as const, container: agent!.transport.container },
+    };
+    await withNodeCommands(made.context, { stack: "ci", nodes: [node] }, async (commandsOf) => {
+      const { shell } = commandsOf(node);
+      expect(shell([], true)).toEqual(["podman", "exec", "-it", container, "/bin/sh"]);
+      expect(shell([], false)).toEqual(["podman", "exec", "-i", container, "/bin/sh"]);
+      const words = ["echo", "it's", "$HOME", "a b"];
+      expect(shell(words, true)).toEqual(["podman", "exec", "-it", container, ...words]);
+      expect(shell(words, false)).toEqual(["podman", "exec", "-i", container, ...words]);
+    });
+    // Nothing that opens it is written down.
+    expect(readdirSync(made.folder)).not.toContain("tmp");
+  });
+
+  test.each([
+    ["a terminal", true, true, "-it"],
+    ["standard input from a pipe", false, true, "-i"],
+    ["standard output into a pipe", true, false, "-i"],
+  ])("./homespan ssh with %s, and the exit code of what ran", async (_case, stdin, stdout, flag) => {
+    const made = withCluster(bed({ FAKE_EXIT: "7" }));
+    await prepareStack(made.context, ci, []);
+    asTerminal(process.stdin, stdin);
+    asTerminal(process.stdout, stdout);
+    expect(await ssh(made.context, ci, "agent-1", ["ip", "addr"])).toBe(7);
+    expect(await ssh(made.context, ci, "agent-1", [])).toBe(7);
+    expect(
+      made
+        .calls()
+        .slice(-3)
+        .filter((call) => call.startsWith("podman|")),
+    ).toEqual([`podman|exec ${flag} ${container} ip addr`, `podman|exec ${flag} ${container} /bin/sh`]);
+  });
+
+  test("./homespan ssh names the nearest node for one that is not there, and runs nothing", async () => {
+    const made = withCluster(bed());
+    await prepareStack(made.context, ci, []);
+    const error = await failure(ssh(made.context, ci, "agnt-1", ["reboot"]));
+    expect(error.exitCode).toBe(2);
+    expect(error.message).toContain('got "agnt-1"; did you mean "agent-1"?');
+    expect(made.calls().filter((call) => call.startsWith("podman|"))).toEqual([]);
+  });
+});
+
+/** Until the end of the test. */
+function asTerminal(stream: NodeJS.ReadStream | NodeJS.WriteStream, is: boolean): void {
+  const before = Object.getOwnPropertyDescriptor(stream, "isTTY");
+  Object.defineProperty(stream, "isTTY", { value: is, configurable: true });
+  onTestFinished(() => {
+    if (before === undefined) Reflect.deleteProperty(stream, "isTTY");
+    else Object.defineProperty(stream, "isTTY", before);
+  });
+}
