@@ -8,6 +8,7 @@ const minute = 60_000;
  */
 const programs = [
   ...["boot", "steward", "language-host", "toolchain-images"].map((folder) => `test/${folder}/**/*.test.ts`),
+  "test/cli/doctor-conditions.test.ts",
   "test/toolchain/install.test.ts",
   "test/toolchain/killed.test.ts",
   "test/provider/start.test.ts",
