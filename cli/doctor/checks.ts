@@ -61,10 +61,19 @@ function root({ root: isRoot }: Facts): Check {
   );
 }
 
-function podman({ podman: version, debian, system }: Facts): Check {
+function podman({ podman: version, debian, missingPackages, system }: Facts): Check {
   if (version === undefined) {
-    // There the next check says how it gets installed.
-    if (debian) return notice("podman", "Podman is not installed", "comes with the packages");
+    // The next check says how it gets installed.
+    if (missingPackages.includes("podman")) {
+      return notice("podman", "Podman is not installed", "comes with the packages");
+    }
+    if (debian) {
+      return problem(
+        "podman",
+        "Podman must answer, got nothing from it although its package is installed",
+        "see what it says: podman --version; is its folder, /usr/bin, in PATH?",
+      );
+    }
     return problem(
       "podman",
       `Podman must be installed, got none on ${system}`,

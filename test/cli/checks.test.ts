@@ -13,7 +13,7 @@ const cases: readonly (readonly [string, Partial<Facts>, "notice" | "problem", R
   ["platform", { platform: "darwin" }, "problem", /need Linux, this is darwin/, /Linux machine/],
   ["root", { root: false }, "problem", /need root/, /sudo/],
   ["podman", { podman: undefined, debian: false }, "problem", /got none on Debian/, /podman\.io/],
-  ["podman", { podman: undefined }, "notice", /not installed/, /packages/],
+  ["podman", { podman: undefined }, "problem", /although its package is installed/, /podman --version/],
   ["podman", { podman: "3.4.4" }, "problem", /4\.3 or newer, got 3\.4\.4/, /upgrade/],
   ["packages", { missingPackages: ["aardvark-dns"] }, "notice", /missing: aardvark-dns/, /will run: apt-get/],
   ["packages", { missingPackages: ["runc"], mayInstall: false }, "problem", /missing: runc/, /--yes/],
@@ -56,6 +56,15 @@ describe("every check", () => {
     expect(check?.message).toMatch(message);
     expect(check?.fix).toMatch(fix);
     expect(describeChecks(checks)).toMatch(result === "problem" ? /PROBLEM .*\n +fix: / : /notice /);
+  });
+
+  test("leaves a Podman that is not installed to the packages", () => {
+    const checks = checkMachine({ ...healthy, podman: undefined, missingPackages: ["podman"] });
+    const told = checks.filter(({ result }) => result !== "ok").map(({ name, result }) => [name, result]);
+    expect(told).toEqual([
+      ["podman", "notice"],
+      ["packages", "notice"],
+    ]);
   });
 
   test("is silent about a healthy machine", () => {
