@@ -116,5 +116,5 @@ async function onHosts(context: Context, deployment: Deployment): Promise<Readon
     import("../provider/effects/libvirt.ts"),
     import("./run-tool.ts"),
   ]);
-  return settleOnHosts(new VirshLibvirt(runTool(context)), deployment);
+  return settleOnHosts(new VirshLibvirt(runTool(context, 60)), deployment);
 }

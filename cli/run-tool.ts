@@ -5,10 +5,14 @@ import type { Context } from "./context.ts";
 import { childEnvironment } from "./environment.ts";
 
 /** A look takes a second; a machine that is asleep has a few more. */
-const mostSeconds = 20;
+const lookSeconds = 20;
 
-/** Waits shorter than a resource would: somebody looks on. */
-export function runTool(context: Context): Run {
+/**
+ * Waits shorter than a resource would: somebody looks on.
+ *
+ * @param mostSeconds of one program; more where a change hangs on the answer
+ */
+export function runTool(context: Context, mostSeconds = lookSeconds): Run {
   return async (program, args, { input = "", timeoutSeconds = mostSeconds } = {}) => {
     const seconds = Math.min(timeoutSeconds, mostSeconds);
     const result = await execa(program, args, {

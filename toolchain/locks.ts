@@ -58,7 +58,9 @@ async function acquire(path: string, options: LockOptions): Promise<() => Promis
         ...(options.fromDead === true ? { fs: withMark } : {}),
       });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      // ENOENT: another run that saw the same dead lock took away the folder that this one had just made anew.
+      if (code !== "ELOCKED" && !(code === "ENOENT" && options.fromDead === true)) throw error;
       if (Date.now() > deadline) {
         throw new Error(
           `another run has held ${path}.lock too long; end it, or remove that folder if there is none`,

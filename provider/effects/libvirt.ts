@@ -84,6 +84,10 @@ export class VirshLibvirt implements Libvirt {
   }
 
   async volumeKey(uri: string, pool: string, volume: string): Promise<string | undefined> {
+    // Of a pool that is off libvirt says as of a volume that is not there.
+    if ((await this.volumes(uri, pool)) === undefined) {
+      throw new Error(`libvirt at ${uri} has no active pool ${pool}: virsh -c ${uri} pool-start ${pool}`);
+    }
     return (await this.#find(uri, ["vol-key", "--pool", pool, volume]))?.trim();
   }
 

@@ -1,7 +1,7 @@
 /** What doctor finds wrong with a machine where something really is missing: each process of it has less than this one. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, type TestContext } from "vitest";
 import type { Check } from "../../cli/doctor/checks.ts";
@@ -63,13 +63,17 @@ async function needs(context: TestContext, [program = "", ...args]: readonly str
   if (failed) context.skip(`this machine does not let root: ${shortMessage ?? program}`);
 }
 
-test.skipIf(process.platform !== "linux")("no podman on PATH", async () => {
-  expect(await checkBy([], "podman", { PATH: join(folder, "nothing") })).toEqual({
-    ...{ name: "podman", result: "problem" },
-    message: expect.stringMatching(/^Podman must be installed, got none on \S/) as string,
-    fix: "install podman 4.3 or newer: https://podman.io/docs/installation",
-  });
-});
+// Where Podman lies beside this Node, PATH has it all the same.
+test.skipIf(process.platform !== "linux" || existsSync(join(dirname(process.execPath), "podman")))(
+  "no podman on PATH",
+  async () => {
+    expect(await checkBy([], "podman", { PATH: join(folder, "nothing") })).toEqual({
+      ...{ name: "podman", result: "problem" },
+      message: expect.stringMatching(/^Podman must be installed, got none on \S/) as string,
+      fix: "install podman 4.3 or newer: https://podman.io/docs/installation",
+    });
+  },
+);
 
 test("no root", async (context) => {
   const way = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
@@ -84,6 +88,8 @@ test("no root", async (context) => {
 test("root without CAP_SYS_ADMIN", async (context) => {
   const way = ["setpriv", "--bounding-set=-sys_admin"];
   await needs(context, [...way, "true"]);
+  // Of those that lack already doctor tells in the same words.
+  await needs(context, ["setpriv", "--inh-caps=+sys_admin,+net_admin", "true"]);
   expect(await checkBy(way, "capabilities")).toEqual({
     ...{ name: "capabilities", result: "problem" },
     message:

@@ -16,7 +16,7 @@ const script = fileURLToPath(new URL("support/install-once.ts", import.meta.url)
 const AT_ONCE_MS = 20_000;
 
 // Elsewhere a lock does not tell who holds it.
-describe.runIf(process.platform === "linux")("after a run that was killed", () => {
+describe.runIf(processMark() !== undefined)("after a run that was killed", () => {
   let cache: string;
   beforeEach(() => {
     cache = temporaryFolder();

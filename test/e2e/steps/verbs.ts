@@ -61,20 +61,13 @@ export function verbs(cluster: Cluster): void {
       });
       // Kubernetes tells of whole seconds.
       stoppedAt = Math.floor(Date.now() / 1000) * 1000;
-      expect(await doctor(cluster)).toMatchObject({
-        code: 1,
-        healthy: false,
-        nodes: nodes.map((node) =>
-          node === stopped
-            ? {
-                node,
-                stage: "k3s",
-                state: "waiting",
-                error: "stopped on purpose; k3s-start starts it",
-                fix: `start it: podman exec ${steward} ${script("k3s-start").join(" ")}`,
-              }
-            : ready(node),
-        ),
+      const fix = `start it: podman exec ${steward} ${script("k3s-start").join(" ")}`;
+      const error = "stopped on purpose; k3s-start starts it";
+      const expected = nodes.map((node) =>
+        node === stopped ? { node, stage: "k3s", state: "waiting", error, fix } : ready(node),
+      );
+      await eventually(`doctor names ${stopped}`, 60, async () => {
+        expect(await doctor(cluster)).toMatchObject({ code: 1, healthy: false, nodes: expected });
       });
     } finally {
       await exec(steward, script("k3s-start"));
@@ -92,7 +85,7 @@ export function verbs(cluster: Cluster): void {
 
   test("ssh runs a command on a node, prints what it prints and ends as it does", async () => {
     const words = ["ssh", "--stack", cluster.name, "agent-1", "--", "sh", "-c", "hostname; exit 7"];
-    const { code, stdout } = await cluster.wrapper(words, { mayFail: true });
+    const { code, stdout } = await cluster.wrapper(words, { mayFail: true, timeoutSeconds: 300 });
     expect({ code, stdout }).toEqual({ code: 7, stdout: "agent-1\n" });
   });
 
@@ -100,7 +93,9 @@ export function verbs(cluster: Cluster): void {
     const node = "agent-1";
     const out = join(folder, node);
     const words = ["render", node, cluster.name, "--out", out, "--json"];
-    const { files } = JSON.parse((await cluster.wrapper(words)).stdout) as { readonly files: string[] };
+    const { files } = JSON.parse((await cluster.wrapper(words, { timeoutSeconds: 300 })).stdout) as {
+      readonly files: string[];
+    };
     const rendered = (path: string): string => readFileSync(join(out, path), "utf8");
     // Left out is what is in secrets/, the join tokens: render never shows more of them than that they are secret. The key for the
     // tailnet is not on the node any more, since it has logged in.
@@ -135,9 +130,12 @@ export function verbs(cluster: Cluster): void {
         podsStartedAfter(cluster, stopped, stoppedAt),
       );
     });
-    const told = await doctor(cluster);
-    expect(told).toMatchObject({ code: 0, healthy: true });
-    expect(told.nodes).toEqual(nodes.map(ready));
+    // The bootstrapper looks every 25 s, and may have met a Node that was not Ready again yet.
+    await eventually("doctor finds every node ready", 60, async () => {
+      const told = await doctor(cluster);
+      expect(told).toMatchObject({ code: 0, healthy: true });
+      expect(told.nodes).toEqual(nodes.map(ready));
+    });
     const changes = await timed("preview by the wrapper", () => cluster.wrapperPreview());
     expect(changes).toSatisfy(changesNothing);
     expect(changes["same"]).toBeGreaterThan(10);

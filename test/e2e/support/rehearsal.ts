@@ -92,7 +92,7 @@ export class RehearsedStack {
     settings = this.#settings,
   ): Promise<Disturbed> {
     this.#settings = settings;
-    const args = ["rehearse", this.name, "up", ...this.#upArguments()];
+    const args = ["rehearse", this.name, "up", ...this.#limits.arguments, ...this.#upArguments()];
     return disturbed(args, { until, disturb: killTree, state: this.state });
   }
 
