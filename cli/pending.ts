@@ -156,8 +156,11 @@ function idOf(resource: PendingResource, policy: string | undefined): string | u
 }
 
 /** What the API does not tell when it is read, such as an instance's user-data, is known from the inputs: a difference replaces. */
-function madeState({ inputs }: PendingResource, id: string): object {
-  return { custom: true, id, outputs: { ...(withoutDefaults(inputs ?? {}) as object), id } };
+function madeState({ type, inputs }: PendingResource, id: string): object {
+  // Of a provider that Pulumi bridges as it finds it, Terraform's `id` is a property by another name, and read by that alone.
+  const name = /^libvirt:index\/(\w+):/.exec(type)?.[1];
+  const own = name === undefined ? { id } : { [`${name}Id`]: id };
+  return { custom: true, id, outputs: { ...(withoutDefaults(inputs ?? {}) as object), ...own } };
 }
 
 /** Which inputs the plugin filled in is no property of the resource. */

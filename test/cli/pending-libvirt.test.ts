@@ -64,7 +64,11 @@ describe("what a killed run was making on a host with libvirt", () => {
     const ids = await settleOnHosts(libvirt, deployment);
     const { deployment: settled, adopted } = settlePending(deployment, { ids });
     expect(adopted).toEqual([domain.urn]);
-    expect(settled.resources?.at(-1)).toMatchObject({ id: "1-2", outputs: { name: "home-vm-1" } });
+    expect(settled.resources?.at(-1)).toMatchObject({
+      id: "1-2",
+      // By this name the provider reads it; without it, it calls the machine gone.
+      outputs: { name: "home-vm-1", domainId: "1-2" },
+    });
   });
 
   test("one that is off, and one that is not there, is made by the next run", async () => {
