@@ -1,5 +1,7 @@
 /** One AWS account in one rehearsal, as a plugin process sees it. */
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { withLock } from "../../../toolchain/locks.ts";
 import { readWorld } from "../../world.ts";
 import type { FoundMachine, Machines } from "../../machines/machines.ts";
 import { ObjectFolders, type ObjectStore } from "../../objects/object-folders.ts";
@@ -23,6 +25,8 @@ export interface Account {
   publicRange(): Promise<string>;
   now(): Date;
   pause(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** One work on an instance's firewall at a time, over all processes: what is in the books and what is in force change together. */
+  alone<T>(instanceName: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** The account whose books are in this folder; touches nothing. */
@@ -36,6 +40,8 @@ export function openAccount(folder: string, machines: Machines): Account {
     publicRange: async () => (await readWorld(folder)).publicRange,
     now: () => new Date(),
     pause: (milliseconds, signal) => wait(milliseconds, undefined, { signal }),
+    alone: (instanceName, work) =>
+      withLock(join(folder, "locks"), `ports-${instanceName}`, work, { fromDead: true, pollMs: 15 }),
   };
 }
 

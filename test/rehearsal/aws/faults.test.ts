@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PluginClient, PluginError } from "../shared/plugin-client.ts";
 import { AwsHarness, diskInputs, instanceInputs, portInputs, publicKey, region, types } from "./harness.ts";
@@ -156,7 +157,8 @@ describe("a machine that cannot be made", () => {
 });
 
 describe("a plugin that was killed", () => {
-  it("while it made an instance leaves the order, which the next one to need the instance carries out", async () => {
+  /** The plugin after one that was killed while it made an instance. */
+  async function afterOrder(): Promise<AwsHarness> {
     // The engine's kill: the call never ends.
     h.machines.onCreate = () => new Promise(() => undefined);
     void create().catch(() => undefined);
@@ -165,7 +167,11 @@ describe("a plugin that was killed", () => {
       .toBe("ordered");
     await h.stop();
     h.machines.onCreate = () => Promise.resolve();
-    const next = await AwsHarness.start(h);
+    return AwsHarness.start(h);
+  }
+
+  it("while it made an instance leaves the order, which the next one to need the instance carries out", async () => {
+    const next = await afterOrder();
     try {
       await expect(next.make("instance", instanceInputs)).rejects.toThrow("Some names are already in use");
       expect(next.machines.world().made).toBe(0);
@@ -173,6 +179,27 @@ describe("a plugin that was killed", () => {
       expect(found?.state).toMatchObject({ publicIpAddress: "198.18.3.1" });
       await next.make("ports", portInputs);
       expect(next.machines.world().machines["ci-server-1"]?.rules).toHaveLength(1);
+    } finally {
+      await next.stop();
+    }
+  });
+
+  it("while it made an instance leaves ports open that stay shut, whoever carries the order out last", async () => {
+    const next = await afterOrder();
+    try {
+      let goOn = (): void => undefined;
+      let asked = 0;
+      h.machines.onOpenPorts = () => {
+        asked += 1;
+        return asked > 1 ? Promise.resolve() : new Promise((resolve) => (goOn = resolve));
+      };
+      const slow = next.client.read(types.instance, "ci-server-1", {});
+      await expect.poll(() => asked).toBe(1);
+      const shut = next.make("ports", portInputs);
+      await Promise.race([shut, wait(300)]);
+      goOn();
+      await Promise.all([slow, shut]);
+      expect(next.machines.world().machines["ci-server-1"]?.rules).toMatchObject(portInputs.portInfos);
     } finally {
       await next.stop();
     }

@@ -134,12 +134,18 @@ export async function settleInstance(account: Account, name: string, signal: Abo
   const spec = { name, zone, blueprintId, bundleId, userData, publicKey, tags };
   const addresses = await account.machines.create(spec, signal);
   forgetLook(account, name);
-  await account.machines.openPorts(name, entry.ports);
-  await account.books.change((now) => {
-    const mine = now.instances[name];
-    if (mine?.arn !== entry.arn) return;
-    mine.machine = "made";
-    setAddresses(mine, addresses);
+  await account.alone(name, async () => {
+    // Everything of an instance that was left as an order carries it out, at the same time. Who comes last must not put a new
+    // instance's ports and address over those that it was given meanwhile.
+    const ordered = (await account.books.read()).instances[name];
+    if (ordered?.arn !== entry.arn || ordered.machine !== "ordered") return;
+    await account.machines.openPorts(name, ordered.ports);
+    await account.books.change((now) => {
+      const mine = now.instances[name];
+      if (mine?.arn !== entry.arn) return;
+      mine.machine = "made";
+      setAddresses(mine, addresses);
+    });
   });
 }
 

@@ -77,11 +77,13 @@ async function keepPorts(
   name: string,
   change: (open: readonly PortEntry[]) => PortEntry[],
 ): Promise<void> {
-  const entry = (await account.books.read()).instances[name];
-  // Before it is in the books, which whoever is killed here must not find ahead of the machine.
-  if (entry?.machine === "made") await account.machines.openPorts(name, change(entry.ports));
-  await account.books.change((books) => {
-    const instance = books.instances[name];
-    if (instance !== undefined) instance.ports = change(instance.ports);
+  await account.alone(name, async () => {
+    const entry = (await account.books.read()).instances[name];
+    // Before it is in the books, which whoever is killed here must not find ahead of the machine.
+    if (entry?.machine === "made") await account.machines.openPorts(name, change(entry.ports));
+    await account.books.change((books) => {
+      const instance = books.instances[name];
+      if (instance !== undefined) instance.ports = change(instance.ports);
+    });
   });
 }
