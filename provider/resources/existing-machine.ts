@@ -26,7 +26,8 @@ import { waitFor } from "../effects/wait.ts";
 import { fingerprint } from "../logic/ssh-host-key.ts";
 import type { SshTransport } from "../schema/common.ts";
 import { existingMachineInputs, existingMachineOutputs } from "../schema/machines.ts";
-import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import { PartialFailure } from "../server/partial-failure.ts";
+import { type CallContext, resource } from "../server/resource.ts";
 
 type Settings = z.output<typeof existingMachineInputs>;
 type State = z.output<typeof existingMachineOutputs>;

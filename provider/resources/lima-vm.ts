@@ -7,7 +7,8 @@ import type { OnNode } from "../effects/kubelet-api.ts";
 import { MacAway, macText } from "../effects/macs.ts";
 import { type Paused, pauseNode, resumeLeftover, resumeNode, waitForNode } from "../effects/node-pause.ts";
 import { limaVmInputs, limaVmOutputs } from "../schema/lima.ts";
-import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import { PartialFailure } from "../server/partial-failure.ts";
+import { type CallContext, resource } from "../server/resource.ts";
 import { sameValue } from "../server/values.ts";
 import type { Back, LimaTurns } from "./lima-turns.ts";
 

@@ -25,7 +25,8 @@ import { stuckText } from "../logic/stage.ts";
 import type { SshTransport } from "../schema/common.ts";
 import { machineBootInputs, machineBootOutputs } from "../schema/machines.ts";
 import { pathText } from "../server/problems.ts";
-import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import { PartialFailure } from "../server/partial-failure.ts";
+import { type CallContext, resource } from "../server/resource.ts";
 import type { ServerTurns } from "./server-turns.ts";
 
 type Settings = z.output<typeof machineBootInputs>;

@@ -14,7 +14,8 @@ import { waitFor } from "../effects/wait.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
 import { isReady, isStopped, stuckText } from "../logic/stage.ts";
 import { membershipInputs, membershipOutputs } from "../schema/resources.ts";
-import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import { PartialFailure } from "../server/partial-failure.ts";
+import { type CallContext, resource } from "../server/resource.ts";
 import { pathText } from "../server/problems.ts";
 
 type Settings = z.output<typeof membershipInputs>;

@@ -5,7 +5,8 @@ import { OPERATOR_CA, type Operator } from "../effects/operator.ts";
 import { remainingDevices } from "../effects/tailnets.ts";
 import { waitFor } from "../effects/wait.ts";
 import { tailnetOperatorInputs, tailnetOperatorOutputs } from "../schema/machines.ts";
-import { type CallContext, PartialFailure, resource } from "../server/resource.ts";
+import { PartialFailure } from "../server/partial-failure.ts";
+import { type CallContext, resource } from "../server/resource.ts";
 
 type Settings = z.output<typeof tailnetOperatorInputs>;
 type State = z.output<typeof tailnetOperatorOutputs>;

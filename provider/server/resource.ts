@@ -1,6 +1,7 @@
 /** What a resource of this provider is, and how its typed definition becomes something the gRPC service can call. */
 import type { z } from "zod";
 import { type Change, inputChanges } from "./diff.ts";
+import { PartialFailure } from "./partial-failure.ts";
 import { problemsOf } from "./problems.ts";
 import { type Properties, UNKNOWN, secretNames, unwrapAll, wrapSecrets } from "./values.ts";
 
@@ -12,17 +13,6 @@ export interface CallContext {
   readonly timeoutSeconds: number;
   /** Tells the user something that ends nothing; it arrives before the call's own answer. @default nobody is told */
   readonly warn?: (message: string) => Promise<void>;
-}
-
-/** A failure whose object exists nevertheless: it is kept in the state so that a later run repairs or removes it. */
-export class PartialFailure extends Error {
-  readonly id: string;
-  readonly outputs: Properties;
-  constructor(message: string, id: string, outputs: Properties) {
-    super(message);
-    this.id = id;
-    this.outputs = outputs;
-  }
 }
 
 /** The typed definition of one resource; `I` are its inputs, `O` its state. */

@@ -4,7 +4,7 @@ import stubs from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type { EngineLog } from "./engine-log.ts";
 import { type ProviderPackage, homespanPackage } from "./package.ts";
 import type { Resource } from "./resource.ts";
-import { service } from "./service.ts";
+import { type LoadResources, service } from "./service.ts";
 
 /** State of a whole stack with its files travels in one message. */
 const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
@@ -17,7 +17,7 @@ export interface RunningServer {
 
 /** Serves these resources on a free port of the loopback interface. */
 export async function serve(
-  resources: readonly Resource[],
+  resources: readonly Resource[] | LoadResources,
   version: string,
   pack: ProviderPackage = homespanPackage,
   log?: EngineLog,

@@ -14,7 +14,8 @@ import status from "@pulumi/pulumi/proto/status_pb.js";
 import type { Change } from "./diff.ts";
 import type { EngineLog } from "./engine-log.ts";
 import { type ProviderPackage, homespanPackage } from "./package.ts";
-import { type CallContext, PartialFailure, type Resource } from "./resource.ts";
+import { PartialFailure } from "./partial-failure.ts";
+import type { CallContext, Resource } from "./resource.ts";
 import { type Properties, isRecord } from "./values.ts";
 
 type Callback = (error: grpc.ServiceError | Partial<grpc.StatusObject> | null, value?: unknown) => void;
@@ -107,24 +108,36 @@ function checkResponse(checked: {
   return response;
 }
 
-/** The handlers of a server for these resources. */
+/** Loads the resources of a package; called once. */
+export type LoadResources = () => Promise<readonly Resource[]>;
+
+/**
+ * The handlers of a server for these resources.
+ *
+ * @param resources where they are to be loaded, they are when the server is configured: the engine starts a plugin again in each run
+ *   to have a configuration checked, and asks that start for nothing else
+ */
 export function service(
-  resources: readonly Resource[],
+  resources: readonly Resource[] | LoadResources,
   version: string,
   pack: ProviderPackage = homespanPackage,
   log: EngineLog = () => Promise.resolve(),
 ): { readonly handlers: grpc.UntypedServiceImplementation; readonly cancel: () => void } {
-  const byType = new Map(resources.map((resource) => [resource.type, resource]));
+  let loading: Promise<ReadonlyMap<string, Resource>> | undefined;
+  const load = (): Promise<ReadonlyMap<string, Resource>> =>
+    (loading ??= Promise.resolve(typeof resources === "function" ? resources() : resources).then(
+      (all) => new Map(all.map((resource) => [resource.type, resource])),
+    ));
   const controller = new AbortController();
   const context = (urn: string, timeoutSeconds: number): CallContext => ({
     signal: controller.signal,
     timeoutSeconds,
     warn: (message) => log(urn, message),
   });
-  const find = (urn: string): Resource => {
+  const find = async (urn: string): Promise<Resource> => {
     // urn:pulumi:<stack>::<project>::<parent types>$<type>::<name>
     const type = (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
-    const found = byType.get(type);
+    const found = (await load()).get(type);
     if (found === undefined) {
       throw new Error(`\`type\` must be a resource of ${pack.title}, got ${JSON.stringify(type)}`);
     }
@@ -152,6 +165,8 @@ export function service(
     ),
     configure: handler((request: proto.ConfigureRequest) => {
       pack.configure?.(toJs(request.getArgs()));
+      // Behind the answer, while the engine starts its other plugins. Whoever needs the resources hears of a failure.
+      setImmediate(() => void load().catch(() => undefined));
       return new proto.ConfigureResponse()
         .setAcceptsecrets(true)
         .setSupportspreview(true)
@@ -160,24 +175,25 @@ export function service(
     invoke: handler((request: proto.InvokeRequest) => {
       throw new Error(`\`function\` must be one of ${pack.title}, which has none, got ${request.getTok()}`);
     }),
-    check: handler((request: proto.CheckRequest) =>
-      checkResponse(
-        find(request.getUrn()).check(toJs(request.getNews()), {
+    check: handler(async (request: proto.CheckRequest) => {
+      const resource = await find(request.getUrn());
+      return checkResponse(
+        resource.check(toJs(request.getNews()), {
           // urn:pulumi:<stack>::<project>::<types>::<name>, and a name may hold "::" itself
           resourceName: request.getUrn().split("::").slice(3).join("::"),
           olds: toJs(request.getOlds()),
           seed: request.getRandomseed_asU8(),
         }),
-      ),
-    ),
-    diff: handler((request: proto.DiffRequest) => {
-      const resource = find(request.getUrn());
+      );
+    }),
+    diff: handler(async (request: proto.DiffRequest) => {
+      const resource = await find(request.getUrn());
       const state = toJs(request.getOlds());
       const news = toJs(request.getNews());
       return diffResponse(resource.diff(state, news), resource.deletesFirst?.(state, news) ?? true);
     }),
     create: handler(async (request: proto.CreateRequest) => {
-      const resource = find(request.getUrn());
+      const resource = await find(request.getUrn());
       const inputs = toJs(request.getProperties());
       const response = new proto.CreateResponse();
       if (request.getPreview()) return response.setProperties(toStruct(resource.previewCreate(inputs)));
@@ -186,7 +202,7 @@ export function service(
     }),
     read: handler(async (request: proto.ReadRequest) => {
       const state = toJs(request.getProperties());
-      const resource = find(request.getUrn());
+      const resource = await find(request.getUrn());
       const response = new proto.ReadResponse();
       if (Object.keys(state).length === 0) {
         if (resource.import === undefined) {
@@ -204,7 +220,7 @@ export function service(
       return response.setId(request.getId()).setProperties(toStruct(found)).setInputs(request.getInputs());
     }),
     update: handler(async (request: proto.UpdateRequest) => {
-      const resource = find(request.getUrn());
+      const resource = await find(request.getUrn());
       const state = toJs(request.getOlds());
       const inputs = toJs(request.getNews());
       const outputs = request.getPreview()
@@ -213,7 +229,7 @@ export function service(
       return new proto.UpdateResponse().setProperties(toStruct(outputs));
     }),
     delete: handler(async (request: proto.DeleteRequest) => {
-      const resource = find(request.getUrn());
+      const resource = await find(request.getUrn());
       await resource.delete(
         request.getId(),
         toJs(request.getProperties()),

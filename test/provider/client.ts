@@ -7,7 +7,9 @@ import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { expect } from "vitest";
 import type { Effects } from "../../provider/effects/effects.ts";
 import { allResources } from "../../provider/resources/index.ts";
+import type { Resource } from "../../provider/server/resource.ts";
 import { type RunningServer, serve } from "../../provider/server/serve.ts";
+import type { LoadResources } from "../../provider/server/service.ts";
 import { type Properties, unwrapAll } from "../../provider/server/values.ts";
 
 /** A changed property: `replace`, or the kind of change. */
@@ -30,7 +32,11 @@ export class ProviderClient {
   #client: Record<string, Unary> | undefined;
 
   async serve(effects: Effects): Promise<void> {
-    this.#server = await serve(allResources(effects), "0.0.0");
+    await this.serveResources(allResources(effects));
+  }
+
+  async serveResources(resources: readonly Resource[] | LoadResources): Promise<void> {
+    this.#server = await serve(resources, "0.0.0");
     const Client = grpc.makeGenericClientConstructor(stubs.ResourceProviderService, "ResourceProvider");
     const address = `127.0.0.1:${String(this.#server.port)}`;
     this.#client = new Client(address, grpc.credentials.createInsecure()) as unknown as Record<string, Unary>;
@@ -96,6 +102,14 @@ export class ProviderClient {
       "delete",
       new proto.DeleteRequest().setUrn(urn(type)).setId("some-id").setProperties(toStruct(state)),
     );
+  }
+
+  async checkConfig(): Promise<proto.CheckResponse> {
+    return this.#call<proto.CheckResponse>("checkConfig", new proto.CheckRequest());
+  }
+
+  async diffConfig(): Promise<proto.DiffResponse> {
+    return this.#call<proto.DiffResponse>("diffConfig", new proto.DiffRequest());
   }
 
   async configure(): Promise<proto.ConfigureResponse> {

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { lightsailBlueprints } from "../../../../components/upstream/lightsail.ts";
 import { lightsailBundles } from "../../../../components/upstream/lightsail-prices.ts";
-import { type CallContext, PartialFailure, type Resource } from "../../../../provider/server/resource.ts";
+import { PartialFailure } from "../../../../provider/server/partial-failure.ts";
+import type { CallContext, Resource } from "../../../../provider/server/resource.ts";
 import { UNKNOWN, sameValue } from "../../../../provider/server/values.ts";
 import { cloudResource, sameTags } from "../../shared/cloud-resource.ts";
 import type { Account } from "../account.ts";
