@@ -1,7 +1,7 @@
 /**
  * Keeps Pulumi's SDK from loading and doing what no stack uses: the automation API, what turns functions into text for
- * dynamic providers (which brings TypeScript's compiler, npm's resolver and V8's debugger along), a request to the engine
- * for each debug message, and a stack trace for each promise. Imported before everything else.
+ * dynamic providers (which brings TypeScript's compiler, npm's resolver and V8's debugger along), OpenTelemetry where nothing
+ * is traced, a request to the engine for each debug message, and a stack trace for each promise. Imported before everything else.
  *
  * A version of the SDK that lacks one of these files does whatever it does instead. HOMESPAN_WHOLE_SDK=1 leaves all as it
  * is, for `pulumi --debug` with the SDK's own messages.
@@ -25,6 +25,7 @@ const sourceMaps = "source-map-support/register";
 if (process.env["HOMESPAN_WHOLE_SDK"] !== "1") {
   for (const [part, exports] of Object.entries(unused)) leaveOut(resolved(`@pulumi/pulumi/${part}`), exports);
   leaveOut(ofSdk(sourceMaps), {});
+  traceOnDemand();
   quietDebug();
   cheapPromises();
 }
@@ -35,6 +36,39 @@ function leaveOut(file: string | undefined, exports: object): void {
   empty.exports = exports;
   empty.loaded = true;
   require.cache[file] = empty;
+}
+
+/** The runner asks for a span of each of its steps, but of what traces them only with `--tracing`. */
+function traceOnDemand(): void {
+  const file = resolved("@pulumi/pulumi/cmd/run/tracing.js");
+  const api = ofSdk("@opentelemetry/api");
+  if (file === undefined || api === undefined) return;
+  let whole: Tracing | undefined;
+  const onDemand: Tracing = {
+    start(destination) {
+      Reflect.deleteProperty(require.cache, file);
+      whole = require(file) as Tracing;
+      whole.start(destination);
+    },
+    stop() {
+      whole?.stop();
+    },
+    // Nobody has registered a tracer by then, so it is a span that records nothing.
+    newSpan: (name) => whole?.newSpan(name) ?? (require(api) as Api).trace.getTracer("none").startSpan(name),
+  };
+  leaveOut(file, onDemand);
+}
+
+/** What `cmd/run/tracing.js` is to the runner. */
+interface Tracing {
+  start(destination: string): void;
+  stop(): void;
+  newSpan(name: string): object;
+}
+
+/** What it takes of @opentelemetry/api, which is the SDK's. */
+interface Api {
+  readonly trace: { getTracer(name: string): { startSpan(name: string): object } };
 }
 
 /** The engine drops debug messages unless it is asked for them; `--json` prints them, with values that are secret. */

@@ -14,6 +14,12 @@ const script = `
   const hooks = require("@pulumi/pulumi/runtime/closure/v8Hooks.js");
   require("source-map-support/register");
   const store = globalThis.globalStore !== undefined;
+  const traced = () => Object.keys(require.cache).some((file) => file.includes("/sdk-trace-node/"));
+  const tracing = require("@pulumi/pulumi/cmd/run/tracing.js");
+  tracing.newSpan("test").setAttribute("some", true).end();
+  const tracesUnasked = traced();
+  tracing.start("http://127.0.0.1:9/");
+  const recording = tracing.newSpan("test").isRecording();
   const limit = Error.stackTraceLimit;
   const promise = Promise.resolve(7);
   const kept = await debuggablePromise(promise, "test");
@@ -26,6 +32,8 @@ const script = `
     frames: promise._debugStackTrace.split("\\n").length - 1,
     kept,
     limit: Error.stackTraceLimit === limit,
+    tracesUnasked,
+    traces: traced() && recording,
     mapped: Object.keys(require.cache).some((file) => file.endsWith("/source-map-support.js")),
   }));
 `;
@@ -50,6 +58,8 @@ test("a program's process that waits has loaded the SDK without what no stack us
     frames: 0,
     kept: 7,
     limit: true,
+    tracesUnasked: false,
+    traces: true,
     mapped: false,
   });
 });
@@ -58,6 +68,8 @@ test("HOMESPAN_WHOLE_SDK=1 leaves the SDK as it is", async () => {
   expect(await after("lean-sdk.ts", { HOMESPAN_WHOLE_SDK: "1" })).toMatchObject({
     debug: true,
     kept: 7,
+    tracesUnasked: true,
+    traces: true,
     mapped: true,
   });
 });
