@@ -1,5 +1,5 @@
 /** Tools the user has already: used when they are new enough. */
-import { realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -18,7 +18,7 @@ export interface FoundOnPath {
 
 /**
  * The pinned program on PATH, when it is at least as new as the pin. Programs of this project (its cache, its
- * checkout) do not count. Its version is remembered until the file changes: asking costs a tenth of a second.
+ * checkout, another checkout whose `./homespan env` the shell evaluated) do not count. Its version is remembered until the file changes: asking costs a tenth of a second.
  */
 export async function findOnPath(
   pin: ToolPin,
@@ -39,7 +39,15 @@ export async function findOnPath(
 
 function isOurs(path: string, cache: string): boolean {
   const real = realOf(path);
-  return [realOf(cache), realOf(CHECKOUT)].some((root) => real === root || real.startsWith(`${root}/`));
+  const inside = [realOf(cache), realOf(CHECKOUT)].some(
+    (root) => real === root || real.startsWith(`${root}/`),
+  );
+  return inside || isWrapperFolder(real);
+}
+
+/** `cli/path` of whichever checkout: its `pulumi` looks for the real one itself, and would find nothing but what took it for real. */
+function isWrapperFolder(folder: string): boolean {
+  return folder.endsWith("/cli/path") && existsSync(join(folder, "../../toolchain/on-path.ts"));
 }
 
 function realOf(path: string): string {

@@ -156,6 +156,18 @@ describe("Pulumi on PATH", () => {
     await symlink("../tools/pulumi", join(cache, "bin", "pulumi"));
     expect(await findOnPath(pin, cache, join(cache, "bin"))).toBeUndefined();
   });
+
+  it("never takes another checkout's wrapper for it", async () => {
+    const folder = temporaryFolder();
+    const wrappers = join(folder, "other/cli/path");
+    const wrapper = await program(wrappers, "pulumi", "echo v9.0.0");
+    const look = () => findOnPath(pin, join(folder, "cache"), wrappers);
+    // Of any other project it is a program like all.
+    expect(await look()).toMatchObject({ path: wrapper });
+    await mkdir(join(folder, "other/toolchain"));
+    await writeFile(join(folder, "other/toolchain/on-path.ts"), "");
+    expect(await look()).toBeUndefined();
+  });
 });
 
 describe("linkLanguageHost", () => {
