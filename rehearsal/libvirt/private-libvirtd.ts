@@ -5,8 +5,10 @@ import { chmod, mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { isAlive, listProcesses } from "../../cli/process.ts";
+import { listProcesses } from "../../cli/process.ts";
 import { CommandError, type Run, runProcess } from "../../provider/effects/process.ts";
+import { isAlive } from "../../toolchain/process.ts";
+import { removeChains } from "./firewall-chains.ts";
 import type { Virtualization } from "./virtualization.ts";
 
 const script = fileURLToPath(new URL("private-libvirtd", import.meta.url));
@@ -109,7 +111,7 @@ export class PrivateLibvirtd {
     return lines.flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []).sort();
   }
 
-  /** Ends everything that was started, virtual machines and networks too; what it knows stays. Succeeds when nothing runs. */
+  /** Ends everything that was started, virtual machines, networks and hooks in the firewall too; what it knows stays. Succeeds when nothing runs. */
   async end(): Promise<void> {
     if (await this.answers()) {
       const running = words(await this.virsh("list", "--name").catch(() => ""));
@@ -121,6 +123,7 @@ export class PrivateLibvirtd {
     // Of a libvirtd that was killed before.
     await endProcesses(await this.#orphans(), endSeconds);
     await rm(this.#pidFile, { force: true });
+    await removeChains(this.#run);
   }
 
   #processes(): readonly number[] {

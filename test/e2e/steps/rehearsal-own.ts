@@ -19,8 +19,12 @@ export const ownNodes = ["server-1", "vm-1"];
 /** Until there is something to kill: the image of the machines may have to be given first. */
 const killSeconds = 1800;
 
-/** Over the committed Pulumi.homelab.yaml. */
-export function ownSettings(serverDiskGiB = 10): string[] {
+/**
+ * Over the committed Pulumi.homelab.yaml.
+ *
+ * @param options.alone - the server has no agent yet
+ */
+export function ownSettings({ serverDiskGiB = 10, alone = false } = {}): string[] {
   const vm = { host: "nas", vcpus: 2 };
   const server = { memoryMiB: 2560, dataDiskGiB: 10, systemDiskGiB: serverDiskGiB, address: "192.168.1.41" };
   const agent = { memoryMiB: 1536, dataDiskGiB: 8, systemDiskGiB: 10, address: "192.168.1.51" };
@@ -32,7 +36,7 @@ export function ownSettings(serverDiskGiB = 10): string[] {
     // Two virtual machines on two processors without KVM have enough to do.
     disable: ["traefik", "servicelb", "metrics-server", "local-storage"],
     servers: [{ name: "server-1", vm: { ...vm, ...server } }],
-    agents: [{ name: "vm-1", vm: { ...vm, ...agent } }],
+    agents: alone ? [] : [{ name: "vm-1", vm: { ...vm, ...agent } }],
   };
   return Object.entries(set).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
@@ -45,7 +49,7 @@ export async function killedOnTheWay(stack: RehearsedStack): Promise<void> {
   );
   expect(image.ending, image.output).toBe("SIGKILL");
   const machine = await stack.killedUp(() =>
-    seen(async () => (await runningMachines(stack).catch(() => [])).length === ownNodes.length),
+    seen(async () => (await runningMachines(stack).catch(() => [])).length > 0),
   );
   expect(machine.ending, machine.output).toBe("SIGKILL");
 }
@@ -83,7 +87,7 @@ export function rehearsalOwn(stack: RehearsedStack): void {
     const before = await nodeOf(stack, "server-1");
     const disks = await systemDisks(stack);
     await inside(stack, "server-1", "echo kept >/data/kept && sync");
-    const made = await stack.up("the server made anew", ownSettings(11));
+    const made = await stack.up("the server made anew", ownSettings({ serverDiskGiB: 11 }));
     note("own: the server made anew", made.seconds);
     const after = await isReadyAgain(stack, "server-1", "made anew", before.status.nodeInfo.bootID);
     expect(await uidOfCluster(stack)).toBe(cluster);

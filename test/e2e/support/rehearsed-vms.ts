@@ -31,11 +31,19 @@ export async function runningMachines(stack: RehearsedStack): Promise<string[]> 
 
 /** Ids of the processes that nodes' virtual machines are. */
 export function machineProcesses(stack: RehearsedStack): number[] {
-  const mark = `guest=${stack.instance("")}`;
-  return processes()
-    .filter(({ command }) => command.includes(mark))
+  return running(`guest=${stack.instance("")}`)
     .map(({ pid }) => pid)
     .sort((one, other) => one - other);
+}
+
+/** Command lines of libvirtd and of the virtual machines, one each. Asked before the rehearsal ends, which takes them along. */
+export function rehearsedProcesses(stack: RehearsedStack): string[] {
+  const pidFile = join(libvirtFiles(stack.folder).daemon, "libvirtd.pid");
+  return running(`guest=${stack.instance("")}`, pidFile).map(({ command }) => command);
+}
+
+function running(...marks: readonly string[]): ReturnType<typeof processes> {
+  return processes().filter(({ command }) => marks.some((mark) => command.includes(mark)));
 }
 
 /** Those of its volumes from which machines start: each system has one of its own. */
@@ -93,15 +101,4 @@ export async function isReadyAgain(
     expect(found.status.nodeInfo.bootID).not.toBe(formerBoot);
     return found;
   });
-}
-
-/** Before the rehearsal ends, which takes it along: what runs on this machine of libvirtd and of these nodes. */
-export function rehearsedProcesses(stack: RehearsedStack, nodes: readonly string[]): string[] {
-  const marks = [
-    ...nodes.map((node) => `guest=${stack.instance(node)},`),
-    join(libvirtFiles(stack.folder).daemon, "libvirtd.pid"),
-  ];
-  return processes()
-    .map(({ command }) => command)
-    .filter((command) => marks.some((mark) => command.includes(mark)));
 }

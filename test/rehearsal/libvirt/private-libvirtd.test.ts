@@ -13,6 +13,7 @@ let pools: { all: string; active: string };
 let down: boolean;
 
 const run: Run = async (program, args) => {
+  if (/^ip6?tables-save$/.test(program)) return done();
   expect(program).toBe("virsh");
   expect(args[2]).toBe(`qemu+unix:///system?socket=${join(folder, "run/libvirt-sock")}`);
   const words = args.slice(3).join(" ");
