@@ -78,23 +78,6 @@ boot_stage_k3s() {
   boot_stage k3s
 }
 
-# boot_redact TEXT: BOOT_REDACTED is TEXT without the content of any file in secrets/.
-boot_redact() {
-  BOOT_REDACTED=$1
-  for boot_secret_file in "$BOOT_DATA"/secrets/*; do
-    # A login takes the key away, at any time.
-    boot_secret=
-    IFS= read -r boot_secret 2>/dev/null <"$boot_secret_file" || true
-    [ -n "$boot_secret" ] || continue
-    while :; do
-      case $BOOT_REDACTED in
-        *"$boot_secret"*) BOOT_REDACTED="${BOOT_REDACTED%%"$boot_secret"*}[secret]${BOOT_REDACTED#*"$boot_secret"}" ;;
-        *) break ;;
-      esac
-    done
-  done
-}
-
 # CoreDNS must not inherit MagicDNS: k3s gets the resolv.conf from before the first login (never one that tailscaled wrote).
 boot_save_resolv_conf() {
   boot_resolv=${BOOT_RESOLV_CONF:-/etc/resolv.conf}

@@ -65,6 +65,23 @@ boot_replace() {
   fi
 }
 
+# boot_redact TEXT: BOOT_REDACTED is TEXT without the content of any file in secrets/ of BOOT_DATA.
+boot_redact() {
+  BOOT_REDACTED=$1
+  for boot_secret_file in "$BOOT_DATA"/secrets/*; do
+    # A login takes the key away, at any time.
+    boot_secret=
+    IFS= read -r boot_secret 2>/dev/null <"$boot_secret_file" || true
+    [ -n "$boot_secret" ] || continue
+    while :; do
+      case $BOOT_REDACTED in
+        *"$boot_secret"*) BOOT_REDACTED="${BOOT_REDACTED%%"$boot_secret"*}[secret]${BOOT_REDACTED#*"$boot_secret"}" ;;
+        *) break ;;
+      esac
+    done
+  done
+}
+
 boot_log() {
   printf '%s\n' "homespan: $*" >&2
 }
