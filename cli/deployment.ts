@@ -90,10 +90,7 @@ export async function settlePendingOperations(
   const made = open.map(({ resource }) => resource);
   const policy = dependsOnPolicy(made) ? await tailnetPolicy(context) : undefined;
   const ids = made.some(isOnHost) ? await onHosts(context, unsettled) : undefined;
-  const { deployment, adopted, forgotten } = settlePending(unsettled, {
-    policy,
-    ...(ids === undefined ? {} : { ids }),
-  });
+  const { deployment, adopted, forgotten } = settlePending(unsettled, { policy, ids });
   await pulumi(context, ["stack", "import", "--stack", stack], {
     cwd,
     input: JSON.stringify({ ...exported, deployment }),

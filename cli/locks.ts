@@ -10,8 +10,8 @@ import type { FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive, startTime } from "../toolchain/process.ts";
 import { Failure } from "./errors.ts";
-import { isAlive, startTime } from "./process.ts";
 
 interface Holder {
   readonly pid: number;

@@ -118,7 +118,10 @@ export function dependsOnPolicy(resources: readonly PendingResource[]): boolean 
  */
 export function settlePending(
   deployment: Deployment,
-  known: { readonly policy?: string | undefined; readonly ids?: ReadonlyMap<string, string> } = {},
+  known: {
+    readonly policy?: string | undefined;
+    readonly ids?: ReadonlyMap<string, string> | undefined;
+  } = {},
 ): Settled {
   const { pending_operations: pending = [], ...rest } = deployment;
   let resources = [...(rest.resources ?? [])];

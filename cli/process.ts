@@ -1,8 +1,6 @@
 /** Facts about processes. */
 import { readFileSync, readdirSync } from "node:fs";
 
-export { isAlive, startTime } from "../toolchain/process.ts";
-
 export interface RunningProcess {
   readonly pid: number;
   /** Its command line. */

@@ -1,10 +1,11 @@
 /** Temporary files of a run, and the environment of pulumi: its plugins leave files that nobody removes. */
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isAlive } from "../toolchain/process.ts";
 import type { Context } from "./context.ts";
 import { childEnvironment } from "./environment.ts";
 import type { Paths } from "./paths.ts";
-import { isAlive } from "./process.ts";
+
 import { untilDone } from "./signals.ts";
 
 /** How many pieces of work of this process use its folder. */

@@ -5,7 +5,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withLock } from "../../cli/locks.ts";
-import { isAlive, startTime } from "../../cli/process.ts";
+import { isAlive, startTime } from "../../toolchain/process.ts";
 import {
   type DaemonProcess,
   type DaemonState,

@@ -1,5 +1,5 @@
 /** The daemon's life: from its orders to the signal that ends it. */
-import { startTime } from "../../cli/process.ts";
+import { startTime } from "../../toolchain/process.ts";
 import { type ControlPlane, startServices } from "./services.ts";
 import { asText, daemonFiles, readOrders, readProcess, removeState, writeFileWhole } from "./state.ts";
 

@@ -2,7 +2,7 @@
 import { cp, mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isAlive, startTime } from "../../cli/process.ts";
+import { isAlive, startTime } from "../../toolchain/process.ts";
 import { removeContainer, removeVolume } from "../../provider/effects/removal.ts";
 import { ownObject } from "../../provider/logic/ownership.ts";
 import { withLock } from "../../toolchain/locks.ts";

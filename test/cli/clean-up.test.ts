@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { withKubeconfig } from "../../cli/cluster.ts";
 import { examineMachine } from "../../cli/doctor/machine.ts";
 import { withLock } from "../../cli/locks.ts";
-import { startTime } from "../../cli/process.ts";
+import { startTime } from "../../toolchain/process.ts";
 import { prepareStack, removeEmptyState } from "../../cli/state.ts";
 import { destroy } from "../../cli/verbs/destroy.ts";
 import { checkout, withCluster } from "./bed.ts";

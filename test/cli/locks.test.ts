@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { withLock } from "../../cli/locks.ts";
-import { startTime } from "../../cli/process.ts";
+import { startTime } from "../../toolchain/process.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isAlive } from "../../../cli/process.ts";
+import { isAlive } from "../../../toolchain/process.ts";
 import {
   type DaemonOptions,
   daemonState,
