@@ -19,6 +19,13 @@ export const ownNodes = ["server-1", "vm-1"];
 /** Until there is something to kill: the image of the machines may have to be given first. */
 const killSeconds = 1800;
 
+/** On one processor without KVM a lease that is to be renewed within ten seconds is lost now and then, and k3s ends with it. */
+const patientLeases = [
+  "leader-elect-lease-duration=120s",
+  "leader-elect-renew-deadline=100s",
+  "leader-elect-retry-period=15s",
+];
+
 /**
  * Over the committed Pulumi.homelab.yaml.
  *
@@ -35,6 +42,13 @@ export function ownSettings({ serverDiskGiB = 10, alone = false } = {}): string[
     flatcar: { version: "4230.2.3", sha256: "0123456789abcdef".repeat(4) },
     // Two virtual machines on two processors without KVM have enough to do.
     disable: ["traefik", "servicelb", "metrics-server", "local-storage"],
+    extraConfig: {
+      server: {
+        "kube-controller-manager-arg": patientLeases,
+        "kube-scheduler-arg": patientLeases,
+        "kube-cloud-controller-manager-arg": patientLeases,
+      },
+    },
     servers: [{ name: "server-1", vm: { ...vm, ...server } }],
     agents: alone ? [] : [{ name: "vm-1", vm: { ...vm, ...agent } }],
   };
