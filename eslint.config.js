@@ -25,6 +25,7 @@ const mayImport = {
 /** Single files that parts may import beside the above: [file, importing parts]. */
 const sharedFiles = {
   duration: ["stacks/duration.ts", ["cli"]],
+  fetch: ["toolchain/fetch.ts", ["provider"]],
   folders: ["toolchain/folders.ts", ["provider"]],
   grammar: ["stacks/grammar.ts", ["cli"]],
   machine: ["toolchain/machine.ts", ["stacks"]],

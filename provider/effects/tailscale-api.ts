@@ -4,6 +4,7 @@
  * Credentials and address come from the environment, under the names that Tailscale's own provider takes them from:
  * https://www.pulumi.com/registry/packages/tailscale/installation-configuration/
  */
+import type { Answer, FetchOptions } from "../../toolchain/fetch.ts";
 import type { Device } from "./headscale.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 import type { Clock } from "./wait.ts";
@@ -63,7 +64,7 @@ function deviceOf(raw: RawDevice): Device {
 }
 
 /** What the server says about a failure. */
-async function reasonOf(response: Response): Promise<string> {
+async function reasonOf(response: Answer): Promise<string> {
   const text = await response.text();
   try {
     const { message } = JSON.parse(text) as { message?: unknown };
@@ -148,7 +149,7 @@ export class TailscaleHttpApi implements TailscaleApi {
     path: string,
     scope = "devices:core",
     accept = "application/json",
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const credentials = await this.#credentials();
     const response = await this.#send(this.#url(path), {
       method,
@@ -204,15 +205,19 @@ export class TailscaleHttpApi implements TailscaleApi {
    *
    * @throws {@link NoAnswer} when nothing but "not now" came back.
    */
-  async #send(url: URL, options: RequestInit): Promise<Response> {
+  async #send(url: URL, options: Omit<FetchOptions, "signal">): Promise<Answer> {
     // Seconds at most: not worth a cancellation.
     const { signal } = new AbortController();
+    const { fetch } = await import("../../toolchain/fetch.ts");
     let pause = FIRST_PAUSE_MILLISECONDS;
     for (let attempt = 1; ; attempt += 1) {
       let reason: string;
       let wanted = 0;
       try {
-        const response = await fetch(url, { ...options, signal: AbortSignal.timeout(REQUEST_MILLISECONDS) });
+        const response = await fetch(url.href, {
+          ...options,
+          signal: AbortSignal.timeout(REQUEST_MILLISECONDS),
+        });
         if (response.status !== 429 && response.status < 500) return response;
         wanted = Number(response.headers.get("retry-after") ?? 0) * 1000 || 0;
         reason = await reasonOf(response);
