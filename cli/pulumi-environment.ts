@@ -5,7 +5,6 @@ import { isAlive } from "../toolchain/process.ts";
 import type { Context } from "./context.ts";
 import { childEnvironment } from "./environment.ts";
 import type { Paths } from "./paths.ts";
-
 import { untilDone } from "./signals.ts";
 
 /** How many pieces of work of this process use its folder. */

@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { Answer } from "./fetch.ts";
+import { type Answer, fetch } from "./fetch.ts";
 
 export interface DownloadOptions {
   /** Seconds until the server must have answered. @default 15 */
@@ -154,7 +154,6 @@ async function fetchText(url: string, options: DownloadOptions): Promise<string>
 }
 
 async function open(url: string, watch: Watch, headers: Record<string, string>): Promise<Answer> {
-  const { fetch } = await import("./fetch.ts");
   const response = await fetch(url, { headers, signal: watch.signal, redirect: "follow" });
   watch.answered();
   if (response.ok || response.status === 416) return response;

@@ -18,7 +18,8 @@ export interface FoundOnPath {
 
 /**
  * The pinned program on PATH, when it is at least as new as the pin. Programs of this project (its cache, its
- * checkout, another checkout whose `./homespan env` the shell evaluated) do not count. Its version is remembered until the file changes: asking costs a tenth of a second.
+ * checkout, another checkout whose `./homespan env` the shell evaluated) do not count. Its version is remembered until the
+ * file changes: asking costs a tenth of a second.
  */
 export async function findOnPath(
   pin: ToolPin,

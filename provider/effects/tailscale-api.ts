@@ -4,7 +4,7 @@
  * Credentials and address come from the environment, under the names that Tailscale's own provider takes them from:
  * https://www.pulumi.com/registry/packages/tailscale/installation-configuration/
  */
-import type { Answer, FetchOptions } from "../../toolchain/fetch.ts";
+import { type Answer, type FetchOptions, fetch } from "../../toolchain/fetch.ts";
 import type { Device } from "./headscale.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 import type { Clock } from "./wait.ts";
@@ -208,7 +208,6 @@ export class TailscaleHttpApi implements TailscaleApi {
   async #send(url: URL, options: Omit<FetchOptions, "signal">): Promise<Answer> {
     // Seconds at most: not worth a cancellation.
     const { signal } = new AbortController();
-    const { fetch } = await import("../../toolchain/fetch.ts");
     let pause = FIRST_PAUSE_MILLISECONDS;
     for (let attempt = 1; ; attempt += 1) {
       let reason: string;

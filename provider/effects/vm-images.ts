@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
-import type { Answer } from "../../toolchain/fetch.ts";
+import { type Answer, fetch } from "../../toolchain/fetch.ts";
 import type { Run } from "./process.ts";
 
 /** What is asked for. */
@@ -40,19 +40,13 @@ export type FetchUrl = (
   options: { readonly signal: AbortSignal },
 ) => Promise<Pick<Answer, "ok" | "status" | "body">>;
 
-/** Loaded by the first who needs an image: most runs need none. */
-const fetchLarge: FetchUrl = async (url, options) => {
-  const { fetch } = await import("../../toolchain/fetch.ts");
-  return fetch(url, options);
-};
-
 export class CachedVmImages implements VmImages {
   readonly #run: Run;
   readonly #folder: string;
   readonly #fetch: FetchUrl;
 
   /** @param folder where the images are kept */
-  constructor(run: Run, folder: string, fetchUrl: FetchUrl = fetchLarge) {
+  constructor(run: Run, folder: string, fetchUrl: FetchUrl = fetch) {
     this.#run = run;
     this.#folder = folder;
     this.#fetch = fetchUrl;

@@ -111,7 +111,10 @@ export class PrivateLibvirtd {
     return lines.flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []).sort();
   }
 
-  /** Ends everything that was started, virtual machines, networks and hooks in the firewall too; what it knows stays. Succeeds when nothing runs. */
+  /**
+   * Ends everything that was started, virtual machines, networks and hooks in the firewall too; what it knows stays. Succeeds
+   * when nothing runs.
+   */
   async end(): Promise<void> {
     if (await this.answers()) {
       const running = words(await this.virsh("list", "--name").catch(() => ""));
