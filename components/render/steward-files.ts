@@ -11,7 +11,7 @@ export interface StewardFiles {
   readonly loginServer: string;
   /** True when `boot/ca.pem` comes with the key, as the public CAs do not know the login server. */
   readonly ownAuthority: boolean;
-  readonly images: { readonly tailscale: string; readonly k3s: string };
+  readonly images: { readonly steward: string; readonly tailscale: string; readonly k3s: string };
   readonly restrictions: Restrictions;
   /** Directory of image archives on this machine, for nodes that reach no image registry. */
   readonly imagesDirectory: string | undefined;
@@ -98,7 +98,7 @@ function bootstrapperArguments(node: StewardFiles): string[] {
     "--volume=@DATA@/rancher/k3s/agent:/var/lib/rancher/k3s/agent:ro",
     "--volume=@DATA@/steward/report:/run/homespan/report",
     `--entrypoint=${bootSeen}/children/bootstrapper`,
-    node.images.k3s,
+    node.images.steward,
     node.nodeName,
   ];
 }

@@ -32,7 +32,11 @@ export const steward: StewardFiles = {
   volumeName: "homespan-ci-agent-1-data",
   loginServer: "https://control.homespan-ci.internal",
   ownAuthority: true,
-  images: { tailscale: "docker.io/tailscale/tailscale:v1.96.0", k3s: "docker.io/rancher/k3s:v1.35.1-k3s1" },
+  images: {
+    steward: "localhost/homespan/steward:0.1.0",
+    tailscale: "docker.io/tailscale/tailscale:v1.96.0",
+    k3s: "docker.io/rancher/k3s:v1.35.1-k3s1",
+  },
   restrictions: unrestricted,
   imagesDirectory: "/home/user/.cache/homespan/images/cluster",
 };

@@ -21,7 +21,7 @@ test("one argument per line, options first, no empty line", () => {
       const lines = text.split("\n");
       expect(lines.pop()).toBe("");
       const image = lines.findIndex((line) => !line.startsWith("--"));
-      expect(lines[image]).toMatch(/^docker\.io\//);
+      expect(lines[image]).toMatch(/^(docker\.io|localhost)\//);
       expect(lines.slice(image + 1)).toEqual(path.includes("bootstrapper") ? ["agent-1"] : []);
     }
   }
