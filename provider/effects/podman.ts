@@ -1,6 +1,6 @@
 /** Podman on this machine, through its command line: it is there wherever nodes are, with no service to be started. */
 import { existsSync, readFileSync } from "node:fs";
-import { PodmanSocket } from "./podman-socket.ts";
+import { PodmanSocket, type Removable } from "./podman-socket.ts";
 import { type Finished, CommandError, type Run, type RunOptions } from "./process.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 
@@ -51,6 +51,12 @@ export interface Podman {
   list<K extends Kind>(kind: K): Promise<readonly Found[K][]>;
   /** `podman ARGS`; an exit code is an error. */
   command(args: readonly string[], options?: RunOptions): Promise<string>;
+  /**
+   * Removes one, with what runs in it; fine when there is none.
+   *
+   * @param stopSeconds - time for an orderly stop. @default 0
+   */
+  remove(kind: Removable, name: string, stopSeconds?: number): Promise<void>;
   /** Runs a program inside a container; for reading and for files, so the lists stay. */
   exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished>;
 }
@@ -106,6 +112,18 @@ function changedBy(args: readonly string[]): readonly Kind[] {
   }
 }
 
+/** `podman ARGS` that removes one. */
+export function removalArguments(kind: Removable, name: string, stopSeconds: number): readonly string[] {
+  switch (kind) {
+    case "pods":
+      return ["pod", "rm", "--force", "--ignore", "--time", String(stopSeconds), name];
+    case "containers":
+      return ["rm", "--force", "--ignore", "--volumes", "--time", String(stopSeconds), name];
+    case "volumes":
+      return ["volume", "rm", name];
+  }
+}
+
 /** {@link Podman} by the `podman` program. Each of its starts costs some 0.06 s of a core, so none is made twice for one answer. */
 export class PodmanProgram implements Podman {
   readonly #run: Run;
@@ -138,6 +156,17 @@ export class PodmanProgram implements Podman {
     forget();
     if (finished.code !== 0) throw new CommandError(`podman ${args.slice(0, 2).join(" ")}`, finished);
     return finished.stdout;
+  }
+
+  async remove(kind: Removable, name: string, stopSeconds = 0): Promise<void> {
+    const args = removalArguments(kind, name, stopSeconds);
+    const gone = await this.#socket.remove(kind, name, stopSeconds);
+    for (const changed of changedBy(args)) this.#shared.forget(changed);
+    if (gone) return;
+    await this.command(args).catch((error: unknown) => {
+      // The service may have done it before it ended.
+      if (!(error instanceof CommandError && /no such volume/i.test(error.message))) throw error;
+    });
   }
 
   exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished> {

@@ -15,7 +15,7 @@ export async function removePod(
 ): Promise<void> {
   const pods = await podman.list("pods");
   if (ownObject("pod", pods, name, cluster) === undefined) return;
-  await podman.command(["pod", "rm", "--force", "--ignore", "--time", String(stopSeconds), name]);
+  await podman.remove("pods", name, stopSeconds);
 }
 
 /** {@link removePod} for a container of its own. */
@@ -27,7 +27,7 @@ export async function removeContainer(
 ): Promise<void> {
   const containers = await podman.list("containers");
   if (ownObject("container", containers, name, cluster) === undefined) return;
-  await podman.command(["rm", "--force", "--ignore", "--volumes", "--time", String(stopSeconds), name]);
+  await podman.remove("containers", name, stopSeconds);
 }
 
 /**
@@ -48,10 +48,23 @@ async function removeUsers(podman: Podman, cluster: string, users: readonly stri
 export async function removeVolume(podman: Podman, cluster: string, name: string): Promise<void> {
   const volumes = await podman.list("volumes");
   if (ownObject("volume", volumes, name, cluster) === undefined) return;
-  // `podman ps` lists mount points, not the names of volumes; only its filter knows them.
-  const users = await podman.command(["ps", "--all", "--filter", `volume=${name}`, "--format", "{{.Names}}"]);
-  await removeUsers(podman, cluster, users.split("\n").filter(Boolean));
-  await podman.command(["volume", "rm", name]);
+  try {
+    await podman.remove("volumes", name);
+  } catch (error) {
+    // `podman ps` lists mount points, not the names of volumes; only its filter knows them.
+    const list = await podman.command([
+      "ps",
+      "--all",
+      "--filter",
+      `volume=${name}`,
+      "--format",
+      "{{.Names}}",
+    ]);
+    const users = list.split("\n").filter(Boolean);
+    if (users.length === 0) throw error;
+    await removeUsers(podman, cluster, users);
+    await podman.remove("volumes", name);
+  }
 }
 
 export async function removeNetwork(podman: Podman, cluster: string, name: string): Promise<void> {

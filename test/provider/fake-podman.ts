@@ -1,6 +1,8 @@
 /** Podman in memory, as far as the provider uses it: it reads the arguments the provider gives to the real one. */
 import { createHash } from "node:crypto";
 import { readArchive } from "../../provider/effects/archive.ts";
+import type { Removable } from "../../provider/effects/podman-socket.ts";
+import { removalArguments } from "../../provider/effects/podman.ts";
 import type {
   ContainerFound,
   Found,
@@ -66,6 +68,10 @@ export class FakePodman implements Podman {
     }
     if (text.startsWith("volume import")) return this.#import(args[2] ?? "", options?.input);
     return Promise.resolve().then(() => this.#apply(args));
+  }
+
+  async remove(kind: Removable, name: string, stopSeconds = 0): Promise<void> {
+    await this.command(removalArguments(kind, name, stopSeconds));
   }
 
   /** Into the volume of a node: its steward sees it below /data. */

@@ -113,4 +113,52 @@ describe("a service that answers", () => {
     expect(await podman.list("pods")).toEqual([]);
     expect(commands).toEqual(["ps --all --pod --format json", "pod ps --format json"]);
   });
+
+  it("removes instead of a program, what it once listed for", async () => {
+    const asked: string[] = [];
+    await serve((request, response) => {
+      asked.push(`${request.method ?? ""} ${request.url ?? ""}`);
+      response.statusCode = request.method === "DELETE" && request.url?.includes("gone") === true ? 404 : 200;
+      response.end("[]");
+    });
+    const podman = program();
+    await podman.list("pods");
+    await podman.remove("pods", "p");
+    await podman.remove("containers", "gone", 10);
+    await podman.remove("volumes", "v");
+    // What a removal changed is asked anew.
+    await podman.list("pods");
+    expect(asked).toEqual([
+      "GET /v4.0.0/libpod/pods/json",
+      "DELETE /v4.0.0/libpod/pods/p?force=true&timeout=0",
+      "DELETE /v4.0.0/libpod/containers/gone?force=true&ignore=true&volumes=true&timeout=10",
+      "DELETE /v4.0.0/libpod/volumes/v",
+      "GET /v4.0.0/libpod/pods/json",
+    ]);
+    expect(commands).toEqual([]);
+  });
+
+  it("is left for the program when it refuses to remove, or ends over it", async () => {
+    await serve((request, response) => {
+      if (request.url?.endsWith("pods/p?force=true&timeout=0") === true) response.destroy();
+      response.statusCode = request.method === "DELETE" ? 409 : 200;
+      response.end("[]");
+    });
+    const podman = program();
+    await podman.list("volumes");
+    await podman.remove("volumes", "in use");
+    await podman.remove("pods", "p");
+    expect(commands).toEqual(["volume rm in use", "pod rm --force --ignore --time 0 p"]);
+  });
+});
+
+describe("a volume that the program does not find", () => {
+  it.each([
+    ['Error: no volume with name "v" found: no such volume', undefined],
+    ["Error: volume v is being used by the following container(s): c: volume is being used", "is being used"],
+  ])("%s", async (stderr, refused) => {
+    const run: Run = () => Promise.resolve({ code: 1, stdout: "", stderr });
+    const removed = new PodmanProgram(run, Date.now, () => true, noService).remove("volumes", "v");
+    await (refused === undefined ? removed : expect(removed).rejects.toThrow(refused));
+  });
 });
