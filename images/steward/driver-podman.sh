@@ -109,9 +109,12 @@ driver_alive() {
 
 # driver_start CHILD: as it is if it runs with the right arguments, else started, else made anew.
 driver_start() {
-  driver_prepared "$1"
-  driver_look || return 1
   driver_render "$1" || return 1
+  if driver_prepared "$1"; then
+    driver_try "podman start $POD-$1" driver_podman start "$POD-$1"
+    return
+  fi
+  driver_look || return 1
   driver_seen "$1" && [ "$DRIVER_SEEN_HASH" = "$DRIVER_HASH" ] && return 0
   if [ "$DRIVER_SEEN_HASH" = "$DRIVER_HASH" ]; then
     driver_try "podman start $POD-$1" driver_podman start "$POD-$1"
@@ -135,16 +138,18 @@ driver_prepare_child() {
   driver_seen "$1" || true
   [ "$DRIVER_SEEN_HASH" != "$DRIVER_HASH" ] || return 0
   driver_make create "$1" >/dev/null 2>&1 &
-  eval "driver_preparing_$1=\$!"
+  eval "driver_preparing_$1=\$! driver_preparing_hash_$1=\$DRIVER_HASH"
 }
 
-# driver_prepared CHILD: waits for the container that is being made.
+# driver_prepared CHILD, after driver_render: waits for the container that is being made; true when it has just been made with these
+# arguments, so that nobody needs to look.
 driver_prepared() {
-  eval "driver_pending=\${driver_preparing_$1:-}"
-  [ -n "$driver_pending" ] || return 0
-  wait "$driver_pending" || true
+  eval "driver_pending=\${driver_preparing_$1:-} driver_pending_hash=\${driver_preparing_hash_$1:-}"
+  [ -n "$driver_pending" ] || return 1
   eval "driver_preparing_$1="
   driver_looked=
+  # shellcheck disable=SC2154 # set by eval
+  wait "$driver_pending" && [ "$driver_pending_hash" = "$DRIVER_HASH" ]
 }
 
 driver_start_tailscale() {
@@ -173,8 +178,9 @@ driver_tailscale_started() {
 
 # That the container could be made says that the image is there.
 driver_check_artifacts() {
-  driver_prepared k3s
-  driver_render k3s && driver_look || return 1
+  driver_render k3s || return 1
+  driver_prepared k3s && return 0
+  driver_look || return 1
   driver_seen k3s || true
   [ "$DRIVER_SEEN_HASH" = "$DRIVER_HASH" ] || driver_make create k3s
 }

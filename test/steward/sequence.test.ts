@@ -69,6 +69,18 @@ describe.concurrent("the boot sequence", () => {
     expect(world.has("steward/stage.json")).toBe(false);
   });
 
+  test("makes a container anew whose arguments changed while the key was on its way", async ({ expect }) => {
+    using world = new World().hostFiles().joinFiles("server", "single").set("key", "hskey-auth-late\n");
+    rmSync(join(world.data, "secrets/authkey"));
+    world.set("args", "--pod=@POD@\nother-image\n");
+    world.at(20, "put args steward/children/k3s.args").at(40, "put key secrets/authkey");
+    await world.run(60);
+    const acts = world.acts();
+    const came = acts.indexOf("event put key");
+    expect(acts.slice(came + 1, came + 5)).toEqual(["start tailscale", "up", "create k3s", "start k3s"]);
+    expect(world.log().findLast((line) => line.includes("--name=pod-k3s"))).toMatch(/ other-image$/);
+  });
+
   test("makes the containers while the key is on its way, and starts none before", async ({ expect }) => {
     using world = new World().hostFiles().joinFiles("server", "single").set("key", "hskey-auth-late\n");
     rmSync(join(world.data, "secrets/authkey"));
