@@ -7,6 +7,7 @@ import { footprint, leftovers, marksOf } from "../support/footprint.ts";
 import { nodePasswords, nodesOf, readyNodes } from "../support/kube.ts";
 import { Pulse } from "../support/pulse.ts";
 import { objectsOf, podman, stateOf } from "../support/podman.ts";
+import { pulumiRuns } from "../support/processes.ts";
 import { momentBetween } from "../support/random.ts";
 import { note, timed } from "../support/report.ts";
 import { allStagesDone, secondsToReady } from "../support/stages.ts";
@@ -68,7 +69,7 @@ export function etcdSuite(rounds: number): void {
     test("come up although the first up met Ctrl-C and the second ran out of time", async () => {
       const moment = momentBetween(2, 9);
       const { ending, output } = await cluster.interruptedUp(async () => {
-        await cluster.pulumiRuns();
+        await pulumiRuns(cluster.name);
         await pause(moment);
       });
       expect(output).toContain("stopped by SIGINT; run the same command again to go on");

@@ -7,10 +7,9 @@ import type { Finished, RunOptions } from "./command.ts";
 import { disturbed } from "./disturbance.ts";
 import type { Disturbed } from "./disturbance.ts";
 import { environmentAfter } from "./environment.ts";
-import { killTree, processes } from "./processes.ts";
+import { killTree } from "./processes.ts";
 import { exec, objectsOf, stateOf } from "./podman.ts";
 import { note } from "./report.ts";
-import { eventually } from "./wait.ts";
 
 export type Settings = Readonly<Record<string, string | number>>;
 
@@ -136,14 +135,6 @@ export class Cluster {
     this.#settings = { ...this.#settings, ...changed };
     const args = ["up", "ci", "--name", this.name, ...this.#upArguments()];
     return disturbed(args, { until, disturb, state: this.state });
-  }
-
-  /** When Pulumi is at work on the stack, not only the wrapper. */
-  async pulumiRuns(): Promise<void> {
-    const command = new RegExp(`\\bpulumi up .*--stack ${this.name}( |$)`);
-    await eventually(`pulumi works on ${this.name}`, 60, () => {
-      if (!processes().some((it) => command.test(it.command))) throw new Error("it does not");
-    });
   }
 
   async destroy(step: string): Promise<Finished> {

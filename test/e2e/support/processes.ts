@@ -1,5 +1,6 @@
 /** Processes of this machine, from /proc. */
 import { readFileSync, readdirSync } from "node:fs";
+import { pause } from "./wait.ts";
 
 export interface Process {
   readonly pid: number;
@@ -63,4 +64,14 @@ export function killTree(root: number): void {
     }
   }
   for (const pid of doomed) kill(pid);
+}
+
+/** When Pulumi is at work on the stack, not only the wrapper. Looks often: a run that changes nothing is over in a second. */
+export async function pulumiRuns(stack: string): Promise<void> {
+  const command = new RegExp(`\\bpulumi up .*--stack ${stack}( |$)`);
+  const end = performance.now() + 60_000;
+  while (!processes().some((it) => command.test(it.command))) {
+    if (performance.now() > end) throw new Error(`pulumi did not begin with ${stack} within 60 s`);
+    await pause(0.1);
+  }
 }

@@ -9,7 +9,7 @@ import { type Finished, type RunOptions, repository, run } from "./command.ts";
 import { type Disturbed, EndedBefore, disturbed } from "./disturbance.ts";
 import { environmentAfter } from "./environment.ts";
 import { objectsOf, stateOf } from "./podman.ts";
-import { environmentOf, killTree, processes } from "./processes.ts";
+import { environmentOf, killTree, processes, pulumiRuns } from "./processes.ts";
 import { type TailnetDevice, askTailnet } from "./rehearsal-tailnet.ts";
 import { note } from "./report.ts";
 import { pause } from "./wait.ts";
@@ -18,8 +18,6 @@ import { pause } from "./wait.ts";
 const atWork = / s {2}(created|updated|deleted|FAILED|still creating|still updating|still deleting) /;
 /** One that only waits for what was begun before is at work as well. */
 const atWorkAfterSeconds = 15;
-/** Less than it takes to find out that there is nothing to do. */
-const lookingSeconds = 5;
 
 export class RehearsedStack {
   readonly name: "lightsail" | "homelab";
@@ -107,7 +105,7 @@ export class RehearsedStack {
     } catch (error) {
       if (!(error instanceof EndedBefore && error.well)) throw error;
       process.stdout.write("             it was done before, so the next one is killed\n");
-      return this.killedUp(() => pause(lookingSeconds));
+      return this.killedUp(() => pulumiRuns(this.name));
     }
   }
 
