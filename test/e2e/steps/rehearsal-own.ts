@@ -32,9 +32,15 @@ const patientLeases = [
  * @param options.alone - the server has no agent yet
  */
 export function ownSettings({ serverDiskGiB = 10, alone = false } = {}): string[] {
-  const vm = { host: "nas", vcpus: 2 };
-  const server = { memoryMiB: 2560, dataDiskGiB: 10, systemDiskGiB: serverDiskGiB, address: "192.168.1.41" };
-  const agent = { memoryMiB: 1536, dataDiskGiB: 8, systemDiskGiB: 10, address: "192.168.1.51" };
+  const server = {
+    ...{ host: "nas", vcpus: 2, memoryMiB: 2560, dataDiskGiB: 10, systemDiskGiB: serverDiskGiB },
+    address: "192.168.1.41",
+  };
+  // Without KVM, on two processors, the server needs one of them for itself.
+  const agent = {
+    ...{ host: "nas", vcpus: 1, memoryMiB: 1536, dataDiskGiB: 8, systemDiskGiB: 10 },
+    address: "192.168.1.51",
+  };
   const network = { kind: "bridge", name: "br0" };
   const set: Readonly<Record<string, unknown>> = {
     ...{ join: null, mac: null, tailnet: { kind: "tailscale", domain: "tail0a1b2c.ts.net" } },
@@ -49,8 +55,8 @@ export function ownSettings({ serverDiskGiB = 10, alone = false } = {}): string[
         "kube-cloud-controller-manager-arg": patientLeases,
       },
     },
-    servers: [{ name: "server-1", vm: { ...vm, ...server } }],
-    agents: alone ? [] : [{ name: "vm-1", vm: { ...vm, ...agent } }],
+    servers: [{ name: "server-1", vm: server }],
+    agents: alone ? [] : [{ name: "vm-1", vm: agent }],
   };
   return Object.entries(set).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
