@@ -35,7 +35,11 @@ afterEach(() => {
 });
 
 /** Runs it for so long with a curl of these lines, which writes down the arguments of each call. */
-async function run(seconds: number, curl: string): Promise<{ calls: readonly string[]; report: string }> {
+async function run(
+  seconds: number,
+  curl: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<{ calls: readonly string[]; report: string }> {
   const calls = join(root, "calls");
   writeFileSync(join(root, "bin/curl"), `#!/bin/sh\necho "$*" >>${calls}\n${curl}\n`);
   chmodSync(join(root, "bin/curl"), 0o755);
@@ -47,6 +51,7 @@ async function run(seconds: number, curl: string): Promise<{ calls: readonly str
         PROC: join(root, "proc"),
       },
       ...{ REPORT_DIRECTORY: join(root, "report"), KUBELET_KUBECONFIG: join(root, "kubeconfig") },
+      ...environment,
     },
     reject: false,
   });
@@ -74,6 +79,18 @@ test("it asks the server of the kubelet's kubeconfig with the credentials there"
       "https://127.0.0.1:6443/api/v1/nodes?watch=1&timeoutSeconds=20&fieldSelector=metadata.name%3Dserver-1",
     ].join(" "),
   ]);
+});
+
+test("it looks again, and reports a Node that is Ready no more", async () => {
+  const lost = `{"conditions":[{"type":"Ready","status":"Unknown"}]}`;
+  const { calls, report } = await run(
+    2.5,
+    `case "$*" in *watch=1*) echo '{"type":"Ready","status":"True"}' ;; *) echo '${lost}' ;; esac`,
+    { WATCH_SECONDS: "1" },
+  );
+  expect(calls[1]).toMatch(/ https:\/\/127\.0\.0\.1:6443\/api\/v1\/nodes\/server-1\?pretty=false$/);
+  expect(report).toMatch(/^STATE=waiting$/m);
+  expect(report).toMatch(/^DETAIL=the Node is not Ready$/m);
 });
 
 test("a watch ends with the bootstrapper that no longer needs it", async () => {
