@@ -12,7 +12,7 @@ import { images } from "../components/upstream/images.ts";
  */
 export function firstObjects(clusterName: string, cluster: K3sCluster): pulumi.Output<string> {
   const kubeconfig = pulumi.secret(cluster.kubeconfig.kubeconfig);
-  const provider = clusterProvider("cluster", { clusterName, kubeconfig });
+  const provider = clusterProvider("cluster", { clusterName, kubeconfig, servers: cluster.serverCount });
   new SmokeTest(
     "smoke",
     {

@@ -78,10 +78,12 @@ export class K3sCluster extends pulumi.ComponentResource {
   readonly anchor: ClusterAnchor;
   readonly kubeconfig: Kubeconfig;
   readonly memberships: readonly Membership[];
+  readonly serverCount: number;
 
   constructor(name: string, args: K3sClusterArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:k3s:K3sCluster", name, {}, options);
     const { clusterName, identity, hardening, podRoutes, registry } = args;
+    this.serverCount = args.servers.length;
     const serverHosts = args.servers.map((server) => server.host);
     const peersOf = (host: Host): string[] =>
       serverHosts.filter((server) => server !== host).map((server) => server.fullyQualifiedName);

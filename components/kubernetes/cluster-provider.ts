@@ -3,9 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 
 /**
  * Seconds for one request, of which the plugin sends two before it gives a server up. A server that was lost answers nothing at
- * all over a tailnet, so each refresh waits this long twice; the plugin's own 32 s would be more than a minute.
+ * all over a tailnet, so each refresh waits this long twice; the plugin's own 32 s would be more than a minute. Where there is
+ * no other server to turn to, a slow one is given its time: the API's description, which is megabytes, takes one in a virtual
+ * machine without KVM longer than 15 s.
  */
-const requestSeconds = 15;
+const requestSeconds = { oneOfSeveral: 15, alone: 60 } as const;
 
 /**
  * The Kubernetes provider of one cluster.
@@ -16,7 +18,12 @@ const requestSeconds = 15;
  */
 export function clusterProvider(
   name: string,
-  args: { readonly clusterName: string; readonly kubeconfig: pulumi.Output<string> },
+  args: {
+    readonly clusterName: string;
+    readonly kubeconfig: pulumi.Output<string>;
+    /** How many there are to be. */
+    readonly servers: number;
+  },
   options: pulumi.ResourceOptions = {},
 ): Provider {
   return new Provider(
@@ -25,7 +32,9 @@ export function clusterProvider(
       kubeconfig: pulumi.secret(args.kubeconfig),
       clusterIdentifier: `homespan-${args.clusterName}`,
       skipUpdateUnreachable: true,
-      kubeClientSettings: { timeout: requestSeconds },
+      kubeClientSettings: {
+        timeout: args.servers === 1 ? requestSeconds.alone : requestSeconds.oneOfSeveral,
+      },
     },
     options,
   );

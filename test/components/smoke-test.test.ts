@@ -9,7 +9,9 @@ import { record } from "./support/recorder.ts";
 
 const recording = record(prepared, () => {
   const anchor = new ClusterAnchor("anchor", { clusterName: "ci" }, {});
-  const provider = clusterProvider("cluster", { clusterName: "ci", kubeconfig: pulumi.output("kubeconfig") });
+  const kubeconfig = pulumi.output("kubeconfig");
+  clusterProvider("alone", { clusterName: "ci", kubeconfig, servers: 1 });
+  const provider = clusterProvider("cluster", { clusterName: "ci", kubeconfig, servers: 3 });
   return new SmokeTest(
     "smoke",
     { image: "busybox:1", nodes: 3, members: [], deletedWith: anchor },
@@ -24,6 +26,13 @@ test("the provider stays the same one whatever its kubeconfig says, and soon giv
     clusterIdentifier: "homespan-ci",
     skipUpdateUnreachable: "true",
     kubeClientSettings: '{"timeout":15}',
+  });
+});
+
+test("a lone server is given more time, as there is no other to turn to", async () => {
+  const { find } = await recording;
+  expect(find("pulumi:providers:kubernetes", "alone").inputs).toMatchObject({
+    kubeClientSettings: '{"timeout":60}',
   });
 });
 
