@@ -114,6 +114,8 @@ config_membership() {
 # to come back, and does so only after 10 to 20 s. First contact happens inside the tailnet and before the cluster's CA is known
 # here, hence --insecure; k3s's own first contact has the same trust.
 config_any_answers() {
+  boot_now
+  config_asked=$BOOT_NOW
   BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, restore the cluster from a snapshot: ./homespan restore"
   for config_candidate in $config_servers; do
     # One that answered before is not asked that again.
@@ -142,11 +144,18 @@ config_server_ready() {
       CONFIG_SERVER=
       return 1
       ;;
-    *nauthorized* | *orbidden* | *"not authorized"*) BOOT_ERROR="$CONFIG_SERVER does not accept this cluster's agent token (yet)" ;;
-    *) BOOT_ERROR="$CONFIG_SERVER answers, but is not ready to be joined" ;;
+    *nauthorized* | *orbidden* | *"not authorized"*)
+      BOOT_ERROR="$CONFIG_SERVER does not accept this cluster's agent token (yet)"
+      boot_cap=50
+      ;;
+    *)
+      BOOT_ERROR="$CONFIG_SERVER answers, but is not ready to be joined"
+      # It will be within seconds: asked more often from here on, and less often where an answer takes long.
+      boot_now
+      boot_cap=$(((BOOT_NOW - config_asked) * 4 + 15))
+      [ "$boot_cap" -le "$BOOT_CAP_REMOTE" ] || boot_cap=$BOOT_CAP_REMOTE
+      ;;
   esac
-  # It will be within seconds: asked more often from here on.
-  boot_cap=50
   return 1
 }
 

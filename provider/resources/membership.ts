@@ -99,7 +99,7 @@ export function membership(effects: Effects) {
         }
         return undefined;
       },
-      { seconds, signal: context.signal, clock, firstMilliseconds: 200, maximumMilliseconds: 500 },
+      { seconds, signal: context.signal, clock, firstMilliseconds: 200, maximumMilliseconds: 250 },
     );
     if (ready !== undefined) return ready;
     const stuck = stuckText(await nodes.stages(inputs.transport), clock.now());
