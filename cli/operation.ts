@@ -50,7 +50,8 @@ export async function recover(
   const settled = await settlePendingOperations(context, stack, { hosts });
   if (settled === undefined) return;
   const count = settled.adopted.length + settled.forgotten.length;
-  context.console.info(`${String(count)} operations of a killed run will be looked at again`);
+  const operations = count === 1 ? "1 operation" : `${String(count)} operations`;
+  context.console.info(`${operations} of a killed run will be looked at again`);
 }
 
 export interface OperationOutcome {

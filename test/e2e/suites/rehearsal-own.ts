@@ -19,7 +19,7 @@ export function rehearsalOwnSuite(): void {
     const begun = machineProcesses(stack);
     expect(begun).toHaveLength(1);
     const { output } = await stack.up("a server in a virtual machine, after two kills");
-    const open = /\d+ operations of a killed run/.exec(output)?.[0] ?? "no operation of a killed run";
+    const open = /\d+ operations? of a killed run/.exec(output)?.[0] ?? "no operation of a killed run";
     process.stdout.write(`             ${open} open\n`);
     // It was gone on with, not made again.
     expect(machineProcesses(stack)).toEqual(begun);
