@@ -54,6 +54,10 @@ const fixes: readonly Fix[] = [
       `./homespan ignition ${node} ${stack} --write ${node}.ign, then install it (docs/fedora-coreos.md), or leave it out until it is; then run up again`,
   ],
   [
+    /inotify_init: too many open files/,
+    () => "sysctl -w fs.inotify.max_user_instances=1024 on the machine that the node is a container of",
+  ],
+  [
     /was not ready by SSH within/,
     (stack) =>
       `./homespan doctor ${stack} says whether the machine answers; one that was never finished: ./homespan recreate ${stack} --node NODE`,

@@ -10,6 +10,7 @@ import { writeContainersConf } from "./containers-conf.ts";
 import { ensurePackages } from "./debian.ts";
 import { cacheFolder } from "./folders.ts";
 import { removeGoCaches, removeReadOnly } from "./modules.ts";
+import { allowManyWatchers } from "./inotify.ts";
 import { linkLanguageHost } from "./links.ts";
 import { detectMachine } from "./machine.ts";
 import { PINS } from "./pins.ts";
@@ -43,6 +44,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   const { machine, cache } = context;
   await ensurePackages({ groups, machine, yes: agreed(options), reporter, cache });
   await writeContainersConf(cache, machine);
+  if (rehearsal) allowManyWatchers(reporter);
   const core = groups.includes("core");
   const online = !core || (await registryReachable(context.setting, cache));
   const pinned = groups.flatMap(pinnedGroups);

@@ -270,6 +270,10 @@ test.each([
   ],
   ["Overwrite Protected: You are trying to overwrite a non-default policy.", "`tailnet.adopt: true`"],
   ["requested tags [tag:l-server] are invalid or not permitted", "preview prod prints"],
+  [
+    'node server-2 was not Ready within 300 s: k3s ended: "Failed to start cAdvisor" err="inotify_init: too many open files"',
+    "sysctl -w fs.inotify.max_user_instances=1024",
+  ],
   ["CreateInstance Lightsail Instance (x): error waiting for request operation", "run up again"],
 ])("%s has a fix", (message, words) => {
   expect(fixFor(message, "prod")).toContain(words);
