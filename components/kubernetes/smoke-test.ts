@@ -36,7 +36,7 @@ export class SmokeTest extends pulumi.ComponentResource {
     super("homespan:kubernetes:SmokeTest", name, {}, options);
     const inCluster = { parent: this, deletedWith: args.deletedWith };
     this.namespace = new Namespace(`${name}-namespace`, { metadata: namespaceMetadata }, inCluster);
-    const metadata = { name: "smoke", namespace: this.namespace.metadata.name, labels };
+    const metadata = { name: "smoke", namespace: this.namespace.metadata.name, labels, annotations: manager };
 
     this.deployment = new Deployment(
       `${name}-deployment`,
@@ -46,7 +46,7 @@ export class SmokeTest extends pulumi.ComponentResource {
     this.service = new Service(
       `${name}-service`,
       {
-        metadata: { ...metadata, annotations: { "pulumi.com/skipAwait": "true" } },
+        metadata: { ...metadata, annotations: { ...manager, "pulumi.com/skipAwait": "true" } },
         spec: { selector: labels, ports: [{ name: "http", port: 80, targetPort: port }] },
       },
       // The Deployment says when the pods are ready; waiting for the Service's endpoints too costs six seconds more.
@@ -56,8 +56,16 @@ export class SmokeTest extends pulumi.ComponentResource {
   }
 }
 
+/**
+ * Who owns the fields. The plugin makes up a name for each object otherwise, and one that a killed run has made is then another
+ * owner's to the next run, which is refused ("apply conflict").
+ * https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+ */
+const manager = { "pulumi.com/patchFieldManager": "homespan" };
+
 const namespaceMetadata = {
   name: "homespan-smoke",
+  annotations: manager,
   labels: {
     "app.kubernetes.io/managed-by": "homespan",
     "pod-security.kubernetes.io/enforce": "restricted",
@@ -127,7 +135,7 @@ function container(image: string): input.core.v1.Container {
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/busybox", "sh", "-c", script],
     env: [
-      { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+      { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
       { name: "PORT", value: String(port) },
     ],
     ports: [{ name: "http", containerPort: port }],

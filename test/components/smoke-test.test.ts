@@ -45,6 +45,10 @@ test("three objects, all through the cluster's own provider", async () => {
     "kubernetes:core/v1:Service",
   ]);
   for (const object of objects) {
+    // What a killed run made belongs to the next one, too.
+    expect(object.inputs).toMatchObject({
+      metadata: { annotations: { "pulumi.com/patchFieldManager": "homespan" } },
+    });
     expect(object.provider).toContain("pulumi:providers:kubernetes::cluster");
     expect(object.deletedWith).toContain("ClusterAnchor::anchor");
   }
