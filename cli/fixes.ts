@@ -1,4 +1,5 @@
 /** What a user can do about errors of the clouds, by what they say. Pure. */
+import { moreWatchers } from "../toolchain/inotify.ts";
 
 type Fix = readonly [said: RegExp, fix: (stack: string, found: RegExpExecArray) => string];
 
@@ -55,7 +56,7 @@ const fixes: readonly Fix[] = [
   ],
   [
     /inotify_init: too many open files/,
-    () => "sysctl -w fs.inotify.max_user_instances=1024 on the machine that the node is a container of",
+    () => `${moreWatchers} on the machine that the node is a container of`,
   ],
   [
     /was not ready by SSH within/,

@@ -5,6 +5,8 @@ import type { Reporter } from "./types.ts";
 const setting = "fs.inotify.max_user_instances";
 /** For three servers, and agents on a Mac and in a virtual machine beside; the default is over with the fifth. */
 const wanted = 1024;
+/** What raises it by hand. */
+export const moreWatchers = `sysctl -w ${setting}=${String(wanted)}`;
 
 /**
  * Raises the limit for a rehearsal, whose machines all are root's: each has a systemd, a containerd and a k3s that watch files, and
@@ -28,8 +30,6 @@ export function allowManyWatchers(
     writeFileSync(file, String(wanted));
     reporter.note(`${setting}: ${String(found)} -> ${String(wanted)}, until this machine restarts`);
   } catch {
-    reporter.note(
-      `${setting} is ${String(found)}, too few for five machines; sysctl -w ${setting}=${String(wanted)}`,
-    );
+    reporter.note(`${setting} is ${String(found)}, too few for five machines; ${moreWatchers}`);
   }
 }
