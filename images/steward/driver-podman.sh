@@ -31,17 +31,17 @@ driver_find_data() {
   return 1
 }
 
-# driver_render CHILD: the child's arguments without placeholders in DRIVER_FILE, their checksum in DRIVER_HASH.
+# driver_render CHILD: the child's arguments without placeholders in DRIVER_LINES, their checksum in DRIVER_HASH. No file: what makes a
+# container in the background renders at the same time.
 driver_render() {
   driver_find_data || return 1
   [ -s "$DRIVER_ARGS/$1.args" ] || {
     BOOT_ERROR="steward/children/$1.args is missing"
     return 1
   }
-  DRIVER_FILE=$BOOT_DATA/steward/children/$1.rendered
   driver_escaped=$(printf '%s' "$DRIVER_DATA" | sed 's/[\\&|]/\\&/g')
-  sed -e '/^$/d' -e "s|@POD@|$POD|g" -e "s|@DATA@|$driver_escaped|g" "$DRIVER_ARGS/$1.args" >"$DRIVER_FILE"
-  DRIVER_HASH=$(sha256sum <"$DRIVER_FILE")
+  DRIVER_LINES=$(sed -e '/^$/d' -e "s|@POD@|$POD|g" -e "s|@DATA@|$driver_escaped|g" "$DRIVER_ARGS/$1.args")
+  DRIVER_HASH=$(printf '%s\n' "$DRIVER_LINES" | sha256sum)
   DRIVER_HASH=${DRIVER_HASH%% *}
 }
 
@@ -56,7 +56,9 @@ driver_make() {
   set -- "$@" --replace --name="$POD-$driver_child" --label="homespan.args=$DRIVER_HASH" --image-volume=ignore
   while IFS= read -r driver_line; do
     set -- "$@" "$driver_line"
-  done <"$DRIVER_FILE"
+  done <<EOT
+$DRIVER_LINES
+EOT
   driver_try "podman $driver_verb $POD-$driver_child" timeout "$DRIVER_PULL_SECONDS" podman --remote "$@"
 }
 

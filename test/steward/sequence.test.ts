@@ -5,6 +5,25 @@ import { type Outcome, World } from "./world.ts";
 
 const stageNames = ["tailnet", "address", "artifacts", "config", "k3s", "ready"];
 
+// They are rendered once more, to see if they changed, while the container is made in the background: with these delays at the moment in
+// which they are read for it.
+test("a container that is made early has all its arguments, however slowly they are rendered", async () => {
+  using world = new World()
+    .hostFiles()
+    .joinFiles("server", "single")
+    .program(
+      "sed",
+      'case "$*" in *tailscale.args) /bin/sleep 0.3 ;; *k3s.args) /bin/sleep 0.15 ;; esac\nexec /bin/sed "$@"\n',
+    )
+    .program("sha256sum", '[ $# -gt 0 ] || /bin/sleep 0.2\nexec /usr/bin/sha256sum "$@"\n');
+  await world.run(20);
+  const made = world.log().filter((line) => line.startsWith("podman create "));
+  expect(made).toHaveLength(2);
+  for (const line of made) {
+    expect(line).toMatch(/ --pod=pod --volume=\S+ y image-of-\w+$/);
+  }
+});
+
 describe("the boot of a new node", () => {
   let world: World;
   let result: Outcome;

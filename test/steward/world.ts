@@ -91,6 +91,12 @@ export class World {
     return this.set(`events/${100_000 + seconds * 100}`, `${event}\n`);
   }
 
+  /** A program that is found before the machine's own of that name. */
+  program(name: string, text: string): this {
+    writeFileSync(join(this.#bin, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
+    return this;
+  }
+
   hostFiles(): this {
     this.put(
       "steward/node.conf",
