@@ -72,16 +72,18 @@ artifact_present() {
   [ -z "$artifact_files" ] && artifact_sum_fits "$ARTIFACT_PATH" && artifact_remember
 }
 
+# A single file has the artifact's own sum, which was just seen.
 artifact_remember() {
   mkdir -p "$MACHINE_STATE/artifacts"
-  set -- "$ARTIFACT_PATH"
   if [ -n "$artifact_files" ]; then
     set --
     for artifact_file in $artifact_files; do
       set -- "$@" "$ARTIFACT_PATH/$artifact_file"
     done
+    sha256sum "$@" >"$artifact_record.new" || return 1
+  else
+    printf '%s  %s\n' "$ARTIFACT_SUM" "$ARTIFACT_PATH" >"$artifact_record.new" || return 1
   fi
-  sha256sum "$@" >"$artifact_record.new" || return 1
   rm -f "$MACHINE_STATE/artifacts/$artifact_name".????????????????????????????????????????????????????????????????
   mv -f "$artifact_record.new" "$artifact_record"
 }
