@@ -35,9 +35,25 @@ export class ClusterLab {
     return new ClusterLab(name, apiPort, lab, mirror);
   }
 
-  declare(machine: Pick<ClusterProgram["machine"], "systemDiskGiB">): void {
-    const { publicKey, transport, network, address, host, image } = this.lab;
-    const program: ClusterProgram = {
+  /** The server alone. */
+  declareServer(): void {
+    this.lab.stack.declareCall("cluster-program.ts", "clusterProgram", this.#program());
+  }
+
+  declare(machine: { readonly systemDiskGiB: number }): void {
+    const { network, address } = this.lab;
+    this.lab.stack.declareCall("cluster-program.ts", "clusterProgram", {
+      ...this.#program(),
+      machine: {
+        ...{ vcpus: 2, memoryMiB: 1280, memoryHardLimit: false, dataDisk: { sizeGiB: 4 } },
+        ...{ network: { kind: "network", name: network.name }, address, ...machine },
+      },
+    } satisfies ClusterProgram);
+  }
+
+  #program(): ClusterProgram {
+    const { publicKey, transport, host, image } = this.lab;
+    return {
       clusterName: this.name,
       apiPort: this.#apiPort,
       k3sVersion: k3sReleaseOf(images.k3s),
@@ -45,12 +61,7 @@ export class ClusterLab {
       libvirt: host,
       image,
       keys: { publicKey, privateKey: transport.privateKey },
-      machine: {
-        ...{ vcpus: 2, memoryMiB: 1280, memoryHardLimit: false, dataDisk: { sizeGiB: 4 } },
-        ...{ network: { kind: "network", name: network.name }, address, ...machine },
-      },
     };
-    this.lab.stack.declareCall("cluster-program.ts", "clusterProgram", program);
   }
 
   /** kubectl on the server. */

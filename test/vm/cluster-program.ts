@@ -1,4 +1,4 @@
-/** A program for tests: one server on this machine's Podman, as the ci stack makes it, and one agent in a virtual machine. */
+/** A program for tests: one server on this machine's Podman, as the ci stack makes it, and an agent in a virtual machine. */
 import * as pulumi from "@pulumi/pulumi";
 import { HeadscaleTailnet } from "../../components/headscale/headscale-tailnet.ts";
 import { ClusterIdentity } from "../../components/k3s/cluster-identity.ts";
@@ -28,16 +28,19 @@ export interface ClusterProgram {
   };
   readonly image: FlatcarImage;
   readonly keys: { readonly publicKey: string; readonly privateKey: string };
-  readonly machine: Pick<
-    FlatcarVmArgs,
-    "vcpus" | "memoryMiB" | "memoryHardLimit" | "systemDiskGiB" | "dataDisk" | "network" | "address"
-  >;
+  /** Without it the server is alone. */
+  readonly machine?: MachineArgs;
 }
+
+type MachineArgs = Pick<
+  FlatcarVmArgs,
+  "vcpus" | "memoryMiB" | "memoryHardLimit" | "systemDiskGiB" | "dataDisk" | "network" | "address"
+>;
 
 const [serverName, agentName] = ["server-1", "agent-1"];
 
 export function clusterProgram(program: ClusterProgram): void {
-  const { clusterName } = program;
+  const { clusterName, machine } = program;
   const container = stewardContainer(clusterName, serverName);
   const identity = new ClusterIdentity(
     "identity",
@@ -50,7 +53,7 @@ export function clusterProgram(program: ClusterProgram): void {
     clusterName,
     identity,
     servers: [{ host: server(program, tailnet) }],
-    agents: [{ host: agent(program, tailnet) }],
+    agents: machine === undefined ? [] : [{ host: agent(program, tailnet, machine) }],
     datastore: "sqlite",
     disable: ["traefik", "servicelb", "metrics-server", "local-storage"],
   });
@@ -71,8 +74,8 @@ function server({ clusterName, apiPort }: ClusterProgram, tailnet: HeadscaleTail
   });
 }
 
-function agent(program: ClusterProgram, tailnet: HeadscaleTailnet): FlatcarVm {
-  const { clusterName, libvirt, keys, machine, k3sVersion, artifacts } = program;
+function agent(program: ClusterProgram, tailnet: HeadscaleTailnet, machine: MachineArgs): FlatcarVm {
+  const { clusterName, libvirt, keys, k3sVersion, artifacts } = program;
   const { uri, pool, virtualization } = libvirt;
   return new FlatcarVm(agentName, {
     ...machine,
