@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { changesNothing } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
-import { nodeOf, nodePasswords, nodesOf, readyNodes } from "../support/kube.ts";
+import { nodeOf, nodesOf, readyNodes } from "../support/kube.ts";
+import { everyPasswordKept } from "../support/node-passwords.ts";
 import { podman } from "../support/podman.ts";
 import { allPairsTalk } from "../support/probe.ts";
 import { timed } from "../support/report.ts";
@@ -18,9 +19,7 @@ async function removePod(cluster: Cluster, node: string): Promise<void> {
 async function everythingOnce(cluster: Cluster): Promise<void> {
   expect((await nodesOf(cluster)).map(({ metadata }) => metadata.name).sort()).toEqual(nodes);
   expect(await readyNodes(cluster)).toEqual(nodes);
-  expect((await nodePasswords(cluster)).sort()).toEqual(
-    nodes.map((node) => `secret/${node}.node-password.k3s`),
-  );
+  await everyPasswordKept(cluster, nodes);
   expect(await deviceNames(cluster)).toEqual(nodes.map((node) => `${cluster.name}-${node}`));
 }
 

@@ -4,7 +4,8 @@ import { parse } from "yaml";
 import { openAccount } from "../../../rehearsal/clouds/aws/account.ts";
 import { deleteInstance } from "../../../rehearsal/clouds/aws/service/instances.ts";
 import { PodmanMachines } from "../../../rehearsal/machines/podman-machines.ts";
-import { nodePasswords, nodesOf } from "../support/kube.ts";
+import { nodesOf } from "../support/kube.ts";
+import { everyPasswordKept } from "../support/node-passwords.ts";
 import { podman } from "../support/podman.ts";
 import type { RehearsedStack } from "../support/rehearsal.ts";
 import { type Experience, RehearsalPulse } from "../support/rehearsal-pulse.ts";
@@ -99,9 +100,7 @@ async function loseAndRegain(
   for (const server of survivors) {
     expect(instances[stack.instance(server)]?.arn).toBe(arn(before.books, server));
   }
-  expect((await nodePasswords(stack)).sort()).toEqual(
-    rehearsedNodes.map((node) => `secret/${node}.node-password.k3s`),
-  );
+  await everyPasswordKept(stack, rehearsedNodes);
   expect(await keptText(stack)).toBe("by one server");
 }
 

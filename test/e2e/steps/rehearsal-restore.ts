@@ -1,6 +1,7 @@
 /** The drill: a snapshot, all servers deleted in the cloud, and the cluster back on new ones. */
 import { expect, test } from "vitest";
-import { type KubeNode, holds, nodePasswords, nodesOf, podsOf } from "../support/kube.ts";
+import { type KubeNode, holds, nodesOf, podsOf } from "../support/kube.ts";
+import { everyPasswordKept } from "../support/node-passwords.ts";
 import type { RehearsedStack } from "../support/rehearsal.ts";
 import { timed } from "../support/report.ts";
 import { eventually } from "../support/wait.ts";
@@ -135,12 +136,7 @@ export function rehearsalRestore(
         expect(uidOf(after.nodes, node)).toBe(uidOf(before.nodes, node));
       }
     }
-    // Of a machine that was made again k3s keeps it some seconds after its Node is Ready.
-    await eventually("every node's password is kept", 60, async () => {
-      expect((await nodePasswords(stack)).sort()).toEqual(
-        nodes.map((node) => `secret/${node}.node-password.k3s`),
-      );
-    });
+    await everyPasswordKept(stack, nodes);
   });
 
   test("a later up changes nothing of what was restored", async () => {

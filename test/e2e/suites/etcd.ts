@@ -4,7 +4,8 @@ import { killAndWait } from "../steps/faults.ts";
 import { Cluster } from "../support/cluster.ts";
 import { votersOf } from "../support/etcd.ts";
 import { footprint, leftovers, marksOf } from "../support/footprint.ts";
-import { nodePasswords, nodesOf, readyNodes } from "../support/kube.ts";
+import { nodesOf, readyNodes } from "../support/kube.ts";
+import { everyPasswordKept } from "../support/node-passwords.ts";
 import { Pulse } from "../support/pulse.ts";
 import { objectsOf, podman, stateOf } from "../support/podman.ts";
 import { pulumiRuns } from "../support/processes.ts";
@@ -44,9 +45,6 @@ async function killTailscaled(cluster: Cluster, server: string): Promise<void> {
     if (!now.running || now.pid === pid) throw new Error("it was not");
   });
 }
-
-const passwords = (names: readonly string[]): string[] =>
-  names.map((node) => `secret/${node}.node-password.k3s`);
 
 /** Another one is another cluster: k3s makes this namespace once in a cluster's life. */
 function clusterId(cluster: Cluster, server: string): Promise<string> {
@@ -131,7 +129,7 @@ export function etcdSuite(rounds: number): void {
         expect(await votersOf(cluster, "server-1")).toEqual(servers);
         expect((await nodesOf(cluster, survivor)).map(({ metadata }) => metadata.name).sort()).toEqual(nodes);
         expect(await readyNodes(cluster, survivor)).toEqual(nodes);
-        expect((await nodePasswords(cluster, survivor)).sort()).toEqual(passwords(nodes));
+        await everyPasswordKept(cluster, nodes, survivor);
         expect(await deviceNames(cluster)).toEqual(nodes.map((node) => `${cluster.name}-${node}`));
       }
     });
@@ -148,7 +146,7 @@ export function etcdSuite(rounds: number): void {
       expect(await clusterId(cluster, only)).not.toBe(former);
       expect((await nodesOf(cluster)).map(({ metadata }) => metadata.name)).toEqual([only]);
       expect(await readyNodes(cluster)).toEqual([only]);
-      expect(await nodePasswords(cluster)).toEqual(passwords([only]));
+      await everyPasswordKept(cluster, [only]);
       expect(await deviceNames(cluster)).toEqual([`${cluster.name}-${only}`]);
       // Nobody said so this time.
       expect(await cluster.output("apiUrl")).toBe(`https://127.0.0.1:${cluster.apiPort.toString()}`);
