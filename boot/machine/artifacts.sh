@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2034 # variables are read by the files that source this one
-# Programs by URL and checksum. Sourced after wait.sh; needs BOOT_DATA, MACHINE_ROOT, MACHINE_ETC and MACHINE_STATE.
+# Programs by URL and checksum. Sourced after wait.sh; needs BOOT_DATA, MACHINE_ROOT, MACHINE_ETC, MACHINE_RUN and
+# MACHINE_STATE.
 #
 # artifacts.conf is KEY=value lines, parsed and never sourced. $BOOT_DATA/artifacts.conf (delivered) comes before
 # $MACHINE_ETC/artifacts.conf (laid down with the machine), key by key:
@@ -49,11 +50,18 @@ artifact_read() {
   artifact_files=$BOOT_VALUE
   if [ -n "$artifact_files" ]; then
     artifact_directory=$ARTIFACT_PATH
+    artifact_targets=
+    for artifact_file in $artifact_files; do
+      artifact_targets="$artifact_targets $ARTIFACT_PATH/$artifact_file"
+    done
   else
     artifact_directory=${ARTIFACT_PATH%/*}
+    artifact_targets=$ARTIFACT_PATH
   fi
   # The sums of what was installed from an artifact, in a file named by the artifact's own.
   artifact_record=$MACHINE_STATE/artifacts/$1.$ARTIFACT_SUM
+  # What the files were when they were last summed, since the machine started.
+  artifact_summed=$MACHINE_RUN/artifacts/$1
 }
 
 artifact_sum_fits() {
@@ -63,29 +71,42 @@ artifact_sum_fits() {
   [ "$artifact_seen" = "$ARTIFACT_SUM" ]
 }
 
-# True when what artifact_read read is installed, by content.
+# True when what artifact_read read is installed, by content. The sequence begins anew with each delivery, and on a slow machine the sums
+# take seconds: files that are those summed before, by inode, size and times to the nanosecond, are not summed again.
 artifact_present() {
-  if [ -s "$artifact_record" ]; then
-    sha256sum --check --status "$artifact_record" 2>/dev/null && return 0
+  artifact_identify
+  [ -z "$artifact_identity" ] || [ "$(cat "$artifact_summed" 2>/dev/null)" != "$artifact_identity" ] || return 0
+  if [ -s "$artifact_record" ] && sha256sum --check --status "$artifact_record" 2>/dev/null; then
+    artifact_note
+    return 0
   fi
   # A single file may have come with the machine.
   [ -z "$artifact_files" ] && artifact_sum_fits "$ARTIFACT_PATH" && artifact_remember
 }
 
+# ARTIFACT_SUM is part of it: another one must be seen in the files anew. Empty where a file is missing.
+artifact_identify() {
+  # shellcheck disable=SC2086 # several names, without spaces by the form of artifacts.conf
+  artifact_identity=$(stat --format="%n %d %i %s %.9Y %.9Z $ARTIFACT_SUM" -- $artifact_targets 2>/dev/null) || artifact_identity=
+}
+
+# artifact_note: the files as artifact_identify saw them have the right sums. They are only summed again if this is lost.
+artifact_note() {
+  ! mkdir -p "${artifact_summed%/*}" || printf '%s\n' "$artifact_identity" >"$artifact_summed" || boot_log "cannot write $artifact_summed"
+}
+
 # A single file has the artifact's own sum, which was just seen.
 artifact_remember() {
   mkdir -p "$MACHINE_STATE/artifacts"
+  artifact_identify
   if [ -n "$artifact_files" ]; then
-    set --
-    for artifact_file in $artifact_files; do
-      set -- "$@" "$ARTIFACT_PATH/$artifact_file"
-    done
-    sha256sum "$@" >"$artifact_record.new" || return 1
+    # shellcheck disable=SC2086 # several names
+    sha256sum $artifact_targets >"$artifact_record.new" || return 1
   else
     printf '%s  %s\n' "$ARTIFACT_SUM" "$ARTIFACT_PATH" >"$artifact_record.new" || return 1
   fi
   rm -f "$MACHINE_STATE/artifacts/$artifact_name".????????????????????????????????????????????????????????????????
-  mv -f "$artifact_record.new" "$artifact_record"
+  mv -f "$artifact_record.new" "$artifact_record" && artifact_note
 }
 
 # artifact_ensure NAME: installed with the right sum; ARTIFACT_INSTALLED says if something had to be done.

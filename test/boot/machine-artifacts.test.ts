@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
 import { Machine, sha256 } from "./machine.ts";
@@ -16,7 +16,7 @@ function fetching(urls = "http://mirror/k3s", sum = sha256(k3s)): Machine {
 }
 
 const script = `
-BOOT_DATA=$HOMESPAN_ROOT/data MACHINE_ROOT=$HOMESPAN_ROOT MACHINE_ETC=$HOMESPAN_ROOT/etc/homespan MACHINE_STATE=$HOMESPAN_ROOT/var/lib/homespan
+BOOT_DATA=$HOMESPAN_ROOT/data MACHINE_ROOT=$HOMESPAN_ROOT MACHINE_ETC=$HOMESPAN_ROOT/etc/homespan MACHINE_RUN=$HOMESPAN_ROOT/run/homespan MACHINE_STATE=$HOMESPAN_ROOT/var/lib/homespan
 . "$HOMESPAN_ROOT/usr/lib/homespan/boot/wait.sh"
 . "$HOMESPAN_ROOT/usr/lib/homespan/machine/artifacts.sh"
 for name in "$@"; do
@@ -46,6 +46,39 @@ describe.concurrent("artifacts", () => {
     node.put("usr/local/bin/k3s", "changed");
     expect(await ensure(node, "K3S")).toBe("yes");
     expect(node.read("usr/local/bin/k3s")).toBe(k3s);
+  });
+
+  test("are not summed again as long as they are the same files", async ({ expect }) => {
+    using node = fetching();
+    // Counts, and sums.
+    node.put("bin/sha256sum", `#!/bin/sh\necho >>"${node.root}/sums"\nexec /usr/bin/sha256sum "$@"\n`, 0o755);
+    const sums = (): number => node.read("sums").length;
+    expect(await ensure(node, "K3S")).toBe("yes");
+    const first = sums();
+    expect(await ensure(node, "K3S", "K3S")).toBe("no\nno");
+    expect(sums()).toBe(first);
+    // Another start of the machine.
+    rmSync(join(node.root, "run/homespan/artifacts"), { recursive: true });
+    expect(await ensure(node, "K3S", "K3S")).toBe("no\nno");
+    expect(sums()).toBe(first + 1);
+    // As long as it was, and as old.
+    const path = join(node.root, "usr/local/bin/k3s");
+    const { atime, mtime } = statSync(path);
+    writeFileSync(path, k3s.replace("k3s", "k4s"));
+    utimesSync(path, atime, mtime);
+    expect(await ensure(node, "K3S")).toBe("yes");
+    expect(node.read("usr/local/bin/k3s")).toBe(k3s);
+  });
+
+  test("another sum is looked for in the files that are there", async ({ expect }) => {
+    using node = fetching();
+    expect(await ensure(node, "K3S")).toBe("yes");
+    const other = k3s.toUpperCase();
+    node.put("fake/mirror/k3s", other);
+    const conf = node.read("data/artifacts.conf").replace(sha256(k3s), sha256(other));
+    node.put("data/artifacts.conf", conf);
+    expect(await ensure(node, "K3S", "K3S")).toBe("yes\nno");
+    expect(node.read("usr/local/bin/k3s")).toBe(other);
   });
 
   test("one that came with the machine is used", async ({ expect }) => {
