@@ -57,12 +57,14 @@ driver_link() {
 }
 
 # tailscaled takes no CA as an option: with this variable it reads the file in place of the machine's own CAs, once. The sum makes
-# another CA a change.
+# another CA a change. In a tailnet of one's own it sends no logs to Tailscale, where nobody would read them, as those of the stewards.
 driver_tailscale_environment() {
   driver_environment=
+  [ -z "${LOGIN_SERVER:-}" ] || driver_environment=TS_NO_LOGS_NO_SUPPORT=true
   if [ -s "$BOOT_DATA/boot/ca.pem" ]; then
     driver_sum=$(sha256sum <"$BOOT_DATA/boot/ca.pem")
-    driver_environment="# ${driver_sum%% *}
+    driver_environment="$driver_environment
+# ${driver_sum%% *}
 SSL_CERT_FILE=$BOOT_DATA/boot/ca.pem"
   fi
   boot_replace "$BOOT_DATA/boot/tailscaled.env" <<EOT

@@ -153,9 +153,19 @@ describe.concurrent("the boot sequence with systemd", () => {
     expect(node.read("etc/homespan/firewall.nft")).toBe("table inet homespan {}\n");
     expect(node.log()).toContain(`nft --file ${join(node.data, "firewall.nft")}`);
     expect(node.read("data/boot/tailscaled.env")).toMatch(
-      /^# [0-9a-f]{64}\nSSL_CERT_FILE=.*\/data\/boot\/ca.pem\n$/,
+      /^TS_NO_LOGS_NO_SUPPORT=true\n# [0-9a-f]{64}\nSSL_CERT_FILE=.*\/data\/boot\/ca.pem\n$/,
     );
     expect(node.acts().slice(0, 2)).toEqual(["start homespan-boot", "restart tailscaled"]);
+  });
+
+  test("sends Tailscale its logs in a tailnet of Tailscale's alone", async ({ expect }) => {
+    using node = (await machine()).joinFiles();
+    await node.boot();
+    expect(node.read("data/boot/tailscaled.env")).toBe("TS_NO_LOGS_NO_SUPPORT=true\n");
+    using theirs = (await machine()).joinFiles();
+    theirs.put("etc/homespan/seed/node.conf", "NODE=agent-1\nTAILNET_HOSTNAME=ci-agent-1\nLOGIN_SERVER=\n");
+    await theirs.boot();
+    expect(theirs.read("data/boot/tailscaled.env").trim()).toBe("");
   });
 
   test("refuses a machine on which another installation lives", async ({ expect }) => {
