@@ -92,13 +92,13 @@ artifact_identify() {
 
 # artifact_note: the files as artifact_identify saw them have the right sums. They are only summed again if this is lost.
 artifact_note() {
-  ! mkdir -p "${artifact_summed%/*}" || printf '%s\n' "$artifact_identity" >"$artifact_summed" || boot_log "cannot write $artifact_summed"
+  mkdir -p "${artifact_summed%/*}" && printf '%s\n' "$artifact_identity" >"$artifact_summed" && return 0
+  boot_log "cannot write $artifact_summed"
 }
 
-# A single file has the artifact's own sum, which was just seen.
+# artifact_remember, after artifact_identify. A single file has the artifact's own sum, which was just seen.
 artifact_remember() {
   mkdir -p "$MACHINE_STATE/artifacts"
-  artifact_identify
   if [ -n "$artifact_files" ]; then
     # shellcheck disable=SC2086 # several names
     sha256sum $artifact_targets >"$artifact_record.new" || return 1
@@ -168,7 +168,7 @@ artifact_label() {
 artifact_install() {
   if [ -z "$artifact_files" ]; then
     chmod 0755 "$artifact_part" && mv -f "$artifact_part" "$ARTIFACT_PATH" && artifact_label "$ARTIFACT_PATH" &&
-      artifact_remember && return 0
+      artifact_identify && artifact_remember && return 0
     BOOT_ERROR="cannot install $ARTIFACT_PATH"
     return 1
   fi
@@ -188,6 +188,7 @@ artifact_install() {
     fi
     artifact_label "$artifact_directory/$artifact_file"
   done
+  artifact_identify
   artifact_remember && rm -rf "$artifact_work" "$artifact_part" && return 0
   BOOT_ERROR="cannot write $artifact_record"
   return 1

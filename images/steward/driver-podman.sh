@@ -32,7 +32,7 @@ driver_find_data() {
 }
 
 # driver_render CHILD: the child's arguments without placeholders in DRIVER_LINES, their checksum in DRIVER_HASH. No file: what makes a
-# container in the background renders at the same time.
+# container in the background has its own, whatever is rendered meanwhile.
 driver_render() {
   driver_find_data || return 1
   [ -s "$DRIVER_ARGS/$1.args" ] || {
@@ -45,12 +45,11 @@ driver_render() {
   DRIVER_HASH=${DRIVER_HASH%% *}
 }
 
-# driver_make VERB CHILD: `podman create` or `podman run --detach`, taking the place of any container of that name.
+# driver_make VERB CHILD, after driver_render: `podman create` or `podman run --detach`, taking the place of any container of that name.
 # An image's own VOLUME lines would cover the node's data directories with empty ones.
 driver_make() {
   driver_verb=$1
   driver_child=$2
-  driver_render "$driver_child" || return 1
   set -- "$driver_verb"
   [ "$driver_verb" = create ] || set -- "$@" --detach
   set -- "$@" --replace --name="$POD-$driver_child" --label="homespan.args=$DRIVER_HASH" --image-volume=ignore
