@@ -1,7 +1,7 @@
 /** `rehearse lightsail fault`, on a rehearsal that is there in files alone. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { rehearse } from "../../cli/verbs/rehearse.ts";
 import { InputError } from "../../cli/errors.ts";
 import { Faults } from "../../rehearsal/clouds/shared/faults.ts";
@@ -10,15 +10,6 @@ import type { Bed, BedOptions } from "./bed.ts";
 import { bed, ci, failure } from "./verb-support.ts";
 
 const lightsail = { name: "lightsail", topology: "lightsail" };
-
-// A rehearsal runs Podman from its own process, in whose environment it therefore puts the tools.
-const callers = { ...process.env };
-afterEach(() => {
-  for (const name of Object.keys(process.env)) {
-    if (!(name in callers)) Reflect.deleteProperty(process.env, name);
-  }
-  Object.assign(process.env, callers);
-});
 
 function rehearsed(options?: BedOptions): { readonly made: Bed; readonly folder: string } {
   const made = bed(options);

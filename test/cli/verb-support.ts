@@ -8,8 +8,16 @@ export const once = { settings: [], timeoutMinutes: 1 };
 
 export function bed(options?: BedOptions): Bed {
   const made = makeBed(options);
+  const callers = { ...process.env };
   // Asked for in each test: a worker that runs several files loads this one only once.
-  onTestFinished(made.remove);
+  onTestFinished(() => {
+    made.remove();
+    // A rehearsal runs Podman from its own process, in whose environment it therefore puts the tools.
+    for (const name of Object.keys(process.env)) {
+      if (!(name in callers)) Reflect.deleteProperty(process.env, name);
+    }
+    Object.assign(process.env, callers);
+  });
   return made;
 }
 
