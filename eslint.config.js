@@ -26,9 +26,9 @@ const mayImport = {
 const sharedFiles = {
   duration: ["stacks/duration.ts", ["cli"]],
   fetch: ["toolchain/fetch.ts", ["provider"]],
-  folders: ["toolchain/folders.ts", ["provider"]],
+  folders: ["toolchain/folders.ts", ["provider", "stacks"]],
   grammar: ["stacks/grammar.ts", ["cli"]],
-  machine: ["toolchain/machine.ts", ["stacks"]],
+  machine: ["toolchain/machine.ts", ["provider", "stacks"]],
   "machine-types": ["toolchain/types.ts", ["stacks"]],
   "steward-revision": ["toolchain/steward-revision.ts", ["stacks"]],
   rehearsal: ["rehearsal/rehearsal.ts", ["cli"]],

@@ -1,4 +1,6 @@
 /** What of a cluster is still on this machine, by label, and its removal. */
+import { join } from "node:path";
+import { socketsFolder } from "../toolchain/folders.ts";
 import { capture } from "./cluster.ts";
 import type { Context } from "./context.ts";
 import type { Resource } from "./deployment.ts";
@@ -31,7 +33,7 @@ export function tracesOf(cluster: string, resources: readonly Resource[]): Trace
   return {
     cluster,
     sites: [...new Set([...input("SiteNetwork", "site"), ...usualSites])],
-    socketDirectory: input("PodmanService", "socketDirectory")[0] ?? `/run/homespan/${cluster}`,
+    socketDirectory: input("PodmanService", "socketDirectory")[0] ?? join(socketsFolder(), cluster),
   };
 }
 
@@ -97,7 +99,10 @@ function podmanObject(kind: string, name: string, args: readonly string[]): Left
   return { what: `${kind} ${name}`, remove: ["podman", ...args] };
 }
 
+/** Without root the rules are in a network namespace that goes with the last container, and to look would make it anew. */
 async function firewallTables(context: Context, { cluster, sites }: Traces): Promise<string[]> {
+  const { detectMachine, withoutRoot } = await import("../toolchain/machine.ts");
+  if (withoutRoot(detectMachine())) return [];
   const text = await ask(context, cluster, "nft", ["list", "tables"]);
   const own = new Set(sites.map((site) => `homespan_${cluster}_${site}`.replaceAll(/[^a-zA-Z0-9]/g, "_")));
   return text

@@ -133,7 +133,9 @@ export async function requireSuccess(
     const fix = fixFor(message, stack);
     lines.push(`${resource}:\n${indent(fix === undefined ? message : `${message}\nfix: ${fix}`)}`);
   }
-  lines.push(...progress.programErrors.filter((message) => !isFollowUp(message)));
+  const own = progress.programErrors.filter((message) => !isFollowUp(message));
+  // A program that was killed left no other word.
+  lines.push(...(own.length + lines.length === 0 ? progress.programErrors : own));
   if (lines.length === 0) lines.push(...result.remarks.slice(-15));
   if (stages.length > 0) lines.push(`nodes:\n${indent(stages.map(describeStage).join("\n"))}`);
   lines.push(`all events: ${result.logFile}`, `run the same command again to go on where it stopped`);

@@ -1,4 +1,5 @@
 /** The ci stack: Headscale and steward nodes on this machine's Podman, on two sites that share no network. */
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { HeadscaleTailnet } from "../components/headscale/headscale-tailnet.ts";
 import { ClusterIdentity } from "../components/k3s/cluster-identity.ts";
@@ -19,6 +20,8 @@ import { podRoutesOf } from "./pod-network.ts";
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface CiMachine {
   readonly restrictions: Restrictions;
+  /** Where the directory of each cluster's Podman service is: `/run/homespan`. */
+  readonly socketsDirectory: string;
   /** Directory of image archives for nodes that reach no registry. */
   readonly imagesDirectory: string | undefined;
   /** Which build of the steward image is in Podman's store; undefined where nobody recorded it. */
@@ -97,15 +100,18 @@ function makeHosts(
   machine: CiMachine,
 ): { readonly nodes: readonly CiNode[]; readonly registry: ClusterRegistry | undefined } {
   const { clusterName, registryPort: port } = config;
-  const network = (site: string, denyFromSubnets: pulumi.Input<string>[] = []): SiteNetwork =>
-    new SiteNetwork(site, { clusterName, site, denyFromSubnets: pulumi.all(denyFromSubnets) }, {});
+  const network = (
+    site: string,
+    denyFromSubnets: pulumi.Input<string>[] = [],
+    options: pulumi.CustomResourceOptions = {},
+  ): SiteNetwork =>
+    new SiteNetwork(site, { clusterName, site, denyFromSubnets: pulumi.all(denyFromSubnets) }, options);
   const wan = network("wan");
   const cloud = network("cloud");
-  const home = network("home", [cloud.subnet, wan.subnet]);
 
   const podman = new PodmanService(
     "podman",
-    { clusterName, socketDirectory: `/run/homespan/${clusterName}` },
+    { clusterName, socketDirectory: join(machine.socketsDirectory, clusterName) },
     {},
   );
   const tailnet = new HeadscaleTailnet("tailnet", {
@@ -115,6 +121,9 @@ function makeHosts(
     metricsServer: !config.disable.includes("metrics-server"),
     podRoutes: podRoutesOf(config),
   });
+  // Without root the rule is in a network namespace that lasts no longer than a container does: this one is there first and goes last.
+  const ruleLasts = machine.restrictions.userNamespace ? { dependsOn: tailnet.server } : {};
+  const home = network("home", [cloud.subnet, wan.subnet], ruleLasts);
 
   // Both sites reach the wide area, where the control server is as well.
   const registry =
@@ -131,7 +140,9 @@ function makeHosts(
       tailscale: images.tailscale,
       k3s: k3sImageFor(images.k3s, config.k3sVersion),
     },
-    ...machine,
+    restrictions: machine.restrictions,
+    imagesDirectory: machine.imagesDirectory,
+    stewardRevision: machine.stewardRevision,
   };
   const servers = nodeNames("server", config.servers).map((nodeName, index): CiNode => {
     const place = { site: "cloud", networkName: cloud.networkName, apiPort: config.apiPort + index };

@@ -17,6 +17,21 @@ export function stateFolder(environment: Environment = process.env): string {
   return folder(environment, "HOMESPAN_STATE", "XDG_STATE_HOME", ".local/state");
 }
 
+/** What lasts until the machine's next start, or without root until the user's last login ends: /run, else `XDG_RUNTIME_DIR`. */
+export function runtimeFolder(
+  environment: Environment = process.env,
+  uid: number | undefined = process.getuid?.(),
+): string {
+  if (uid === undefined || uid === 0) return "/run";
+  const given = environment["XDG_RUNTIME_DIR"];
+  return given === undefined || given === "" ? `/run/user/${String(uid)}` : resolve(given);
+}
+
+/** Of all clusters whose nodes are containers of this machine: the directory of each one's Podman service is below it. */
+export function socketsFolder(environment?: Environment, uid?: number): string {
+  return join(runtimeFolder(environment, uid), "homespan");
+}
+
 function folder(environment: Environment, own: string, xdg: string, fallback: string): string {
   const given = environment[own];
   if (given !== undefined && given !== "") return resolve(given);

@@ -1,10 +1,11 @@
 /** The Debian base of the images, made with debootstrap where none can be pulled. */
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import { execa } from "execa";
 import { baseImages } from "../components/upstream/images.ts";
+import { withoutRoot } from "./machine.ts";
 import { podman, recipeLabel, sourceLabel, type StoredImage } from "./images-podman.ts";
 import { baseRecipe } from "./images-recipes.ts";
 import type { ImageContext } from "./types.ts";
@@ -29,6 +30,7 @@ export async function prepareBase(
   const { cache, machine, reporter } = context;
   const base = baseOf(cache, machine.arch);
   if (!existsSync(base.archive)) {
+    if (withoutRoot(machine)) throw new Error(needsRoot(base.archive));
     const task = reporter.start("Debian base image", baseRecipe.expectedSeconds);
     try {
       await makeArchive(base.archive, machine.arch, (text) => {
@@ -56,6 +58,16 @@ export async function prepareBase(
     ]);
   }
   return base;
+}
+
+/** Names the way on: the archive is the same whoever makes it. */
+function needsRoot(archive: string): string {
+  const made = "/var/tmp/homespan-base";
+  return (
+    "the Debian base of the images must be made by root where no image registry is reached (debootstrap), this is another user; " +
+    `fix, once: sudo env HOMESPAN_CACHE=${made} ./homespan toolchain --prepare --yes && ` +
+    `install -D -m 0644 ${made}/images/${basename(archive)} ${archive}`
+  );
 }
 
 async function makeArchive(archive: string, arch: string, detail: (text: string) => void): Promise<void> {

@@ -86,6 +86,11 @@ function detect(probe: MachineProbes): Machine {
   };
 }
 
+/** True where containers of this machine are a user's: in a user namespace, on networks of the user's. */
+export function withoutRoot({ platform, root }: Pick<Machine, "platform" | "root">): boolean {
+  return platform === "linux" && !root;
+}
+
 /** Capabilities that no process on this machine can give a node's containers, and that they cannot do without. */
 export function missingCapabilities(readFile: ReadFile = probes().readFile): string[] {
   return Object.entries(NODE_CAPABILITIES).flatMap(([name, bit]) => (mayHave(bit, readFile) ? [] : [name]));

@@ -11,8 +11,11 @@ export interface Check {
 
 const gibibyte = 2 ** 30;
 
+/** Which nodes a stack has on this machine: none, containers on its Podman, or containers that stand for machines, in a rehearsal. */
+export type NodesHere = "none" | "containers" | "machines";
+
 /** Nothing where there is nothing to judge. */
-type Rule = (facts: Facts) => Check | undefined;
+type Rule = (facts: Facts, nodes: NodesHere) => Check | undefined;
 
 const rules: readonly Rule[] = [
   platform,
@@ -34,13 +37,11 @@ const rules: readonly Rule[] = [
 /** What also a machine must have that only drives others. */
 const drivers: readonly Rule[] = [go, disk, nodeVersion, npm];
 
-/**
- * Every check, in the order in which a user would fix them.
- *
- * @param nodes - false for a stack whose nodes stand elsewhere
- */
-export function checkMachine(facts: Facts, nodes = true): Check[] {
-  return (nodes ? rules : drivers).map((rule) => rule(facts)).filter((check) => check !== undefined);
+/** Every check, in the order in which a user would fix them; without root those of Podman without root come besides. */
+export function checkMachine(facts: Facts, nodes: NodesHere = "containers"): Check[] {
+  return (nodes === "none" ? drivers : rules)
+    .map((rule) => rule(facts, nodes))
+    .filter((check) => check !== undefined);
 }
 
 function platform({ platform: name, arch, system }: Facts): Check {
@@ -52,12 +53,19 @@ function platform({ platform: name, arch, system }: Facts): Check {
   );
 }
 
-function root({ root: isRoot }: Facts): Check {
+function root({ root: isRoot }: Facts, nodes: NodesHere): Check {
   if (isRoot) return ok("root", "runs as root");
+  if (nodes === "containers") {
+    return notice(
+      "root",
+      "runs without root: nodes are in a user namespace",
+      "see docs/podman.md for what is different, or: sudo -E ./homespan up",
+    );
+  }
   return problem(
     "root",
-    "nodes need root: privileged containers, nftables, /dev/net/tun",
-    "sudo -E ./homespan up; for nodes without root see docs/podman.md",
+    "a rehearsal needs root: its machines are containers with systemd in them",
+    "sudo -E ./homespan rehearse ...",
   );
 }
 
@@ -106,7 +114,9 @@ function tun({ tun: present, platform: name }: Facts): Check {
   );
 }
 
-function cgroup({ cgroup: version }: Facts): Check {
+/** What is wanted of it without root is another check's. */
+function cgroup({ cgroup: version, root: isRoot }: Facts): Check | undefined {
+  if (!isRoot) return undefined;
   if (version === "v2") return ok("cgroup", "cgroup v2");
   return notice(
     "cgroup",

@@ -6,8 +6,9 @@ import { InputError } from "../errors.ts";
 import { nodesHere } from "../needs.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
-import type { Check } from "./checks.ts";
+import type { Check, NodesHere } from "./checks.ts";
 import { checkMachine, describeChecks } from "./checks.ts";
+import { examineRootless } from "./rootless.ts";
 
 const defaultApiPort = 6443;
 
@@ -41,12 +42,20 @@ export async function examineMachine(context: Context, stack: string, config: St
   const probed = await context.machine.probe(context, await portsToCheck(context, stack, config));
   const registryPort = registryPortOf(config);
   const facts = registryPort === undefined ? probed : { ...probed, registryPort };
-  if (!nodesHere(context, topology)) return checkMachine(facts, false);
-  if (facts.takenPorts.length === 0) return checkMachine(facts);
+  const nodes = kindOfNodes(context, topology);
+  if (nodes === "none") return checkMachine(facts, nodes);
+  const rootless = facts.root || nodes === "machines" ? [] : (await examineRootless(context)).nodes;
+  if (facts.takenPorts.length === 0) return [...checkMachine(facts, nodes), ...rootless];
   // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.
   const configured = settingOf(config, "clusterName");
   const own = await publishedPorts(context, typeof configured === "string" ? configured : stack);
-  return checkMachine({ ...facts, takenPorts: facts.takenPorts.filter((port) => !own.has(port)) });
+  const takenPorts = facts.takenPorts.filter((port) => !own.has(port));
+  return [...checkMachine({ ...facts, takenPorts }, nodes), ...rootless];
+}
+
+function kindOfNodes(context: Context, topology: string): NodesHere {
+  if (!nodesHere(context, topology)) return "none";
+  return topology === "ci" ? "containers" : "machines";
 }
 
 /**

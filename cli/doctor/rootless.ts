@@ -1,34 +1,48 @@
 /** Doctor's part about Podman without root: what there is. What is judged of it is in components/render/rootless-podman.ts. */
 import { existsSync, readFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { release, userInfo } from "node:os";
 import { join } from "node:path";
 import {
   checkRootless,
+  checkRootlessK3d,
   idsOf,
   rootlessPlaces,
   serviceTimeoutIn,
   type RootlessFacts,
 } from "../../components/render/rootless-podman.ts";
+import { runtimeFolder } from "../../toolchain/folders.ts";
 import { capture } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
 import type { Check } from "./checks.ts";
 
-/** Empty for root, and where Podman does not run by itself. */
-export async function examineRootless(context: Context): Promise<readonly Check[]> {
-  if (process.platform !== "linux" || process.getuid?.() === 0) return [];
-  const answer = await capture(context, "podman", ["--version"]);
-  return checkRootless(rootlessFacts(context, answer.ok ? versionIn(answer.text) : undefined));
+/** What any node without root needs, and what k3d needs besides; empty for root, and where Podman does not run by itself. */
+export async function examineRootless(
+  context: Context,
+): Promise<{ readonly nodes: readonly Check[]; readonly k3d: readonly Check[] }> {
+  if (process.platform !== "linux" || process.getuid?.() === 0) return { nodes: [], k3d: [] };
+  const [version, driver] = await Promise.all([
+    capture(context, "podman", ["--version"]),
+    capture(context, "podman", ["info", "--format", "{{.Store.GraphDriverName}}"]),
+  ]);
+  const facts = rootlessFacts(context, {
+    podman: version.ok ? versionIn(version.text) : undefined,
+    storageDriver: driver.ok ? driver.text.trim() : undefined,
+  });
+  return { nodes: checkRootless(facts), k3d: checkRootlessK3d(facts) };
 }
 
 function versionIn(text: string): string | undefined {
   return /\d+(\.\d+)+/.exec(text)?.[0];
 }
 
-function rootlessFacts(context: Context, podmanVersion: string | undefined): RootlessFacts {
+function rootlessFacts(
+  context: Context,
+  said: Pick<RootlessFacts, "podman" | "storageDriver">,
+): RootlessFacts {
   const environment = childEnvironment(context.paths, context.environment);
   const { uid, username } = userInfo();
-  const runtimeDirectory = environment["XDG_RUNTIME_DIR"] ?? `/run/user/${String(uid)}`;
+  const runtimeDirectory = runtimeFolder(environment, uid);
   const places = rootlessPlaces(uid, runtimeDirectory);
   const path = (environment["PATH"] ?? "").split(":");
   const onPath = (program: string): boolean => path.some((folder) => existsSync(join(folder, program)));
@@ -43,7 +57,9 @@ function rootlessFacts(context: Context, podmanVersion: string | undefined): Roo
     subordinateUids: idsOf(textOf("/etc/subuid"), username, uid),
     subordinateGids: idsOf(textOf("/etc/subgid"), username, uid),
     mapPrograms: onPath("newuidmap") && onPath("newgidmap"),
-    podman: podmanVersion,
+    networkProgram: onPath("slirp4netns") || onPath("pasta"),
+    ...said,
+    missingModules: places.modules.filter((name) => !hasModule(name)),
     runtimeDirectory,
     socket: existsSync(places.socket),
     serviceTimeout: serviceTimeoutIn(
@@ -56,6 +72,13 @@ function rootlessFacts(context: Context, podmanVersion: string | undefined): Roo
     lowestPort: Number(textOf("/proc/sys/net/ipv4/ip_unprivileged_port_start") ?? 1024),
     lingers: existsSync(`/var/lib/systemd/linger/${username}`),
   };
+}
+
+/** Loaded, or part of the kernel. */
+function hasModule(name: string): boolean {
+  if (existsSync(`/sys/module/${name}`)) return true;
+  const builtIn = textOf(`/lib/modules/${release()}/modules.builtin`) ?? "";
+  return builtIn.split("\n").some((line) => line.endsWith(`/${name}.ko`));
 }
 
 function textOf(path: string): string | undefined {

@@ -25,7 +25,7 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
     examineHome(context, stack.name, config),
     examineExisting(context, stack.name, config, "all"),
     examineAccount(context, topology, config),
-    topology === "ci" ? examineRootless(context) : [],
+    topology === "ci" ? examineRootless(context).then(({ k3d }) => k3d) : [],
     stagesOf(context, stack.name),
     lastRun(context.paths, stack.name),
   ]);
@@ -53,7 +53,9 @@ export async function doctor(context: Context, stack: Stack, settings: readonly 
     context.console.out(describeChecks([...machine, ...account]));
     // What is wrong here keeps no stack from coming up.
     if (rootless.length > 0) {
-      context.console.out(`\nPodman without root, for k3d (docs/podman.md):\n${describeChecks(rootless)}`);
+      context.console.out(
+        `\nwhat k3d needs besides, without root (docs/podman.md):\n${describeChecks(rootless)}`,
+      );
     }
     if (nodes.length > 0) context.console.out(`\n${nodes.map(describeStage).join("\n")}`);
     if (last !== undefined && untold.length > 0) {

@@ -1,4 +1,5 @@
 import { podmanSocket } from "../upstream/podman.ts";
+import { restrictedKubeletArguments } from "./restrictions.ts";
 
 /** Who runs Podman's service that k3d talks to, and what the machine is like. */
 export interface K3dPlace {
@@ -18,15 +19,10 @@ export function k3dEnvironment({ runtimeDirectory }: Pick<K3dPlace, "runtimeDire
   return { DOCKER_HOST: `unix://${socket}`, DOCKER_SOCK: socket };
 }
 
-/**
- * What `k3d cluster create` has to tell kubelet of such a machine.
- *
- * In a user namespace kubelet may not write some of the kernel's settings and not read /dev/kmsg, and ends for it, unless the feature
- * gate is on; k3s sets it by itself for `--rootless` alone. https://kubernetes.io/docs/tasks/administer-cluster/kubelet-in-userns/
- */
+/** What `k3d cluster create` has to tell kubelet of such a machine. */
 export function k3dMachineArguments({ rootless, cgroupV1 }: Omit<K3dPlace, "runtimeDirectory">): string[] {
-  return [
-    ...(rootless ? ["feature-gates=KubeletInUserNamespace=true"] : []),
-    ...(cgroupV1 ? ["fail-cgroupv1=false"] : []),
-  ].flatMap((argument) => ["--k3s-arg", `--kubelet-arg=${argument}@all:*`]);
+  return restrictedKubeletArguments({ cgroupV1, userNamespace: rootless }).flatMap((argument) => [
+    "--k3s-arg",
+    `--kubelet-arg=${argument}@all:*`,
+  ]);
 }

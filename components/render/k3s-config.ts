@@ -4,7 +4,7 @@ import { tailscaleInterface } from "../upstream/tailscale.ts";
 import { type Hardening, hardenedArguments } from "./hardening.ts";
 import type { HostPaths } from "./host-paths.ts";
 import type { PodRoutes } from "./pod-network.ts";
-import type { Restrictions } from "./restrictions.ts";
+import { type Restrictions, restrictedKubeletArguments } from "./restrictions.ts";
 import { renderYaml, type ConfigValue } from "./yaml.ts";
 
 interface K3sCommon {
@@ -114,7 +114,7 @@ function roleOptions(config: K3sConfig): Record<string, ConfigValue> {
 /** What the machine needs comes first: a later argument of the same name wins, so the user's does. */
 function kubeletArguments(config: K3sConfig): string[] {
   return [
-    ...(config.restrictions.cgroupV1 ? ["fail-cgroupv1=false"] : []),
+    ...restrictedKubeletArguments(config.restrictions),
     ...(config.hardening === undefined ? [] : hardenedKubeletArguments),
     ...config.kubeletArgs,
   ];

@@ -1,11 +1,12 @@
 /**
- * What Podman without root needs of a machine, for pools of k3d: the ci stack does not run on it (docs/decisions/0031). Judgement is pure;
- * doctor finds out what there is.
+ * What Podman without root needs of a machine, for nodes of the ci stack and, beside it, for pools of k3d. Judgement is pure; doctor
+ * finds out what there is.
  */
 import {
   delegatedControllers,
   delegatedTo,
   delegationFile,
+  nodeModules,
   podmanSocket,
   subordinateIds,
 } from "../upstream/podman.ts";
@@ -27,6 +28,12 @@ export interface RootlessFacts {
   readonly mapPrograms: boolean;
   /** Undefined when there is no `podman` on PATH. */
   readonly podman: string | undefined;
+  /** True when a program that joins the user's networks to the machine's is on PATH: `slirp4netns`, or `pasta` from Podman 5 on. */
+  readonly networkProgram: boolean;
+  /** How Podman keeps images: `overlay`, `vfs`; undefined when it does not say. */
+  readonly storageDriver: string | undefined;
+  /** Of {@link nodeModules}, those that the kernel has neither loaded nor built in. */
+  readonly missingModules: readonly string[];
   /** The user's XDG_RUNTIME_DIR, or where it would be. */
   readonly runtimeDirectory: string;
   /** True when Podman's API socket of this user is there. */
@@ -40,28 +47,33 @@ export interface RootlessFacts {
   readonly lingers: boolean;
 }
 
-/** Where the facts about a user are found. */
+/** Where the facts about a user are found, and which of the kernel's modules are looked for. */
 export function rootlessPlaces(
   uid: number,
   runtimeDirectory: string,
-): { readonly delegated: string; readonly socket: string } {
-  return { delegated: delegatedTo(uid), socket: podmanSocket(runtimeDirectory) };
+): { readonly delegated: string; readonly socket: string; readonly modules: readonly string[] } {
+  return { delegated: delegatedTo(uid), socket: podmanSocket(runtimeDirectory), modules: nodeModules };
 }
 
-/** Every check, in the order in which a user would fix them; the last one says how k3d is to be called. */
+/** What any node without root needs, in the order in which a user would fix it. */
 export function checkRootless(facts: RootlessFacts): readonly MachineCheck[] {
-  const checks = [
+  return [
     cgroup(facts),
     ...(facts.cgroup === "v2" ? [delegation(facts)] : []),
     userns(facts),
     subids(facts),
-    podman(facts),
-    socket(facts),
-    timeout(facts),
-    ports(facts),
+    network(facts),
+    storage(facts),
+    modules(facts),
     linger(facts),
   ];
-  return [...checks, k3d(facts, !checks.some(({ result }) => result === "problem"))];
+}
+
+/** What k3d needs besides; the last one says how it is to be called. */
+export function checkRootlessK3d(facts: RootlessFacts): readonly MachineCheck[] {
+  const checks = [podman(facts), socket(facts), timeout(facts), ports(facts)];
+  const ready = ![...checkRootless(facts), ...checks].some(({ result }) => result === "problem");
+  return [...checks, k3d(facts, ready)];
 }
 
 function cgroup({ cgroup: version }: RootlessFacts): MachineCheck {
@@ -128,6 +140,36 @@ function podman({ podman: version }: RootlessFacts): MachineCheck {
     "podman",
     `Podman must be 4 or newer, got ${version ?? "none"}`,
     "install a newer podman: https://podman.io/docs/installation",
+  );
+}
+
+function network({ networkProgram }: RootlessFacts): MachineCheck {
+  if (networkProgram) return ok("network", "containers reach other machines");
+  return problem(
+    "network",
+    "slirp4netns or pasta must be installed, found neither: it joins containers' networks to this machine's",
+    "apt-get install slirp4netns, or passt with Podman 5",
+  );
+}
+
+function storage({ storageDriver: driver }: RootlessFacts): MachineCheck {
+  if (driver !== "vfs")
+    return ok("storage", `Podman keeps images by ${driver ?? "a driver it does not name"}`);
+  return notice(
+    "storage",
+    "Podman keeps images by vfs, which copies an image for each of its containers",
+    "from Linux 5.13 on: printf '[storage]\\ndriver = \"overlay\"\\n' > ~/.config/containers/storage.conf && podman system reset (removes all images and containers)",
+  );
+}
+
+/** In a user namespace the kernel loads none by name. */
+function modules({ missingModules: missing }: RootlessFacts): MachineCheck {
+  if (missing.length === 0) return ok("modules", "the kernel has the modules that nodes need");
+  const names = missing.join(" ");
+  return problem(
+    "modules",
+    `the kernel must have the modules that nodes need, missing: ${names}`,
+    `sudo modprobe -a ${names}; for the machine's next start: printf '%s\\n' ${names} | sudo tee /etc/modules-load.d/homespan.conf`,
   );
 }
 

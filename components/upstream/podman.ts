@@ -12,6 +12,12 @@ export function delegatedTo(uid: number): string {
   return `/sys/fs/cgroup/user.slice/user-${id}.slice/user@${id}.service/cgroup.controllers`;
 }
 
+/**
+ * Kernel modules that k3s asks for by name, which nothing in a user namespace can, by their names below /sys/module. File systems, kinds
+ * of links and netfilter's extensions are loaded by the kernel itself when they are used.
+ */
+export const nodeModules = ["br_netfilter"] as const;
+
 /** Podman's API socket, below /run for root and below $XDG_RUNTIME_DIR for others. https://docs.podman.io/en/latest/markdown/podman-system-service.1.html */
 export function podmanSocket(runtimeDirectory: string): string {
   return `${runtimeDirectory}/podman/podman.sock`;

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { cacheFolder, stateFolder } from "../../toolchain/folders.ts";
+import { detectMachine, withoutRoot } from "../../toolchain/machine.ts";
 import { NodeLists } from "./cluster-nodes.ts";
 import { type Firewall, nftables } from "./firewall.ts";
 import { HeadscaleRest } from "./headscale-rest.ts";
@@ -54,13 +55,14 @@ export function systemEffects(): Effects {
   const podman = new PodmanProgram(runProcess);
   const order = readRestoreOrder(process.env[restoreVariable]);
   const ssh = new SshConnections();
-  const headscale = new HeadscaleRest(podman, new HeadscaleProgram(podman));
+  const rootless = withoutRoot(detectMachine());
+  const headscale = new HeadscaleRest(podman, new HeadscaleProgram(podman), { routed: !rootless });
   const kubernetes = new HttpsKubernetes();
   return {
     podman,
     services: new SystemPodmanServices(systemClock),
     registries: new LoopbackRegistries(),
-    firewall: nftables(runProcess),
+    firewall: nftables(runProcess, rootless ? "users" : "machine"),
     nodes: nodeAccess(podman, ssh),
     ssh,
     userLogins: userLogins(),

@@ -10,14 +10,30 @@ export interface Firewall {
   remove(table: string): Promise<void>;
 }
 
-/** {@link Firewall} by the `nft` program. */
-export function nftables(run: Run): Firewall {
+/** Where networks of Podman without root are: a network namespace of the user's. https://docs.podman.io/en/latest/markdown/podman-unshare.1.html */
+const inUsersNetworks = ["podman", "unshare", "--rootless-netns"] as const;
+
+/**
+ * {@link Firewall} by the `nft` program.
+ *
+ * @param where - `users`: in the namespace of Podman's networks without root, which lasts no longer than a container on one of them
+ */
+export function nftables(asked: Run, where: "machine" | "users" = "machine"): Firewall {
+  const run: Run = (program, args, options) => {
+    if (where === "machine") return asked(program, args, options);
+    const [podman, ...unshare] = inUsersNetworks;
+    return asked(podman, [...unshare, program, ...args], options);
+  };
+  // To look into that namespace makes it, and leaves a process of its network behind, where no container has done so.
+  const isThere = async (): Promise<boolean> =>
+    where === "machine" || (await asked("podman", ["ps", "--quiet"])).stdout.trim() !== "";
   const nft = async (script: string): Promise<void> => {
     const finished = await run("nft", ["-f", "-"], { input: script });
     if (finished.code !== 0) throw new CommandError("nft", finished);
   };
   return {
     async list(table) {
+      if (!(await isThere())) return undefined;
       const finished = await run("nft", ["--numeric", "list", "table", "inet", table]);
       if (finished.code === 0) return finished.stdout;
       if (/no such file/i.test(finished.stderr)) return undefined;
@@ -25,6 +41,8 @@ export function nftables(run: Run): Firewall {
     },
     // `add` before `delete` makes the deletion valid whether or not the table exists.
     replace: (table, body) => nft(`add table inet ${table}\ndelete table inet ${table}\n${body}`),
-    remove: (table) => nft(`add table inet ${table}\ndelete table inet ${table}\n`),
+    async remove(table) {
+      if (await isThere()) await nft(`add table inet ${table}\ndelete table inet ${table}\n`);
+    },
   };
 }

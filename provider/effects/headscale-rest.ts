@@ -60,6 +60,12 @@ export interface HeadscaleRestOptions {
   readonly now?: () => number;
   /** Where the key of a server is found that is not a cluster's own. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /**
+   * False where this machine has no route to containers, as without root; somebody else's machine may have the same address.
+   *
+   * @default true
+   */
+  readonly routed?: boolean;
 }
 
 /** {@link Headscale} by HTTP where there is a way in, else by the given one. */
@@ -70,17 +76,20 @@ export class HeadscaleRest implements Headscale, HeadscaleUsers {
   readonly #users = new Map<string, string>();
   readonly #shared: SharedAnswers<string, unknown>;
   readonly #environment: NonNullable<HeadscaleRestOptions["environment"]>;
+  readonly #routed: boolean;
 
   constructor(podman: Podman, other: Headscale, options: HeadscaleRestOptions = {}) {
     this.#podman = podman;
     this.#other = other;
     this.#shared = new SharedAnswers(options.now ?? Date.now, SHARED_MILLISECONDS);
     this.#environment = options.environment ?? process.env;
+    this.#routed = options.routed ?? true;
   }
 
   async open(ref: HeadscaleRef, address: ServerAddress): Promise<boolean> {
     const directory = await this.#directory(ref);
-    if (directory === undefined || ref.kind !== "headscale") return this.#other.open(ref, address);
+    if (!this.#routed || directory === undefined || ref.kind !== "headscale")
+      return this.#other.open(ref, address);
     const ca = await readFile(join(directory, AUTHORITY), "utf8");
     const health = await healthOf(address, ca);
     // Where there is no route to containers, only their programs are left.

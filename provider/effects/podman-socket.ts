@@ -5,6 +5,7 @@
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { socketsFolder } from "../../toolchain/folders.ts";
 import { Agent, request } from "./http.ts";
 import { socketIn } from "./podman-service.ts";
 
@@ -39,7 +40,7 @@ export class PodmanSocket {
   #socket: string | undefined;
 
   /** @param root directory of the clusters' socket directories */
-  constructor(root = "/run/homespan") {
+  constructor(root = socketsFolder()) {
     this.#root = root;
   }
 

@@ -36,7 +36,7 @@ export const clusterAnchorOutputs = clusterAnchorInputs.extend({});
 /** The Podman API service of one cluster: its socket directory is mounted into stewards. */
 export const podmanServiceInputs = z.strictObject({
   clusterName: nameSchema,
-  /** Default `/run/homespan/<cluster>`. */
+  /** Default `/run/homespan/<cluster>`, without root below XDG_RUNTIME_DIR. */
   socketDirectory: z.string().startsWith("/"),
 });
 export const podmanServiceOutputs = podmanServiceInputs.extend({

@@ -123,5 +123,5 @@ export async function ensureHomeDisk(
 
 function restrictionsHere(): Restrictions {
   const { cgroup, sysResource } = detectMachine();
-  return { cgroupV1: cgroup === "v1", noSysResource: !sysResource };
+  return { cgroupV1: cgroup === "v1", noSysResource: !sysResource, userNamespace: false };
 }

@@ -261,7 +261,7 @@ export class PodmanMachines implements Machines {
 
 function restrictionsHere(): Restrictions {
   const { cgroup, sysResource } = detectMachine();
-  return { cgroupV1: cgroup === "v1", noSysResource: !sysResource };
+  return { cgroupV1: cgroup === "v1", noSysResource: !sysResource, userNamespace: false };
 }
 
 function ownDiskName(world: World, machine: string): string {

@@ -11,7 +11,7 @@ const gibibyte = 2 ** 30;
 
 const cases: readonly (readonly [string, Partial<Facts>, "notice" | "problem", RegExp, RegExp])[] = [
   ["platform", { platform: "darwin" }, "problem", /need Linux, this is darwin/, /Linux machine/],
-  ["root", { root: false }, "problem", /need root/, /sudo/],
+  ["root", { root: false }, "notice", /user namespace/, /docs\/podman\.md.*sudo/],
   ["podman", { podman: undefined, debian: false }, "problem", /got none on Debian/, /podman\.io/],
   ["podman", { podman: undefined }, "problem", /although its package is installed/, /podman --version/],
   ["podman", { podman: "3.4.4" }, "problem", /4\.3 or newer, got 3\.4\.4/, /upgrade/],
@@ -71,6 +71,22 @@ describe("every check", () => {
     expect(checkMachine(healthy).filter(({ result }) => result !== "ok")).toEqual([]);
   });
 
+  test("a rehearsal needs root", () => {
+    const checks = checkMachine({ ...healthy, root: false }, "machines");
+    expect(checks.filter(({ result }) => result !== "ok")).toEqual([
+      {
+        ...{ name: "root", result: "problem" },
+        message: "a rehearsal needs root: its machines are containers with systemd in them",
+        fix: "sudo -E ./homespan rehearse ...",
+      },
+    ]);
+  });
+
+  test("of cgroups nothing is said without root: the checks of Podman without root do", () => {
+    const names = checkMachine({ ...healthy, root: false, cgroup: "v1" }).map(({ name }) => name);
+    expect(names).not.toContain("cgroup");
+  });
+
   test("a machine that only drives others needs no Podman, no root and no Linux", () => {
     const facts = {
       ...healthy,
@@ -80,8 +96,8 @@ describe("every check", () => {
       tun: false,
       nft: false,
     } as const;
-    expect(checkMachine(facts, false).every(({ result }) => result === "ok")).toBe(true);
-    expect(checkMachine({ ...facts, nodeVersion: "20.20.2" }, false).map(({ name }) => name)).toEqual([
+    expect(checkMachine(facts, "none").every(({ result }) => result === "ok")).toBe(true);
+    expect(checkMachine({ ...facts, nodeVersion: "20.20.2" }, "none").map(({ name }) => name)).toEqual([
       "go",
       "disk",
       "node",

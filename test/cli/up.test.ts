@@ -74,10 +74,10 @@ describe("up", () => {
   });
 
   test("refuses an unhealthy machine with all problems and creates nothing", async () => {
-    const made = bed({ facts: { tun: false, root: false, takenPorts: [6443] } });
+    const made = bed({ facts: { tun: false, missingCapabilities: ["CAP_SYS_ADMIN"], takenPorts: [6443] } });
     const error = await failure(up(made.context, ci, once));
     expect(error.exitCode).toBe(2);
-    for (const name of ["root", "tun", "6443"]) expect(error.message).toContain(name);
+    for (const name of ["CAP_SYS_ADMIN", "tun", "6443"]) expect(error.message).toContain(name);
     // Whose port it is was asked, no more.
     expect(made.calls().filter((call) => !/^podman\|(pod )?ps /.test(call))).toEqual([]);
     expect(existsSync(made.context.paths.state)).toBe(false);
@@ -157,6 +157,14 @@ describe("up", () => {
     expect(error.message).not.toContain("first try failed");
     expect(error.message).toMatch(/agent-1: stage tailnet failed after .*, 5 attempts: key expired/);
     expect(error.message).toContain("fix: see podman logs homespan-ci-agent-1-tailscale");
+  });
+
+  test("a program that was killed is named: the engine has no other reason", async () => {
+    const made = withCluster(bed());
+    const killed = "an unhandled error occurred: Program was ended by SIGSEGV";
+    const said = events(diagnostic(killed, "error"));
+    Object.assign(made.environment, { FAKE_EXIT: "255", FAKE_EVENTS: made.file("events", said) });
+    expect((await failure(up(made.context, ci, once))).message).toContain(killed);
   });
 
   test("a stack other than ci asks first, and needs --yes without a terminal", async () => {

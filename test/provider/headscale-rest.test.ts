@@ -104,6 +104,14 @@ describe("the way in", () => {
     mkdirSync(folder);
   });
 
+  it("is not asked for without root, where whoever answers at that address is somebody else", async () => {
+    const rootless = new HeadscaleRest(podman, new HeadscaleProgram(podman), { routed: false });
+    expect(await rootless.open(ref, { url, serverName })).toBe(true);
+    expect(await rootless.devices(ref)).toEqual([]);
+    expect(requests).toEqual([]);
+    expect(existsSync(join(folder, "homespan-api.json"))).toBe(false);
+  });
+
   it("insists on the server's own authority", async () => {
     await open();
     writeFileSync(join(folder, "ca.crt"), (await makeAuthority("another", Date.now())).certificate);

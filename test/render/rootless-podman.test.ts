@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   checkRootless,
+  checkRootlessK3d,
   idsOf,
   serviceTimeoutIn,
   type RootlessFacts,
@@ -18,6 +19,9 @@ const ready: RootlessFacts = {
   subordinateUids: 65536,
   subordinateGids: 65536,
   mapPrograms: true,
+  networkProgram: true,
+  storageDriver: "overlay",
+  missingModules: [],
   podman: "5.4.2",
   runtimeDirectory: "/run/user/1000",
   socket: true,
@@ -26,15 +30,19 @@ const ready: RootlessFacts = {
   lowestPort: 1024,
   lingers: true,
 };
+const all = (facts: Partial<RootlessFacts> = {}): ReturnType<typeof checkRootless> => [
+  ...checkRootless({ ...ready, ...facts }),
+  ...checkRootlessK3d({ ...ready, ...facts }),
+];
 const found = (facts: Partial<RootlessFacts>, name: string): ReturnType<typeof checkRootless>[number] => {
-  const check = checkRootless({ ...ready, ...facts }).find((it) => it.name === name);
+  const check = all(facts).find((it) => it.name === name);
   if (check === undefined) throw new Error(`no check ${name}`);
   return check;
 };
 
 describe("a machine that is ready", () => {
   test("has nothing to fix, and is told how to call k3d without root", () => {
-    const checks = checkRootless(ready);
+    const checks = all();
     expect(checks.filter(({ result }) => result === "problem")).toEqual([]);
     expect(checks.at(-1)).toEqual({
       name: "k3d",
@@ -65,12 +73,19 @@ const cases: readonly (readonly [string, Partial<RootlessFacts>, RegExp, RegExp]
   ["subids", { subordinateGids: 1000 }, /got 65536 and 1000/, /podman system migrate/],
   ["podman", { podman: "3.4.4" }, /4 or newer, got 3\.4\.4/, /podman\.io/],
   ["podman", { podman: undefined }, /got none/, /podman\.io/],
+  ["network", { networkProgram: false }, /slirp4netns or pasta/, /apt-get install slirp4netns/],
+  [
+    "modules",
+    { missingModules: ["vxlan", "tun"] },
+    /missing: vxlan tun$/,
+    /modprobe -a vxlan tun; .*modules-load/,
+  ],
   ["socket", { socket: false }, /no \/run\/user\/1000\/podman\/podman\.sock/, /systemctl --user enable/],
 ];
 
 describe("what keeps Podman from running nodes without root", () => {
   test.each(cases)("%s %o", (name, facts, message, fix) => {
-    const checks = checkRootless({ ...ready, ...facts });
+    const checks = all(facts);
     const problems = checks.filter(({ result }) => result === "problem");
     expect(problems.map((check) => check.name)).toEqual([name]);
     expect(problems[0]?.message).toMatch(message);
@@ -82,7 +97,7 @@ describe("what keeps Podman from running nodes without root", () => {
   });
 
   test("on cgroup v1 nothing is said of what a session was handed down, and kubelet is told", () => {
-    const checks = checkRootless({ ...ready, cgroup: "v1", controllers: undefined });
+    const checks = all({ cgroup: "v1", controllers: undefined });
     expect(checks.map(({ name }) => name)).not.toContain("delegation");
     expect(checks.at(-1)?.fix).toContain("fail-cgroupv1=false@all:*");
   });
@@ -92,6 +107,20 @@ describe("what keeps Podman from running nodes without root", () => {
     expect(found({ serviceTimeout: 5 }, "timeout").fix).toContain("service_timeout=0");
     expect(found({ lingers: false }, "linger")).toMatchObject({ result: "notice" });
   });
+});
+
+test("nodes of the ci stack need none of what k3d needs besides", () => {
+  const names = checkRootless({ ...ready, socket: false }).map(({ name }) => name);
+  expect(names).not.toContain("socket");
+  expect(names).not.toContain("k3d");
+});
+
+test("vfs, which copies whole images, is a notice with what to write", () => {
+  expect(found({ storageDriver: "vfs" }, "storage")).toMatchObject({
+    result: "notice",
+    fix: expect.stringContaining("printf '[storage]\\ndriver = \"overlay\"\\n'") as string,
+  });
+  expect(found({ storageDriver: undefined }, "storage").result).toBe("ok");
 });
 
 test("the drop-in is written by the very command that is printed", () => {

@@ -4,7 +4,7 @@ import type { K3sAgentConfig, K3sServerConfig } from "../../components/render/k3
 import { unrestricted } from "../../components/render/restrictions.ts";
 import type { StewardFiles } from "../../components/render/steward-files.ts";
 
-export const restricted = { cgroupV1: true, noSysResource: true };
+export const restricted = { cgroupV1: true, noSysResource: true, userNamespace: false };
 
 export const server: K3sServerConfig = {
   role: "server",

@@ -7,7 +7,8 @@ import { record, type Recording } from "../components/support/recorder.ts";
 import { tree, waitsFor } from "./tree.ts";
 
 const machine: CiMachine = {
-  restrictions: { cgroupV1: false, noSysResource: false },
+  restrictions: { cgroupV1: false, noSysResource: false, userNamespace: false },
+  socketsDirectory: "/run/homespan",
   imagesDirectory: "/cache/images/cluster",
   stewardRevision: "r1",
 };
@@ -107,6 +108,23 @@ test("what waits for what", async () => {
   }
   expect(waits("Membership", "agent-1-membership")).toContain(urn("Kubeconfig", "cluster-kubeconfig"));
   expect(waits("Membership", "agent-1-membership")).toContain(urn("NodeConfig", "agent-1-config"));
+});
+
+test("without root kubelet is told, and the home's rule waits for the container that keeps its namespace", async () => {
+  const restrictions = { ...machine.restrictions, userNamespace: true };
+  const rootless = { ...machine, restrictions, socketsDirectory: "/run/user/1000/homespan" };
+  const recording = await record(prepared, () => ciStack(config(), rootless));
+  const { find } = recording;
+  const server = find("homespan:index:HeadscaleServer", "tailnet-server").urn;
+  expect(waitsFor(recording, find("homespan:index:SiteNetwork", "home"))).toContain(server);
+  expect(waitsFor(recording, find("homespan:index:StewardNode", "server-1-machine"))).not.toContain(server);
+  expect(find("homespan:index:PodmanService", "podman").inputs["socketDirectory"]).toBe(
+    "/run/user/1000/homespan/ci",
+  );
+  const files = find("homespan:index:NodeConfig", "agent-1-config").inputs["files"] as Record<string, string>;
+  expect(parse(files["etc/rancher/k3s/config.yaml"] ?? "")).toMatchObject({
+    "kubelet-arg": ["feature-gates=KubeletInUserNamespace=true"],
+  });
 });
 
 test("pods are asked for once every node is a member", async () => {

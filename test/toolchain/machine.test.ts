@@ -4,7 +4,7 @@ import { existsSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { containersConf } from "../../toolchain/containers-conf.ts";
-import { cacheFolder, stateFolder } from "../../toolchain/folders.ts";
+import { cacheFolder, runtimeFolder, socketsFolder, stateFolder } from "../../toolchain/folders.ts";
 import { linkLanguageHost } from "../../toolchain/links.ts";
 import { detectMachine, diskFreeBytes, findCommand, hardLimits } from "../../toolchain/machine.ts";
 import type { MachineProbes } from "../../toolchain/machine.ts";
@@ -98,6 +98,13 @@ describe("containersConf", () => {
 });
 
 describe("folders", () => {
+  it("what lasts until the machine's next start is below /run, a user's below its own directory there", () => {
+    expect(runtimeFolder({ XDG_RUNTIME_DIR: "/run/user/0" }, 0)).toBe("/run");
+    expect(runtimeFolder({ XDG_RUNTIME_DIR: "/tmp/mine" }, 1000)).toBe("/tmp/mine");
+    expect(runtimeFolder({ XDG_RUNTIME_DIR: "" }, 1000)).toBe("/run/user/1000");
+    expect(socketsFolder({}, 1000)).toBe("/run/user/1000/homespan");
+  });
+
   it("follows our variables, then XDG's, then the home", () => {
     expect(cacheFolder({ HOMESPAN_CACHE: "/a", XDG_CACHE_HOME: "/b" })).toBe("/a");
     expect(cacheFolder({ XDG_CACHE_HOME: "/b" })).toBe("/b/homespan");

@@ -80,6 +80,7 @@ export class FakeWorld {
     this.machines = new PodmanMachines(this.folder, this.effects, () => ({
       cgroupV1: false,
       noSysResource: true,
+      userNamespace: false,
     }));
   }
 
