@@ -50,6 +50,15 @@ export class RootlessLab {
     });
     const system = await systemOf(cacheFolder());
     const folder = await mkdtemp(join(tmpdir(), "homespan-rootless-"));
+    try {
+      return await RootlessLab.#begin(system, folder);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  static async #begin(system: string, folder: string): Promise<RootlessLab> {
     const key = join(folder, "key");
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "homespan-test", "-f", key]);
     await makeHome(folder);
@@ -130,7 +139,7 @@ async function makeHome(folder: string): Promise<void> {
     "sh",
     [
       "-c",
-      `git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$1"`,
+      `git ls-files -z --cached --others --exclude-standard --exclude=node_modules | tar -c --null -T - | tar -x -C "$1"`,
       "sh",
       checkout,
     ],
