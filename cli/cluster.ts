@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
 import type { Context } from "./context.ts";
-import { readOutputs, revealOutputs } from "./deployment.ts";
+import { readOutputs, requireStack, revealOutputs } from "./deployment.ts";
 import { childEnvironment } from "./environment.ts";
 import { Failure, InputError, didYouMean } from "./errors.ts";
 import { parseJson } from "./json.ts";
@@ -100,9 +100,10 @@ export interface KubernetesNode {
 }
 
 /**
- * @throws Failure when the stack was never brought up completely.
+ * @throws Failure when the stack does not exist, or was never brought up completely.
  */
 export async function clusterOutputs(context: Context, stack: string): Promise<Outputs> {
+  await requireStack(context.paths, stack);
   return parseOutputs(outputsSchema, await revealOutputs(context, stack), stack);
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Context } from "./context.ts";
+import { Failure } from "./errors.ts";
 import type { Paths } from "./paths.ts";
 import type { Deployment, PendingResource, Settled } from "./pending.ts";
 import { dependsOnPolicy, isOnHost, settlePending } from "./pending.ts";
@@ -36,6 +37,12 @@ export async function readCheckpoint(paths: Paths, stack: string): Promise<Check
 
 export async function stackExists(paths: Paths, stack: string): Promise<boolean> {
   return (await readCheckpoint(paths, stack)) !== undefined;
+}
+
+/** @throws Failure when there is no such stack */
+export async function requireStack(paths: Paths, stack: string): Promise<void> {
+  if (await stackExists(paths, stack)) return;
+  throw new Failure(`stack ${stack} does not exist; make it with: ./homespan up ${stack}`);
 }
 
 export async function readResources(paths: Paths, stack: string): Promise<readonly Resource[]> {

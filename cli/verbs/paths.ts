@@ -4,8 +4,6 @@ import { resolve } from "node:path";
 import { clusterOutputs } from "../cluster.ts";
 import type { Outputs } from "../cluster.ts";
 import type { Context } from "../context.ts";
-import { stackExists } from "../deployment.ts";
-import { Failure } from "../errors.ts";
 import { withNodeCommands } from "../node-commands.ts";
 import type { NodeCommands } from "../node-commands.ts";
 import { withPodNetwork } from "../pod-network.ts";
@@ -32,9 +30,6 @@ const script = readFileSync(new URL("../tailnet-probe.sh", import.meta.url), "ut
 /** Measures how packets get from each node to each other, and shows what is not as it should be. Changes nothing. */
 export async function paths(context: Context, stack: Stack, options: PathsOptions): Promise<void> {
   const { console } = context;
-  if (!(await stackExists(context.paths, stack.name))) {
-    throw new Failure(`stack ${stack.name} does not exist; make it with: ./homespan up ${stack.name}`);
-  }
   const outputs = await clusterOutputs(context, stack.name);
   const report = await measure(context, stack.name, outputs, options);
   const file = options.svg === undefined ? undefined : resolve(options.svg);

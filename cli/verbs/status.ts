@@ -1,7 +1,7 @@
 import type { Outputs } from "../cluster.ts";
 import { clusterOutputs } from "../cluster.ts";
 import type { Context } from "../context.ts";
-import { readOutputs, stackExists } from "../deployment.ts";
+import { readOutputs, requireStack } from "../deployment.ts";
 import { Failure } from "../errors.ts";
 import { orderedMachines } from "../machine-nodes.ts";
 import { machineStages } from "../machine-stages.ts";
@@ -15,9 +15,7 @@ import { describeStage } from "../stages.ts";
 /** Shows each node: how far it got, whether Kubernetes calls it Ready, and how it is reached. */
 export async function status(context: Context, stack: Stack): Promise<void> {
   const { console } = context;
-  if (!(await stackExists(context.paths, stack.name))) {
-    throw new Failure(`stack ${stack.name} does not exist; make it with: ./homespan up ${stack.name}`);
-  }
+  await requireStack(context.paths, stack.name);
   if ((await readOutputs(context.paths, stack.name))["nodes"] === undefined) {
     await unfinished(context, stack);
     return;

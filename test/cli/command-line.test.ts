@@ -111,8 +111,11 @@ test("arguments of kubectl are kubectl's, also those that look like ours", async
   expect(code).toBe(1);
 });
 
-test("status of a stack that does not exist says what to do", async () => {
-  const { code, error } = await homespan("status");
-  expect(code).toBe(1);
-  expect(error).toBe("homespan: stack ci does not exist; make it with: ./homespan up ci");
-});
+test.each(["status", "kubectl get nodes", "kubeconfig", "paths"])(
+  "%s of a stack that does not exist says what to do",
+  async (words) => {
+    const { code, error } = await homespan(...words.split(" "));
+    expect(code).toBe(1);
+    expect(error).toBe("homespan: stack ci does not exist; make it with: ./homespan up ci");
+  },
+);
