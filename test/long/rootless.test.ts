@@ -51,7 +51,7 @@ test("a module that is missing is a problem before anything is made", async () =
 test("up makes a cluster, and nothing of it is root's", async () => {
   const { code, stdout, stderr } = await homespan("up --yes --set agents=0", 1500);
   expect(code, `${stdout}\n${stderr}`).toBe(0);
-  expect(stdout).toMatch(/^server-1 +server +cloud +ready +Ready /m);
+  expect(stdout).toMatch(/^server-1 +server +cloud +100\.64\.0\.\d+ +Ready +v/m);
   expect(await lab.ada("sudo podman ps --all --quiet; sudo nft list tables | grep homespan || true")).toBe(
     "",
   );
