@@ -1,7 +1,11 @@
 # shellcheck shell=sh disable=SC2034 # variables are read by the other boot files
 # What the boot sequence adds to the join layer's config.yaml: addresses, and the server to join. Sourced by sequence.sh's carrier.
 
-CONFIG_PING_SECONDS=2
+# A machine that is not there is given up after two seconds. One that is has ten for its answer: on busy processors the handshake alone
+# takes two.
+config_ask() {
+  curl -s --insecure --connect-timeout 2 --max-time 10 "$@" 2>/dev/null
+}
 
 # Every file k3s needs before its first start. join.conf comes last in a delivery, so it being there means all is there.
 config_present() {
@@ -129,7 +133,7 @@ config_any_answers() {
 }
 
 config_answers() {
-  [ "$(curl -s --insecure --max-time "$CONFIG_PING_SECONDS" "https://$1:6443/ping" 2>/dev/null)" = pong ]
+  [ "$(config_ask "https://$1:6443/ping")" = pong ]
 }
 
 # The token goes to curl on standard input, never as an argument.
@@ -137,7 +141,7 @@ config_server_ready() {
   [ -s "$BOOT_DATA/secrets/agent-token" ] || return 0
   IFS= read -r config_token <"$BOOT_DATA/secrets/agent-token" || [ -n "$config_token" ]
   config_answer=$(printf 'user = "node:%s"\n' "${config_token##*:}" |
-    curl -s --insecure --max-time "$CONFIG_PING_SECONDS" --config - "$CONFIG_SERVER/v1-k3s/readyz" 2>/dev/null)
+    config_ask --config - "$CONFIG_SERVER/v1-k3s/readyz")
   case $config_answer in
     ok) return 0 ;;
     '')

@@ -45,6 +45,10 @@ describe.concurrent("10-address.yaml", () => {
     expect(world.read(addressFile)).toBe(`${common}\nserver: "https://s2.tailnet:6443"\n`);
     const acts = world.acts();
     expect(acts.indexOf("start k3s")).toBeGreaterThan(acts.indexOf("event put ready-later"));
+    // One that is not there takes two seconds, one that is there and busy may take ten.
+    const asked = world.log().filter((line) => /^curl .*:6443\//.test(line));
+    expect(asked.every((line) => line.includes("--connect-timeout 2 --max-time 10"))).toBe(true);
+    expect(asked.length).toBeGreaterThan(1);
     // The token travels on standard input.
     expect(world.log().join("\n")).not.toContain("agent-secret");
     expect(world.read("../fake/curl-config")).toBe('user = "node:agent-secret"\n');
