@@ -7,8 +7,8 @@ import { readJson, writeJson } from "./json.ts";
 import { commandExists, findCommand } from "./machine.ts";
 import type { Group, Machine, Reporter } from "./types.ts";
 
-/** Why a package is needed: to run clusters, to compare, to test, or to build tools and images here. */
-export type PackageGroup = Group | "build";
+/** Why a package is needed: to run clusters, to do so without root, to compare, to test, or to build tools and images here. */
+export type PackageGroup = Group | "rootless" | "build";
 
 /** Package -> what it gives. Names are those of Debian 12 and 13 and of Ubuntu 24.04. */
 export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, string>>>> = {
@@ -22,6 +22,11 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     nftables: "the firewall between sites",
     iptables: "the NAT rules of container networks",
     iproute2: "looks at networks",
+  },
+  rootless: {
+    uidmap: "gives a user's containers more than one id",
+    slirp4netns: "joins a user's container networks to the machine's",
+    "dbus-user-session": "has the user's systemd make cgroups",
   },
   build: {
     gcc: "compiles k3s's SQLite and runc's seccomp",
@@ -97,7 +102,7 @@ export async function ensurePackages(
   request: PackageRequest,
   tools: PackageTools = systemTools(request.cache),
 ): Promise<void> {
-  const names = packageNames(request.groups);
+  const names = packageNames(request.groups, request.machine.root);
   if (!tools.isDebian()) {
     explainElsewhere(request, names, tools);
     return;
@@ -125,8 +130,10 @@ export async function missingPackages(names: readonly string[], tools: PackageTo
   return names.filter((name) => !installed.has(name));
 }
 
-export function packageNames(groups: readonly PackageGroup[]): string[] {
-  return [...new Set(groups.flatMap((group) => Object.keys(PACKAGES[group])))];
+/** @param root - false where the nodes are a user's: more is needed for them */
+export function packageNames(groups: readonly PackageGroup[], root = true): string[] {
+  const wanted = groups.includes("core") && !root ? [...groups, "rootless" as const] : groups;
+  return [...new Set(wanted.flatMap((group) => Object.keys(PACKAGES[group])))];
 }
 
 /** What a user would type. */

@@ -44,7 +44,8 @@ export async function examineMachine(context: Context, stack: string, config: St
   const facts = registryPort === undefined ? probed : { ...probed, registryPort };
   const nodes = kindOfNodes(context, topology);
   if (nodes === "none") return checkMachine(facts, nodes);
-  const rootless = facts.root || nodes === "machines" ? [] : (await examineRootless(context)).nodes;
+  const coming = facts.mayInstall ? facts.missingPackages : [];
+  const rootless = facts.root || nodes === "machines" ? [] : (await examineRootless(context, coming)).nodes;
   if (facts.takenPorts.length === 0) return [...checkMachine(facts, nodes), ...rootless];
   // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.
   const configured = settingOf(config, "clusterName");

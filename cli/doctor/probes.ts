@@ -63,7 +63,7 @@ export async function probe(context: Context, ports: readonly number[]): Promise
     versionOf("podman", ["--version"], environment),
     npmVersionOn(environment["PATH"]),
     Promise.all(ports.map(isTaken)),
-    debian ? findMissingPackages() : [],
+    debian ? findMissingPackages(machine.root) : [],
     (await import("../../toolchain/index.ts")).outstanding(context.environment),
   ]);
   return {
@@ -147,9 +147,9 @@ function isTaken(port: number): Promise<boolean> {
   });
 }
 
-async function findMissingPackages(): Promise<string[]> {
+async function findMissingPackages(root: boolean): Promise<string[]> {
   const { packageNames, parseDpkg } = await import("../../toolchain/debian.ts");
-  const names = packageNames(["core"]);
+  const names = packageNames(["core"], root);
   // Exit code 1 only says that some names are unknown.
   const { stdout } = await execa("dpkg-query", ["-W", "-f", "${db:Status-Abbrev} ${Package}\\n", ...names], {
     reject: false,

@@ -16,19 +16,29 @@ import type { Context } from "../context.ts";
 import { childEnvironment } from "../environment.ts";
 import type { Check } from "./checks.ts";
 
-/** What any node without root needs, and what k3d needs besides; empty for root, and where Podman does not run by itself. */
+/**
+ * What any node without root needs, and what k3d needs besides; empty for root, and where Podman does not run by itself.
+ *
+ * @param coming - Debian packages that `up` installs before it begins
+ */
 export async function examineRootless(
   context: Context,
+  coming: readonly string[] = [],
 ): Promise<{ readonly nodes: readonly Check[]; readonly k3d: readonly Check[] }> {
   if (process.platform !== "linux" || process.getuid?.() === 0) return { nodes: [], k3d: [] };
   const [version, driver] = await Promise.all([
     capture(context, "podman", ["--version"]),
     capture(context, "podman", ["info", "--format", "{{.Store.GraphDriverName}}"]),
   ]);
-  const facts = rootlessFacts(context, {
+  const found = rootlessFacts(context, {
     podman: version.ok ? versionIn(version.text) : undefined,
     storageDriver: driver.ok ? driver.text.trim() : undefined,
   });
+  const facts = {
+    ...found,
+    mapPrograms: found.mapPrograms || coming.includes("uidmap"),
+    networkProgram: found.networkProgram || coming.includes("slirp4netns"),
+  };
   return { nodes: checkRootless(facts), k3d: checkRootlessK3d(facts) };
 }
 

@@ -57,10 +57,12 @@ describe("ensurePackages", () => {
     ]);
   });
 
-  it("uses sudo without root", async () => {
+  it("uses sudo without root, where a user's containers need more", async () => {
     const tools = fake(without("runc"));
     await ensurePackages(request(true, false), tools);
     expect(tools.ran[0]).toMatch(/^sudo env DEBIAN_FRONTEND=noninteractive apt-get .* update$/);
+    expect(tools.ran[1]).toMatch(/ runc uidmap slirp4netns dbus-user-session$/);
+    expect(packageNames(["test"], false)).not.toContain("uidmap");
   });
 
   it("prints the exact command when nobody can be asked", async () => {

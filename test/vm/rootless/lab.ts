@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { type ResultPromise, execa } from "execa";
 import { baseImages, images } from "../../../components/upstream/images.ts";
 import { SshConnections } from "../../../provider/effects/ssh.ts";
-import { PACKAGES } from "../../../toolchain/debian.ts";
+import { packageNames } from "../../../toolchain/debian.ts";
 import { cacheFolder } from "../../../toolchain/folders.ts";
 import { aptProxy, debianMirror } from "../../../toolchain/images-base.ts";
 import { baseRecipe } from "../../../toolchain/images-recipes.ts";
@@ -20,7 +20,7 @@ import { eventually } from "../../e2e/support/wait.ts";
 
 const script = join(import.meta.dirname, "build");
 /** All of `up`'s own, and what builds tools: with the tools there it is not used, and asked for all the same. */
-const packages = Object.keys({ ...PACKAGES.core, ...PACKAGES.build });
+const packages = packageNames(["core", "build"], false);
 const home = "/home/ada";
 
 export interface Said {
