@@ -176,7 +176,9 @@ async function makeHome(folder: string): Promise<void> {
 function qemuArguments(system: string, folder: string, port: number): string[] {
   const drive = (file: string): string[] => ["-drive", `file=${file},format=raw,if=virtio,cache=unsafe`];
   return [
-    ...["-machine", "q35", "-accel", "kvm", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max"],
+    // Named both, KVM and as a fallback TCG, QEMU 7.2 does not start a kernel where there is no KVM.
+    ...["-machine", "q35", "-accel", existsSync("/dev/kvm") ? "kvm" : "tcg,thread=multi,tb-size=1024"],
+    ...["-cpu", "max"],
     ...["-smp", "2", "-m", "8192", "-display", "none", "-serial", "null", "-monitor", "none", "-no-reboot"],
     ...["-kernel", join(system, "vmlinuz"), "-initrd", join(system, "initrd.img")],
     ...["-append", "root=LABEL=root rw quiet mitigations=off"],
