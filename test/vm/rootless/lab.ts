@@ -10,6 +10,7 @@ import { baseImages, images } from "../../../components/upstream/images.ts";
 import { SshConnections } from "../../../provider/effects/ssh.ts";
 import { packageNames } from "../../../toolchain/debian.ts";
 import { cacheFolder } from "../../../toolchain/folders.ts";
+import { type Virtualization, virtualization } from "../../../rehearsal/libvirt/virtualization.ts";
 import { aptProxy, debianMirror } from "../../../toolchain/images-base.ts";
 import { baseRecipe } from "../../../toolchain/images-recipes.ts";
 import { listTools } from "../../../toolchain/index.ts";
@@ -64,7 +65,9 @@ export class RootlessLab {
     await makeHome(folder);
     await execa("cp", ["--sparse=always", join(system, "system.ext4"), join(folder, "system.ext4")]);
     const port = await freePort();
-    const machine = execa("qemu-system-x86_64", qemuArguments(system, folder, port), { stdio: "ignore" });
+    // There may be a /dev/kvm that opens and runs nothing.
+    const on = await virtualization();
+    const machine = execa("qemu-system-x86_64", qemuArguments(system, folder, port, on), { stdio: "ignore" });
     machine.catch(() => undefined);
     const lab = new RootlessLab(folder, port, await readFile(key, "utf8"), machine);
     try {
@@ -173,12 +176,11 @@ async function makeHome(folder: string): Promise<void> {
   await rm(staged, { recursive: true });
 }
 
-function qemuArguments(system: string, folder: string, port: number): string[] {
+function qemuArguments(system: string, folder: string, port: number, on: Virtualization): string[] {
   const drive = (file: string): string[] => ["-drive", `file=${file},format=raw,if=virtio,cache=unsafe`];
   return [
-    // Named both, KVM and as a fallback TCG, QEMU 7.2 does not start a kernel where there is no KVM.
-    ...["-machine", "q35", "-accel", existsSync("/dev/kvm") ? "kvm" : "tcg,thread=multi,tb-size=1024"],
-    ...["-cpu", "max"],
+    ...["-machine", "q35", "-accel", on.type === "kvm" ? "kvm" : "tcg,thread=multi,tb-size=1024"],
+    ...["-cpu", ["max", ...on.hiddenCpuFeatures.map((feature) => `${feature}=off`)].join(",")],
     ...["-smp", "2", "-m", "8192", "-display", "none", "-serial", "null", "-monitor", "none", "-no-reboot"],
     ...["-kernel", join(system, "vmlinuz"), "-initrd", join(system, "initrd.img")],
     ...["-append", "root=LABEL=root rw quiet mitigations=off"],
