@@ -172,7 +172,7 @@ async function makeHome(folder: string): Promise<void> {
   ]);
   const disk = join(folder, "home.ext4");
   await execa("truncate", ["--size=16G", disk]);
-  await execa("mke2fs", ["-q", "-t", "ext4", "-L", "home", "-d", staged, disk]);
+  await execa("mke2fs", ["-q", "-t", "ext4", "-L", "home", "-E", "root_owner=1000:1000", "-d", staged, disk]);
   await rm(staged, { recursive: true });
 }
 
