@@ -4,11 +4,10 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Restrictions } from "../../components/render/restrictions.ts";
 import { CLUSTER_LABEL, type NetworkFound } from "../../provider/effects/podman.ts";
 import { objectNames, ownObject } from "../../provider/logic/ownership.ts";
 import { siteTable } from "../../provider/logic/site-rule.ts";
-import { detectMachine } from "../../toolchain/machine.ts";
+import { restrictionsHere } from "./restrictions-here.ts";
 import type { World, WorldEffects } from "../world.ts";
 import { containerName, machineArguments, machineLabel } from "./machine-arguments.ts";
 import { MachineDisks } from "./machine-disks.ts";
@@ -119,9 +118,4 @@ export async function ensureHomeDisk(
     await podman.command(["volume", "create", ...labels, name]);
   }
   return name;
-}
-
-function restrictionsHere(): Restrictions {
-  const { cgroup, sysResource } = detectMachine();
-  return { cgroupV1: cgroup === "v1", noSysResource: !sysResource, userNamespace: false };
 }

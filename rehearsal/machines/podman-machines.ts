@@ -7,7 +7,7 @@ import { CommandError } from "../../provider/effects/process.ts";
 import { removeContainer, removeVolume } from "../../provider/effects/removal.ts";
 import { ownObject } from "../../provider/logic/ownership.ts";
 import { withLock } from "../../toolchain/locks.ts";
-import { detectMachine } from "../../toolchain/machine.ts";
+import { restrictionsHere } from "./restrictions-here.ts";
 import { changeWorld, readWorld, type World, type WorldEffects, worldEffects } from "../world.ts";
 import { isInside } from "./addresses.ts";
 import { applyCloudRules, forgetConnections, machineBooks, type MachineEntry } from "./cloud-network.ts";
@@ -257,11 +257,6 @@ export class PodmanMachines implements Machines {
     }
     return withLock(join(this.#folder, "locks"), `machine-${name}`, work, { pollMs: 50 });
   }
-}
-
-function restrictionsHere(): Restrictions {
-  const { cgroup, sysResource } = detectMachine();
-  return { cgroupV1: cgroup === "v1", noSysResource: !sysResource, userNamespace: false };
 }
 
 function ownDiskName(world: World, machine: string): string {
