@@ -26,8 +26,10 @@ interface Raw {
   }[];
 }
 
-/** Enough to see the end of a command's output, which is where its reason is. */
 const LINES = { first: 2, last: 6 };
+
+/** How the wrapper begins to say why it failed; how far the nodes came, which it says at the end, is not the reason. */
+const REASON = /^homespan: /;
 
 export async function readReport(file: string, checkout: string): Promise<TestReport> {
   const raw = JSON.parse(await readFile(file, "utf8")) as Raw;
@@ -47,12 +49,15 @@ export async function readReport(file: string, checkout: string): Promise<TestRe
   };
 }
 
-/** Without the stack below it; of a long text both ends. */
+/** Without the stack below it; of a long text the beginning, and the reason or else the end of a command's output. */
 function excerpt(message: string): string {
   const lines = message.split("\n").filter((line) => line.trim() !== "" && !/^\s+at /.test(line));
-  const kept =
-    lines.length <= LINES.first + LINES.last
-      ? lines
-      : [...lines.slice(0, LINES.first), "...", ...lines.slice(-LINES.last)];
+  const reason = lines.findLastIndex((line) => REASON.test(line));
+  const from = reason < 0 ? Math.max(lines.length - LINES.last, LINES.first) : Math.max(reason, LINES.first);
+  const kept = [
+    ...lines.slice(0, LINES.first),
+    ...(from > LINES.first ? ["..."] : []),
+    ...lines.slice(from, from + LINES.last),
+  ];
   return kept.map((line) => `    ${line}`).join("\n");
 }

@@ -41,3 +41,15 @@ test("a file that did not load, and both ends of a long text", async () => {
         .join("\n"),
   ]);
 });
+
+test("of a command that failed, why it did and not how far each node came", async () => {
+  const said = [
+    ...["Error: homespan up ci ended with 1:", "rehearsing", "  3 s  created"],
+    ...["homespan: up ci failed after 20 s", "  agent-1-vm:", "    no room", "  nodes:"],
+    ...Array.from({ length: 6 }, (_, node) => `    agent-${node}: waits`),
+  ];
+  const failed = { fullName: "nodes join", status: "failed", failureMessages: [said.join("\n")] };
+  const { failures } = await readReport(file([{ name: "/d.test.ts", assertionResults: [failed] }]), "/home");
+  const shown = [...said.slice(0, 2), "...", ...said.slice(3, 9)];
+  expect(failures).toEqual([`/d.test.ts: nodes join\n${shown.map((line) => `    ${line}`).join("\n")}`]);
+});

@@ -58,7 +58,7 @@ const KNOWN = [
   ...["provision", "message", "user", "mounts", "containerd", "video", "upgradePackages", "timezone"],
 ];
 const NAME = /^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$/;
-const scripts = ["probe", "starts", "new-disk", "authorize", "forbid"] as const;
+const scripts = ["probe", "starts", "new-disk", "user-key", "authorize", "forbid"] as const;
 const texts = new Map(
   scripts.map((name) => [
     readFileSync(join(import.meta.dirname, `../../provider/effects/lima/${name}.sh`), "utf8"),
@@ -164,6 +164,8 @@ export class FakeLima implements Macs {
         );
       case "starts":
         return done(`${this.launchd.get(first) ?? "off"}\n`);
+      case "user-key":
+        return done();
       case "new-disk": {
         const made = this.#newDisk(first, second);
         if (made.code !== 0) return made;

@@ -1,6 +1,6 @@
 /** Our words for `limactl`, said to the real one. It runs virtual machines nowhere here: they are made, changed and deleted. */
 import { execa } from "execa";
-import { truncateSync, writeFileSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -19,14 +19,14 @@ let lima: Limactl;
 let hasQemu = false;
 
 /** The programs of this project's toolchain, as a user whose virtual machines they are. */
-function runWith(system?: string): Run {
+function runWith(system?: string, at = home): Run {
   return async (program, args, options = {}) => {
     const finished = await execa(program, args, {
       ...unprivileged,
       input: options.input ?? "",
       extendEnv: false,
-      env: unprivilegedEnvironment(home, system),
-      cwd: home,
+      env: unprivilegedEnvironment(at, system),
+      cwd: at,
       reject: false,
     });
     return { code: finished.exitCode ?? 1, stdout: finished.stdout, stderr: finished.stderr };
@@ -76,6 +76,41 @@ test("disks are made with their mark, found with it, and removed with it", async
   await lima.removeDisk(mac, "home-agent-9-data");
   expect(await lima.disk(mac, "home-agent-9-data")).toBeUndefined();
   await lima.removeDisk(mac, "home-agent-9-data");
+});
+
+test("several at once on a machine where Lima never was agree on one key", async ({ skip }) => {
+  skip(!hasQemu, "qemu-img is not installed");
+  const fresh = unprivilegedHome();
+  const config = join(fresh, ".lima/_config");
+  // Slow enough for all of them to find no key.
+  const keygen = join(fresh, "bin/ssh-keygen");
+  writeFileSync(keygen, '#!/bin/sh\nsleep 1\nexec /usr/bin/ssh-keygen "$@"\n', { mode: 0o755 });
+  const there = new Limactl(new SystemMacs(runWith(undefined, fresh), ssh));
+  try {
+    const names = ["home-agent-1", "home-agent-2", "home-agent-3"];
+    await Promise.all(
+      names.map(async (name) => {
+        await there.createDisk(mac, `${name}-data`, 3, name);
+        await there.create(mac, name, yamlOf(name));
+      }),
+    );
+    expect((await there.instances(mac)).map(({ name }) => name)).toEqual(names);
+    const { stdout } = await execa("ssh-keygen", ["-y", "-f", join(config, "user")]);
+    expect(readFileSync(join(config, "user.pub"), "utf8")).toBe(`${stdout}\n`);
+    expect(stdout).toMatch(/^ssh-ed25519 \S+ lima$/);
+    expect(readdirSync(config).filter((file) => file.startsWith(".homespan"))).toEqual([]);
+
+    // Killed between the two halves, and left with none.
+    rmSync(join(config, "user.pub"));
+    await there.create(
+      mac,
+      "home-agent-4",
+      yamlOf("home-agent-4").replace("home-agent-4-data", "home-agent-1-data"),
+    );
+    expect(readFileSync(join(config, "user.pub"), "utf8")).toBe(`${stdout}\n`);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
 });
 
 test("a machine that cannot be made leaves nothing behind", async () => {

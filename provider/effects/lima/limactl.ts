@@ -80,6 +80,7 @@ export class Limactl implements Lima {
   }
 
   async create(mac: Mac, name: string, yaml: string): Promise<void> {
+    await this.#script(mac, "user-key", []);
     const options = { input: yaml, timeoutSeconds: CREATE_SECONDS };
     const finished = await this.#limactl(mac, ["--tty=false", "create", "--name", name, "-"], options);
     if (finished.code === 0) return;
@@ -170,7 +171,7 @@ export class Limactl implements Lima {
     const input = await readFile(join(import.meta.dirname, `${script}.sh`), "utf8");
     const finished = await this.#macs.run(mac, ["/bin/sh", "-s", "--", ...args], { input });
     if (finished.code === 0) return finished.stdout;
-    throw failure(mac, `${script} of ${args[0] ?? "it"}`, finished);
+    throw failure(mac, args[0] === undefined ? script : `${script} of ${args[0]}`, finished);
   }
 
   async #do(mac: Mac, what: string, argv: readonly string[], options?: RunOptions): Promise<string> {
