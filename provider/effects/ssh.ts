@@ -100,7 +100,7 @@ export class SshConnections implements Ssh {
       return await work(connection);
     } catch (error) {
       // It is over, though its end has yet to be reported.
-      if (error instanceof NotStarted && this.#shared.get(key) === shared) this.#shared.delete(key);
+      if (error instanceof NotStarted) this.#forget(shared);
       throw error;
     } finally {
       shared.users -= 1;
@@ -118,12 +118,20 @@ export class SshConnections implements Ssh {
     const shared: Shared = { opening, users: 0 };
     this.#shared.set(key, shared);
     const forget = (): void => {
-      if (this.#shared.get(key) === shared) this.#shared.delete(key);
+      this.#forget(shared);
     };
     shared.opening.then((connection) => {
       connection.whenClosed(forget);
+      // Whoever has learned the machine's host key by it goes on with it.
+      const { hostKey } = connection;
+      const learned = keyOf({ ...transport, hostKey });
+      if (transport.hostKey === undefined && !this.#shared.has(learned)) this.#shared.set(learned, shared);
     }, forget);
     return shared;
+  }
+
+  #forget(shared: Shared): void {
+    for (const [key, known] of this.#shared) if (known === shared) this.#shared.delete(key);
   }
 
   /** The hop's connection is in use for as long as the one that goes through it. */
@@ -158,7 +166,7 @@ export class SshConnections implements Ssh {
       if (shared.users > 0) return;
       connection.keepProcess(false);
       shared.idle = setTimeout(() => {
-        if (this.#shared.get(key) === shared) this.#shared.delete(key);
+        this.#forget(shared);
         connection.close();
       }, this.#timing.idleMilliseconds);
       shared.idle.unref();

@@ -25,6 +25,8 @@ type State = z.output<typeof membershipOutputs>;
 const LOCK_SECONDS = 240;
 /** A Node that is missing although the machine says it was Ready: after this long k3s is made to register again. */
 const REGISTER_AGAIN_SECONDS = 4;
+/** Asked again after twice as long each time, up to this: a machine that comes up has other things to do than to answer. */
+const REGISTER_AGAIN_CAP_SECONDS = 32;
 
 export function membership(effects: Effects) {
   const { nodeLists, nodes, tailnets, clock, restoring } = effects;
@@ -67,8 +69,9 @@ export function membership(effects: Effects) {
   ): Promise<ClusterNode> => {
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : inputs.waitSeconds;
     let last: ClusterNode | undefined;
-    // Asking a node costs more than asking the API, so it is done at this pace alone.
-    let askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
+    // Asking a node costs more than asking the API, so it is done at a pace of its own.
+    let pause = REGISTER_AGAIN_SECONDS;
+    let askAt = clock.now() + pause * 1000;
     let restarted = false;
     let reach = "";
     let presence = "back" as Presence;
@@ -91,7 +94,8 @@ export function membership(effects: Effects) {
           return !confirm || isReady(await nodes.stages(inputs.transport)) ? last : undefined;
         }
         if ((last === undefined || presence === "unproven") && !restarted && clock.now() > askAt) {
-          askAt = clock.now() + REGISTER_AGAIN_SECONDS * 1000;
+          pause = Math.min(2 * pause, REGISTER_AGAIN_CAP_SECONDS);
+          askAt = clock.now() + pause * 1000;
           const stages = await nodes.stages(inputs.transport);
           // Stopped is one that left, by a run which then did not go on to remove its machine.
           restarted = isReady(stages) || isStopped(stages);

@@ -1,5 +1,5 @@
 /** Membership. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { UNKNOWN } from "../../provider/server/values.ts";
 import { CallError, Harness, isSecret, secret, runSteward, stewardOf, transportOf } from "./harness.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
@@ -110,6 +110,16 @@ describe("Membership", () => {
     );
     await expect(h.create("Membership", agent)).rejects.toThrow("it has not registered");
     expect(h.podman.commands).toEqual(["restart homespan-ci-agent-1-k3s"]);
+  });
+
+  it("asks a node that does not come up less and less, as it costs a slow one seconds", async () => {
+    h.kubernetes.nodes.delete("agent-1");
+    const asked = vi.spyOn(h.podman, "exec");
+    await expect(h.create("Membership", { ...agent, waitSeconds: 120 })).rejects.toThrow(
+      "it has not registered",
+    );
+    // After 4, 12, 28, 60 and 92 s, and for the error.
+    expect(asked).toHaveBeenCalledTimes(6);
   });
 
   it("does not believe the cluster that a node without its steward is Ready", async () => {

@@ -143,6 +143,20 @@ describe("a machine", () => {
     expect(machine.connections).toBe(2);
   });
 
+  it("goes on with the connection by which its host key was learned", async () => {
+    expect(await ssh.run(machine.transport(), ["true"])).toMatchObject({ code: 0 });
+    const known = await ssh.hostKey(machine.transport());
+    expect(await ssh.run(machine.transport(known), ["true"])).toMatchObject({ code: 0 });
+    expect(machine.connections).toBe(1);
+    expect(await failure(ssh.run(machine.transport(second.text), ["true"]))).toMatchObject({
+      reason: "other-machine",
+    });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const before = machine.connections;
+    await ssh.run(machine.transport(known), ["true"]);
+    expect(machine.connections).toBe(before + 1);
+  });
+
   it("with another host key gets nothing, not even who asks", async () => {
     await machine.restart(second);
     const { message, reason } = await failure(ssh.run(machine.transport(firstKey), ["true"]));
