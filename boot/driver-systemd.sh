@@ -117,27 +117,28 @@ driver_tailscale_started() {
   DRIVER_PROGRAM=.$ARTIFACT_SUM
 }
 
-# k3s is downloaded while the tailnet comes up.
+# Before this sequence machine/boot has begun to download what it needs.
 driver_prepare() {
-  [ -z "${driver_preparing:-}" ] || return 0
-  artifact_ensure K3S >/dev/null 2>&1 &
-  driver_preparing=$!
+  :
 }
 
 # Which k3s may be the join layer's choice, so its name may come later than this stage.
 driver_check_artifacts() {
-  driver_prepared=1
-  if [ -n "${driver_preparing:-}" ]; then
-    wait "$driver_preparing"
-    driver_prepared=$?
-    driver_preparing=
-  fi
   boot_until "$DRIVER_JOIN_SECONDS" "$BOOT_CAP_LOCAL" artifact_read K3S || return 1
-  [ "$driver_prepared" -eq 0 ] || artifact_ensure K3S || return 1
+  artifact_ensure K3S || return 1
   driver_link "$ARTIFACT_PATH" k3s kubectl
 }
 
+# driver_saw FILE [join]: FILE, of machine/again, is what there is now. A delivery under way is let finish: then it is part of it.
+driver_saw() {
+  flock --timeout 60 "$MACHINE_RUN/delivery.lock" "$MACHINE_LIB/machine/seen" "${2:-}" >"$MACHINE_RUN/$1.new" ||
+    echo unknown >"$MACHINE_RUN/$1.new"
+  mv -f "$MACHINE_RUN/$1.new" "$MACHINE_RUN/$1"
+}
+
+# The join layer is read from here on.
 driver_restore() {
+  driver_saw joined join
   restore_node
 }
 

@@ -109,9 +109,23 @@ artifact_remember() {
   mv -f "$artifact_record.new" "$artifact_record" && artifact_note
 }
 
-# artifact_ensure NAME: installed with the right sum; ARTIFACT_INSTALLED says if something had to be done.
+# artifact_ensure NAME: installed with the right sum; ARTIFACT_INSTALLED says if something had to be done. One at a time for each NAME:
+# machine/fetch may be at it.
 artifact_ensure() {
   ARTIFACT_INSTALLED=no
+  artifact_read "$1" || return 1
+  artifact_present && return 0
+  mkdir -p "$MACHINE_RUN/artifacts"
+  exec 9>"$MACHINE_RUN/artifacts/$1.lock"
+  flock 9
+  artifact_ensure_locked "$1"
+  artifact_ended=$?
+  exec 9>&-
+  return "$artifact_ended"
+}
+
+# What was read before may be another one's by now.
+artifact_ensure_locked() {
   artifact_read "$1" || return 1
   artifact_present && return 0
   ARTIFACT_INSTALLED=yes

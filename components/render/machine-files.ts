@@ -19,13 +19,14 @@ export const machineDirectory = "/usr/lib/homespan";
 const shared = ["boot/wait.sh", "boot/stage.sh", "boot/config.sh", "boot/routes.sh", "boot/sequence.sh"];
 const sourced = [
   "boot/driver-systemd.sh",
-  ...["artifacts", "data", "kernel", "restore"].map((name) => `boot/machine/${name}.sh`),
+  ...["places", "artifacts", "data", "kernel", "restore"].map((name) => `boot/machine/${name}.sh`),
 ];
 const units = [
   "homespan-again.service",
   "homespan-boot.path",
   "homespan-boot.service",
   "homespan-bootstrapper.service",
+  "homespan-fetch.service",
   "homespan-firewall.service",
   "k3s.service",
   "tailscaled.service",
@@ -51,7 +52,9 @@ export const bootFiles: readonly BootFile[] = [
   bootFile("images/steward/children/bootstrapper", "children/bootstrapper"),
   ...["receive", "checksums", "remove"].map((name) => bootFile("boot/machine/on-data", name)),
   ...["stage", "k3s-stop", "k3s-start"].map((name) => bootFile(`boot/machine/${name}`, name)),
-  ...["boot", "k3s", "again"].map((name) => bootFile(`boot/machine/${name}`, `machine/${name}`)),
+  ...["boot", "fetch", "k3s", "again", "seen"].map((name) =>
+    bootFile(`boot/machine/${name}`, `machine/${name}`),
+  ),
   ...units.map((name) => bootFile(`boot/machine/units/${name}`, `units/${name}`, 0o644)),
 ];
 

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
 import { Machine, sha256 } from "./machine.ts";
@@ -129,5 +129,29 @@ describe.concurrent("artifacts", () => {
     node.put("usr/local/bin/tailscaled", "changed");
     expect(await ensure(node, "TAILSCALE")).toBe("yes");
     expect(node.read("usr/local/bin/tailscaled")).toBe("#!/bin/sh\n");
+  });
+
+  test("are fetched once, by whoever comes first", async ({ expect }) => {
+    using node = fetching();
+    // Both find it missing before either has it.
+    mkdirSync(join(node.root, "slow"));
+    renameSync(join(node.root, "bin/curl"), join(node.root, "slow/curl"));
+    node.put("bin/curl", `#!/bin/sh\n/bin/sleep 0.5\nexec "${node.root}/slow/curl" "$@"\n`, 0o755);
+    const both = [ensure(node, "K3S"), node.call("machine/fetch")] as const;
+    await Promise.all(both);
+    expect(node.log().filter((line) => line.startsWith("given"))).toEqual(["given from 0"]);
+    expect(node.read("usr/local/bin/k3s")).toBe(k3s);
+    expect(leftovers(node)).toEqual([]);
+  });
+
+  test("fetch says what it cannot have, and leaves a Tailscale alone that may run", async ({ expect }) => {
+    using node = await fetching("http://mirror/missing").put("etc/homespan/artifacts.conf", "").tailscale();
+    const first = await node.call("machine/fetch");
+    expect(first.exitCode).toBe(0);
+    expect(first.stderr).toContain("homespan: http://mirror/missing: ");
+    expect(node.has("usr/local/bin/tailscaled")).toBe(true);
+    node.put("usr/local/bin/tailscaled", "another").put("fake/log", "");
+    await node.call("machine/fetch");
+    expect(node.read("usr/local/bin/tailscaled")).toBe("another");
   });
 });

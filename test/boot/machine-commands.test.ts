@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
@@ -58,13 +58,12 @@ describe.concurrent("a machine's commands", () => {
 
     node.put("fake/log", "");
     expect(await node.call("boot-files", ["start"])).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(node.log().slice(0, 3)).toEqual([
-      "systemctl daemon-reload",
-      "systemctl enable --quiet homespan-boot.service",
-      "systemctl restart --no-block homespan-boot.service",
-    ]);
+    // systemd reads units that are new to it by itself.
+    expect(node.log()).toEqual(["systemctl restart --no-block homespan-boot.service", ""]);
+    const enabled = "etc/systemd/system/multi-user.target.wants";
+    expect(readlinkSync(join(node.root, enabled, "homespan-boot.service"))).toBe("../homespan-boot.service");
     expect(readdirSync(join(node.root, "etc/systemd/system")).sort()).toEqual(
-      readdirSync(join(node.lib, "units")).sort(),
+      [...readdirSync(join(node.lib, "units")), "multi-user.target.wants"].sort(),
     );
 
     // Run again, user-data changes nothing and starts what is there.
@@ -83,13 +82,17 @@ describe.concurrent("a machine's commands", () => {
       expect(installed).toBe(placedUnit(sourceText(source), placed));
       expect(installed).not.toMatch(/\/usr\/lib\/homespan|[ =-]\/data\//);
     }
-    // What is in place is left alone.
-    node.put("fake/log", "");
+    // What is in place is left alone, and what a killed run left goes.
+    const system = "etc/systemd/system";
+    node.put(`${system}/.homespan.123456/k3s.service`, "half").put("fake/log", "");
     await node.call("boot-files", ["start"]);
-    expect(node.log()).not.toContain("systemctl daemon-reload");
-    expect(readdirSync(join(node.root, "etc/systemd/system")).filter((it) => it.endsWith(".new"))).toEqual(
-      [],
-    );
+    expect(node.log()).toEqual(["systemctl restart --no-block homespan-boot.service", ""]);
+    expect(readdirSync(join(node.root, system)).filter((it) => it.startsWith("."))).toEqual([]);
+    // What changed is put in place, and systemd told.
+    node.put(`${system}/k3s.service`, "# Homespan: of a former version\n").put("fake/log", "");
+    await node.call("boot-files", ["start"]);
+    expect(node.log()[0]).toBe("systemctl daemon-reload");
+    expect(node.read(`${system}/k3s.service`)).toContain("Lightweight Kubernetes");
   });
 
   test("cut off anywhere, user-data does nothing that running it again does not put right", async ({
@@ -118,6 +121,57 @@ describe.concurrent("a machine's commands", () => {
     expect(refused.exitCode).not.toBe(0);
     expect(refused.stderr).toContain("belongs to another installation");
     expect(node.read("etc/systemd/system/k3s.service")).toBe("[Unit]\n");
+  });
+
+  test("again runs the sequence once more, but not when it has yet to begin or began with what there is", async ({
+    expect,
+  }) => {
+    using node = await new Machine().seeded().tailscale();
+    const restarts = async (...args: readonly string[]): Promise<boolean> => {
+      node.put("fake/log", "");
+      expect(await node.call("machine/again", args)).toMatchObject({ exitCode: 0, stderr: "" });
+      return node.log().includes("systemctl restart --no-block homespan-boot.service");
+    };
+    const deliver = async (path: string, content: string): Promise<void> => {
+      const archive = await writeArchive([{ path, content, mode: 0o644 }]);
+      expect(await node.call("receive", [], archive)).toMatchObject({ exitCode: 0 });
+    };
+    // It does not run.
+    expect(await restarts()).toBe(true);
+    // It waits for node.conf.
+    node
+      .put("run/homespan/began", "")
+      .put("fake/units/homespan-boot.service", "active 1\n")
+      .put("run/homespan/data-ready", "");
+    mkdirSync(node.data);
+    await deliver("artifacts.conf", "");
+    expect(await restarts()).toBe(false);
+    expect(await restarts("now")).toBe(true);
+    // Of a former version, which does not say how far it is.
+    rmSync(join(node.root, "run/homespan/began"));
+    expect(await restarts()).toBe(true);
+    // It began, and waits for the join layer.
+    await node.put("fake/fast", "").boot(125);
+    expect(await restarts()).toBe(false);
+    await deliver("join.conf", "ROLE=server\nMODE=single\nSERVERS=\nSAN=\n");
+    expect(await restarts()).toBe(false);
+    // It came further, and nothing came since.
+    await node.joinFiles().boot();
+    expect(await restarts()).toBe(false);
+    await deliver("join.conf", "ROLE=server\nMODE=single\nSERVERS=\nSAN=one\n");
+    expect(await restarts()).toBe(true);
+    await node.boot();
+    // Delivered, whatever it is; changed by hand; stopped and started.
+    await deliver("secrets/authkey", "one");
+    expect(await restarts()).toBe(true);
+    await node.boot();
+    expect(await restarts()).toBe(false);
+    node.put("data/join.conf", node.read("data/join.conf"));
+    expect(await restarts()).toBe(true);
+    await node.boot();
+    await node.call("k3s-stop");
+    await node.call("k3s-start");
+    expect(await restarts()).toBe(true);
   });
 
   test("stage prints what the boot sequence did, and a node that is not Ready any more", async ({

@@ -34,7 +34,7 @@ describe.concurrent("the data disk", () => {
     expect(node.has("run/homespan/data-ready")).toBe(true);
 
     // After a restart of the machine it is found by its label.
-    node.put("fake/mounts", "");
+    node.put("fake/mounts", "").put("fake/proc/mounts", "");
     await node.boot(0);
     expect(formatted(node)).toEqual([]);
     expect(node.stages()["tailnet"]?.error).toContain("holds files that a mounted disk would hide");
@@ -88,16 +88,19 @@ describe.concurrent("the data disk", () => {
   });
 });
 
-test("files are refused until the data directory is there", async ({ expect }) => {
-  using node = wanting();
+test("files are refused until the data directory is there, for which the first ones wait", async ({
+  expect,
+}) => {
+  using node = wanting().put("fake/end", "1000000\n");
   for (const script of ["receive", "checksums", "remove"]) {
     const refused = await node.call(script, ["join.conf"]);
     expect(refused).toMatchObject({ exitCode: 75, stderr: `${script}: the data directory is not ready yet` });
   }
   expect(node.acts()).toEqual([]);
+  expect(node.read("fake/uptime")).toBe("1005.00 0\n");
   node.put("run/homespan/data-ready", "").put("data/join.conf", "one");
   expect((await node.call("checksums", ["join.conf", "x"])).stdout).toMatch(
-    /^7692c3[0-9a-f]+ {2}join\.conf\n- {2}x$/,
+    /^- {2}x\n7692c3[0-9a-f]+ {2}join\.conf$/,
   );
   expect(node.acts()).toEqual([]);
 

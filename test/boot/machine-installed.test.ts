@@ -66,7 +66,7 @@ describe("leave", () => {
     // The sequence first: it would start the others again.
     const stopped = log.filter((line) => line.startsWith("systemctl stop "));
     expect(stopped.map((line) => line.split(" ").at(-1))).toEqual([
-      ...["homespan-boot.path", "homespan-again.service", "homespan-boot.service"],
+      ...["homespan-boot.path", "homespan-again.service", "homespan-boot.service", "homespan-fetch.service"],
       ...["homespan-bootstrapper.service", "k3s.service", "tailscaled.service"],
     ]);
     expect(log.filter((line) => line !== "").at(-1)).toBe("systemctl --no-block reboot");

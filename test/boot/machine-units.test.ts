@@ -41,7 +41,7 @@ test("systemd has nothing to say about the units", async ({ skip }) => {
     chmodSync(path, 0o644);
     return path;
   });
-  expect(units).toHaveLength(7);
+  expect(units).toHaveLength(8);
   const result = await execa("systemd-analyze", ["verify", ...units], { all: true });
   expect(result.all).toBe("");
 });
@@ -76,6 +76,7 @@ test("tailscaled started again brings the boot sequence, and through it k3s", ()
     "k3s.service",
     "tailscaled.service",
     "homespan-bootstrapper.service",
+    "homespan-fetch.service",
     "homespan-boot.path",
   ]) {
     expect(sourceText(`boot/machine/units/${unit}`)).not.toContain("[Install]");

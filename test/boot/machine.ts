@@ -99,7 +99,9 @@ export class Machine {
     if (places.data !== "data") symlinkSync(`/${places.data}`, join(this.lib, "data"));
     this.put("fake/uptime", "1000.00 0\n").put("fake/mounts", "").put("fake/log", "");
     for (const [key, value] of kernelAsFound) this.put(`proc/sys/${key}`, `${value}\n`);
-    this.put("fake/proc/net/unix", "").put("etc/resolv.conf", "nameserver 192.0.2.53\n");
+    this.put("fake/proc/net/unix", "")
+      .put("fake/proc/mounts", "")
+      .put("etc/resolv.conf", "nameserver 192.0.2.53\n");
     if (kind === "prepared") {
       for (const { source, path } of [...bakedFiles, ...bootFiles]) {
         mkdirSync(dirname(join(this.lib, path)), { recursive: true });

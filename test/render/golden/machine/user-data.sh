@@ -69,6 +69,7 @@ END
 #!/bin/sh
 # receive: standard input is a tar of regular files with paths below the data directory. Each is moved into place in one step, with
 # its mode; prints `<sha256>  <path>` for each. Nothing is written if one path is refused.
+# Few programs are run: on a slow machine, each costs as much as what it does for a file.
 set -eu
 umask 077
 data=${HOMESPAN_DATA:-/data}
@@ -98,28 +99,36 @@ tar -xpf "$work/tar" -C "$work/files" --no-same-owner
   $0 == "join.conf" { print "2 " $0; next }
   { print "1 " $0 }' | sort | cut -c 3- >"$work/order"
 
+root=$(cd "$data" && pwd -P)
+seen=
+set --
 while IFS= read -r path; do
   case $path in
     */*) parent=$data/${path%/*} ;;
     *) parent=$data ;;
   esac
-  # Directories of secrets stay closed, others are read by children that do not run as root.
-  case $path in
-    secrets/*) mkdir -p "$parent" ;;
-    *) (umask 022 && mkdir -p "$parent") ;;
-  esac
-  case $(cd "$parent" && pwd -P)/ in
-    "$(cd "$data" && pwd -P)"/*) ;;
-    *) refuse "a path must stay below the data directory, got \"$path\" (a link leads outside)" ;;
-  esac
+  if [ "$parent" != "$seen" ]; then
+    # Directories of secrets stay closed, others are read by children that do not run as root.
+    case $path in
+      secrets/*) mkdir -p "$parent" ;;
+      *) (umask 022 && mkdir -p "$parent") ;;
+    esac
+    case $(cd "$parent" && pwd -P)/ in
+      "$root"/*) ;;
+      *) refuse "a path must stay below the data directory, got \"$path\" (a link leads outside)" ;;
+    esac
+    seen=$parent
+  fi
   [ ! -d "$data/$path" ] || refuse "\"$path\" is a directory here"
+  set -- "$@" "$path"
 done <"$work/order"
 
-while IFS= read -r path; do
-  sum=$(sha256sum <"$work/files/$path")
+[ $# -gt 0 ] || exit 0
+(cd "$work/files" && sha256sum "$@") >"$work/sums"
+for path; do
   mv -f "$work/files/$path" "$data/$path"
-  printf '%s  %s\n' "${sum%% *}" "$path"
-done <"$work/order"
+done
+cat "$work/sums"
 END
   put 0755 /usr/lib/homespan/scripts/checksums <<'END'
 #!/bin/sh
@@ -134,14 +143,17 @@ for path in "$@"; do
       ;;
   esac
 done
-for path in "$@"; do
+for path; do
+  shift
   if [ -f "$data/$path" ]; then
-    sum=$(sha256sum <"$data/$path")
-    printf '%s  %s\n' "${sum%% *}" "$path"
+    set -- "$@" "$path"
   else
     printf '%s  %s\n' - "$path"
   fi
 done
+[ $# -gt 0 ] || exit 0
+cd "$data"
+sha256sum "$@"
 END
   put 0644 /usr/lib/homespan/boot-files <<'END'
 #!/bin/sh
@@ -161,36 +173,52 @@ refuse() {
 }
 
 # Units name the usual places. They are told this machine's where those cannot be had.
-unit_text() {
+place_units() {
   data=/data
   [ ! -h "$lib/data" ] || data=$(readlink "$lib/data")
-  sed -e "s|/usr/lib/homespan/|${lib#"$root"}/|g" -e "s|/data/|$data/|g" "$1"
+  sed -i -e "s|/usr/lib/homespan/|${lib#"$root"}/|g" -e "s|/data/|$data/|g" "$@"
 }
 
+# What changed is put in place at once, and systemd reads its units again only where it may know another text of one: on a slow machine
+# each program is felt, and a reload takes seconds.
 start() {
   for unit in "$lib"/units/*; do
     [ -e "$unit" ] || refuse "there are no boot files yet: receive comes first"
     present=$system/${unit##*/}
-    [ ! -e "$present" ] || grep -q '^# Homespan' "$present" ||
-      refuse "$present belongs to another installation: this machine must be without it"
+    [ -e "$present" ] || continue
+    read -r first <"$present" || first=
+    case $first in
+      '# Homespan'*) ;;
+      *) refuse "$present belongs to another installation: this machine must be without it" ;;
+    esac
   done
+  # Beside their destination, so that each takes its place in one step; those of a run that was killed go.
+  rm -rf "$system"/.homespan.*
+  draft=$(mktemp -d "$system/.homespan.XXXXXX")
+  trap 'rm -rf "$draft"' EXIT
+  cp "$lib"/units/* "$draft"
+  place_units "$draft"/*
+  chmod 0644 "$draft"/*
+  set --
   changed=no
-  for unit in "$lib"/units/*; do
+  for unit in "$draft"/*; do
     present=$system/${unit##*/}
-    unit_text "$unit" >"$present.new"
-    if cmp -s "$present.new" "$present"; then
-      rm -f "$present.new"
-      continue
+    if [ ! -e "$present" ]; then
+      set -- "$@" "$unit"
+    elif ! cmp -s "$unit" "$present"; then
+      set -- "$@" "$unit"
+      changed=yes
     fi
-    chmod 0644 "$present.new"
-    mv -f "$present.new" "$present"
-    changed=yes
   done
-  if [ "$changed" = yes ]; then
-    systemctl daemon-reload
-  fi
-  systemctl enable --quiet homespan-boot.service
-  exec "$lib/machine/again"
+  [ $# -eq 0 ] || mv -f "$@" "$system/"
+  rm -rf "$draft"
+  trap - EXIT
+  # What `systemctl enable` does, before it makes systemd read all units.
+  mkdir -p "$system/multi-user.target.wants"
+  [ -h "$system/multi-user.target.wants/homespan-boot.service" ] ||
+    ln -sfn ../homespan-boot.service "$system/multi-user.target.wants/homespan-boot.service"
+  [ "$changed" = no ] || systemctl daemon-reload
+  exec "$lib/machine/again" now
 }
 
 verb=${1:-}
