@@ -9,6 +9,8 @@ import { untilDone } from "./signals.ts";
 
 /** How many pieces of work of this process use its folder. */
 let users = 0;
+/** One that begins while the folder goes away makes it anew. */
+let removal: Promise<void> = Promise.resolve();
 
 /**
  * Runs `work` with this process's folder for temporary files, which goes away with the last that uses it, also after Ctrl-C.
@@ -22,12 +24,16 @@ export async function withTemporaryFolder<T>(
   users += 1;
   return untilDone(async () => {
     try {
+      await removal.catch(() => undefined);
       await removeStale(paths);
       await mkdir(folder, { recursive: true, mode: 0o700 });
       return await work(folder);
     } finally {
       users -= 1;
-      if (users === 0) await rm(folder, { recursive: true, force: true });
+      if (users === 0) {
+        removal = rm(folder, { recursive: true, force: true });
+        await removal;
+      }
     }
   });
 }
