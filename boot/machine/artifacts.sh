@@ -129,7 +129,16 @@ artifact_ensure_locked() {
   artifact_read "$1" || return 1
   artifact_present && return 0
   ARTIFACT_INSTALLED=yes
-  artifact_fetch && artifact_install
+  artifact_fetch && artifact_still_wanted "$1" && artifact_install
+}
+
+# While it was fetched another one may have been delivered, and installed.
+artifact_still_wanted() {
+  artifact_fetched=$ARTIFACT_SUM
+  artifact_read "$1" || return 1
+  [ "$ARTIFACT_SUM" != "$artifact_fetched" ] || return 0
+  BOOT_ERROR="artifacts.conf has named another $1 meanwhile"
+  return 1
 }
 
 # What has arrived is kept beside its destination under the sum it must have, and continued by the next try.

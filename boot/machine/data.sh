@@ -19,7 +19,9 @@ data_ready() {
 # True when that was done since the machine started: without running a program, which on a slow machine takes seconds for all of them.
 data_stands() {
   [ -e "$MACHINE_RUN/data-ready" ] || return 1
+  boot_value "$MACHINE_ETC/machine.conf" DATA_DISK || BOOT_VALUE=none
   data_missing=" $MACHINE_ROOT/etc/rancher $MACHINE_ROOT/var/lib/rancher $MACHINE_ROOT/var/lib/kubelet $MACHINE_ROOT/var/lib/tailscale "
+  [ "$BOOT_VALUE" != wanted ] || data_missing=" $BOOT_DATA$data_missing"
   while read -r _ data_place _; do
     case $data_missing in
       *" $data_place "*) data_missing="${data_missing%% "$data_place" *} ${data_missing#* "$data_place" }" ;;

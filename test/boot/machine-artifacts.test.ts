@@ -144,10 +144,25 @@ describe.concurrent("artifacts", () => {
     expect(leftovers(node)).toEqual([]);
   });
 
+  test("are not put in the place of what was named meanwhile", async ({ expect }) => {
+    using node = fetching();
+    mkdirSync(join(node.root, "slow"));
+    renameSync(join(node.root, "bin/curl"), join(node.root, "slow/curl"));
+    const another = "K3S_AMD64_URL=http://mirror/other\nK3S_AMD64_SHA256=".concat("0".repeat(64));
+    node.put("another", `${another}\nK3S_PATH=/usr/local/bin/k3s\n`);
+    const delivered = `mv "${node.root}/another" "${node.root}/data/artifacts.conf"`;
+    node.put("bin/curl", `#!/bin/sh\n${delivered}\nexec "${node.root}/slow/curl" "$@"\n`, 0o755);
+    expect(await ensure(node, "K3S")).toBe("artifacts.conf has named another K3S meanwhile");
+    expect(node.has("usr/local/bin/k3s")).toBe(false);
+  });
+
   test("fetch says what it cannot have, and leaves a Tailscale alone that may run", async ({ expect }) => {
     using node = await fetching("http://mirror/missing").put("etc/homespan/artifacts.conf", "").tailscale();
     const first = await node.call("machine/fetch");
     expect(first.exitCode).toBe(0);
+    expect(node.read("run/homespan/fetching")).toBe(
+      node.read("data/artifacts.conf") + node.read("etc/homespan/artifacts.conf"),
+    );
     expect(first.stderr).toContain("homespan: http://mirror/missing: ");
     expect(node.has("usr/local/bin/tailscaled")).toBe(true);
     node.put("usr/local/bin/tailscaled", "another").put("fake/log", "");

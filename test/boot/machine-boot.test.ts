@@ -4,7 +4,8 @@ import { describe, test } from "vitest";
 import { renderArtifacts } from "../../components/render/machine-files.ts";
 import { Machine } from "./machine.ts";
 
-const begin = ["start homespan-fetch", "start homespan-boot", "start homespan-fetch"];
+// A fetch that is not known to be one of the same programs is begun anew.
+const begin = ["restart homespan-fetch", "start homespan-boot", "restart homespan-fetch"];
 const order = ["start tailscaled", "up", "start k3s", "start homespan-bootstrapper"];
 
 async function machine(): Promise<Machine> {

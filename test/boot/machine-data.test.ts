@@ -108,7 +108,7 @@ test("files are refused until the data directory is there, for which the first o
   const file = { path: "join.conf", content: "two", mode: 0o644 };
   expect((await node.call("receive", [], await writeArchive([file]))).exitCode).toBe(0);
   expect(node.read("data/join.conf")).toBe("two");
-  expect(node.acts()).toEqual(["start homespan-again"]);
+  expect(node.acts()).toEqual(["restart homespan-again"]);
   expect((await node.call("receive", [], new TextEncoder().encode("no tar"))).exitCode).toBe(1);
   await node.call("remove", ["join.conf"]);
   expect(node.has("data/join.conf")).toBe(false);

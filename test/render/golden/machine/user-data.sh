@@ -124,7 +124,7 @@ while IFS= read -r path; do
 done <"$work/order"
 
 [ $# -gt 0 ] || exit 0
-(cd "$work/files" && sha256sum "$@") >"$work/sums"
+(cd "$work/files" && sha256sum -- "$@") >"$work/sums"
 for path; do
   mv -f "$work/files/$path" "$data/$path"
 done
@@ -153,7 +153,7 @@ for path; do
 done
 [ $# -gt 0 ] || exit 0
 cd "$data"
-sha256sum "$@"
+sha256sum -- "$@"
 END
   put 0644 /usr/lib/homespan/boot-files <<'END'
 #!/bin/sh
@@ -199,15 +199,17 @@ start() {
   cp "$lib"/units/* "$draft"
   place_units "$draft"/*
   chmod 0644 "$draft"/*
+  # Kept until systemd has read them: a run may be killed in between.
+  reload=$root/run/homespan/reload
+  mkdir -p "${reload%/*}"
   set --
-  changed=no
   for unit in "$draft"/*; do
     present=$system/${unit##*/}
     if [ ! -e "$present" ]; then
       set -- "$@" "$unit"
     elif ! cmp -s "$unit" "$present"; then
       set -- "$@" "$unit"
-      changed=yes
+      : >"$reload"
     fi
   done
   [ $# -eq 0 ] || mv -f "$@" "$system/"
@@ -217,8 +219,11 @@ start() {
   mkdir -p "$system/multi-user.target.wants"
   [ -h "$system/multi-user.target.wants/homespan-boot.service" ] ||
     ln -sfn ../homespan-boot.service "$system/multi-user.target.wants/homespan-boot.service"
-  [ "$changed" = no ] || systemctl daemon-reload
-  exec "$lib/machine/again" now
+  if [ -e "$reload" ]; then
+    systemctl daemon-reload
+    rm -f "$reload"
+  fi
+  exec "$lib/machine/again"
 }
 
 verb=${1:-}
