@@ -33,6 +33,13 @@ function leftovers(node: Machine): string[] {
   return readdirSync(join(node.root, "usr/local/bin")).filter((name) => name.startsWith("."));
 }
 
+/** A link is moved away first: what is put in its place would be written through it. */
+function beforeEachDownload(node: Machine, command: string): void {
+  mkdirSync(join(node.root, "plain"));
+  renameSync(join(node.root, "bin/curl"), join(node.root, "plain/curl"));
+  node.put("bin/curl", `#!/bin/sh\n${command}\nexec "${node.root}/plain/curl" "$@"\n`, 0o755);
+}
+
 describe.concurrent("artifacts", () => {
   test("are fetched, checked and installed once", async ({ expect }) => {
     using node = fetching();
@@ -134,9 +141,7 @@ describe.concurrent("artifacts", () => {
   test("are fetched once, by whoever comes first", async ({ expect }) => {
     using node = fetching();
     // Both find it missing before either has it.
-    mkdirSync(join(node.root, "slow"));
-    renameSync(join(node.root, "bin/curl"), join(node.root, "slow/curl"));
-    node.put("bin/curl", `#!/bin/sh\n/bin/sleep 0.5\nexec "${node.root}/slow/curl" "$@"\n`, 0o755);
+    beforeEachDownload(node, "/bin/sleep 0.5");
     const both = [ensure(node, "K3S"), node.call("machine/fetch")] as const;
     await Promise.all(both);
     expect(node.log().filter((line) => line.startsWith("given"))).toEqual(["given from 0"]);
@@ -146,12 +151,10 @@ describe.concurrent("artifacts", () => {
 
   test("are not put in the place of what was named meanwhile", async ({ expect }) => {
     using node = fetching();
-    mkdirSync(join(node.root, "slow"));
-    renameSync(join(node.root, "bin/curl"), join(node.root, "slow/curl"));
     const another = "K3S_AMD64_URL=http://mirror/other\nK3S_AMD64_SHA256=".concat("0".repeat(64));
     node.put("another", `${another}\nK3S_PATH=/usr/local/bin/k3s\n`);
     const delivered = `mv "${node.root}/another" "${node.root}/data/artifacts.conf"`;
-    node.put("bin/curl", `#!/bin/sh\n${delivered}\nexec "${node.root}/slow/curl" "$@"\n`, 0o755);
+    beforeEachDownload(node, delivered);
     expect(await ensure(node, "K3S")).toBe("artifacts.conf has named another K3S meanwhile");
     expect(node.has("usr/local/bin/k3s")).toBe(false);
   });
