@@ -8,30 +8,42 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 count=0
 
-# ask TITLE SECONDS COMMAND...
+# All questions end by themselves well before this. On a slow processor, a virtual machine's say, starting their programs side
+# by side takes seconds, and a question that was cut off then would pass for a peer that does not reply.
+bound=15
+
+# ask TITLE COMMAND...
 ask() {
   count=$((count + 1))
-  title=$1 seconds=$2 answer=$folder/$count
-  shift 2
+  title=$1 answer=$folder/$count
+  shift
   {
     # The answer before may end without a new line.
     printf '\n== %s\n' "$title"
-    timeout "$seconds" "$@" 2>"$answer.error" </dev/null || printf '\n! %s\n' "$(tail -n 1 "$answer.error")"
+    timeout "$bound" "$@" 2>"$answer.error" </dev/null || why "$?" "$answer.error"
   } >"$answer.section" &
+}
+
+# why CODE ERRORS: timeout's code is 124, BusyBox's that of the signal.
+why() {
+  case $1 in
+    124 | 143) printf '\n! not answered within %s s\n' "$bound" ;;
+    *) printf '\n! %s\n' "$(tail -n 1 "$2")" ;;
+  esac
 }
 
 for peer in "$@"; do
   # The first ping wakes an idle pair and goes through a relay more often than not. Three without a reply end in time.
-  ask "ping $peer" 5 tailscale ping --until-direct=false -c 3 --timeout 1500ms "$peer"
+  ask "ping $peer" tailscale ping --until-direct=false -c 3 --timeout 1500ms "$peer"
   # shellcheck disable=SC2016 # the inner shell expands them
-  ask "route $peer" 5 sh -c 'ip -o route get "$(tailscale ip -4 "$1")"' sh "$peer"
+  ask "route $peer" sh -c 'ip -o route get "$(tailscale ip -4 "$1")"' sh "$peer"
 done
-ask link 5 ip -o link show
-ask address 5 ip -4 -o addr show
+ask link ip -o link show
+ask address ip -4 -o addr show
 # It gives itself five seconds, and reports what it has by then.
-ask netcheck 6 tailscale netcheck --format json
+ask netcheck tailscale netcheck --format json
 wait
 # Last: the pings have found the ways it shows.
-ask status 5 tailscale status --json
+ask status tailscale status --json
 wait
 cat "$folder"/*.section

@@ -1,8 +1,11 @@
-/** Why tests failed, one line per part, which tests failed, and at the very end `N passed, N failed`: the end of a long log is enough. */
+/** Why tests failed, one line per part, which tests failed and why in a line each, and at the very end `N passed, N failed`: the end of a long log is enough. */
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import type { LeftOut } from "./long-suites.ts";
 import type { Counts, Result } from "./outcome.ts";
+
+/** Characters of a reason in the list at the end. */
+const reasonLength = 240;
 
 export function report(
   { console }: Context,
@@ -34,6 +37,20 @@ export function report(
     console.out(`left out ${suite.padEnd(12)} ${reason}: ./homespan test --long ${suite}`);
   }
   console.out(`${"".padEnd(6)}  ${"in all".padEnd(12)} ${duration(milliseconds)}`);
-  for (const [which = ""] of failures.map((failure) => failure.split("\n"))) console.out(`failed  ${which}`);
+  for (const failure of failures) {
+    const [which = "", ...excerpt] = failure.split("\n");
+    console.out(`failed  ${which}`);
+    if (excerpt.length > 0) console.out(`        ${inOneLine(excerpt)}`);
+  }
   console.out(`${String(totals.passed)} passed, ${String(totals.failed)} failed`);
+}
+
+/** From the wrapper's own reason on, if there is one. */
+function inOneLine(excerpt: readonly string[]): string {
+  const reason = Math.max(
+    excerpt.findIndex((line) => line.trim().startsWith("homespan: ")),
+    0,
+  );
+  const words = excerpt.slice(reason).join(" ").trim().split(/\s+/).join(" ");
+  return words.length > reasonLength ? `${words.slice(0, reasonLength)}...` : words;
 }

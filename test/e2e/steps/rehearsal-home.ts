@@ -1,9 +1,9 @@
 /** Agents on a rehearsed Mac beside a server in the rehearsed cloud: one cluster over two places, changed, hurt and healed. */
 import { expect, test } from "vitest";
-import { z } from "zod";
 import { nodeOf, podsOf, readyNodes } from "../support/kube.ts";
 import { exec } from "../support/podman.ts";
 import type { RehearsedStack } from "../support/rehearsal.ts";
+import { expectDirectAtHome } from "../support/rehearsed-paths.ts";
 import { note } from "../support/report.ts";
 import { eventually } from "../support/wait.ts";
 
@@ -24,17 +24,6 @@ export function homeSettings(memoryMiB?: number): string[] {
     `agents=${JSON.stringify(agents)}`,
   ];
 }
-
-/** What `paths --json` prints, as far as it is looked at here. */
-export const pathsReport = z.object({
-  paths: z.array(
-    z.object({
-      ...{ from: z.string(), to: z.string(), sameSite: z.boolean() },
-      path: z.enum(["direct", "relay"]),
-      roundTripMilliseconds: z.number().nonnegative(),
-    }),
-  ),
-});
 
 /** The container that is a node's virtual machine. */
 function guest(stack: RehearsedStack, node: string): string {
@@ -91,16 +80,7 @@ export function rehearsalHome(stack: RehearsedStack): void {
   });
 
   test("paths shows the home pair direct", async () => {
-    const { stdout } = await stack.homespan(["paths", stack.name, "--json"], { timeoutSeconds: 120 });
-    const { paths } = pathsReport.parse(JSON.parse(stdout));
-    const home = paths.filter(({ from, to }) => homeAgents.includes(from) && homeAgents.includes(to));
-    expect(home.map(({ sameSite, path }) => [sameSite, path])).toEqual([
-      [true, "direct"],
-      [true, "direct"],
-    ]);
-    for (const { from, to, path, roundTripMilliseconds } of paths) {
-      process.stdout.write(`             ${from} to ${to}: ${path}, ${roundTripMilliseconds} ms\n`);
-    }
+    await expectDirectAtHome(stack, homeAgents, 120);
   });
 
   test("more memory for one restarts that one alone, drained, as the same node", async () => {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { nodeOf, readyNodes } from "../support/kube.ts";
 import type { RehearsedStack } from "../support/rehearsal.ts";
+import { expectDirectAtHome } from "../support/rehearsed-paths.ts";
 import {
   inLibvirt,
   inside,
@@ -11,7 +12,6 @@ import {
   systemDisks,
 } from "../support/rehearsed-vms.ts";
 import { note } from "../support/report.ts";
-import { pathsReport } from "./rehearsal-home.ts";
 
 const machine = "vm-1";
 const homeNodes = ["agent-1", "agent-2", machine];
@@ -62,14 +62,7 @@ export function rehearsalVm(stack: RehearsedStack): void {
   });
 
   test("paths shows all pairs at home direct", async () => {
-    const { stdout } = await stack.homespan(["paths", stack.name, "--json"], { timeoutSeconds: 300 });
-    const { paths } = pathsReport.parse(JSON.parse(stdout));
-    const home = paths.filter(({ from, to }) => !servers.includes(from) && !servers.includes(to));
-    expect(home).toHaveLength(homeNodes.length * (homeNodes.length - 1));
-    for (const { sameSite, path } of home) expect([sameSite, path]).toEqual([true, "direct"]);
-    for (const { from, to, path, roundTripMilliseconds } of paths) {
-      process.stdout.write(`             ${from} to ${to}: ${path}, ${roundTripMilliseconds} ms\n`);
-    }
+    await expectDirectAtHome(stack, homeNodes, 300);
   });
 
   test("made anew it is the same node, with its data and one device", async () => {

@@ -1,0 +1,34 @@
+/** What `paths --json` says of a rehearsed stack, as far as it is looked at. */
+import { expect } from "vitest";
+import { z } from "zod";
+import type { RehearsedStack } from "./rehearsal.ts";
+
+const report = z.object({
+  paths: z.array(
+    z.object({
+      ...{ from: z.string(), to: z.string(), sameSite: z.boolean(), path: z.string() },
+      roundTripMilliseconds: z.number().nonnegative().optional(),
+      problem: z.string().optional(),
+    }),
+  ),
+});
+
+/** Measures all pairs: packets of each get there, and those between any two of `home` directly, as nodes of one site. */
+export async function expectDirectAtHome(
+  stack: RehearsedStack,
+  home: readonly string[],
+  timeoutSeconds: number,
+): Promise<void> {
+  const { stdout } = await stack.homespan(["paths", stack.name, "--json"], { timeoutSeconds });
+  const { paths } = report.parse(JSON.parse(stdout));
+  for (const { from, to, path, roundTripMilliseconds } of paths) {
+    process.stdout.write(`             ${from} to ${to}: ${path}, ${roundTripMilliseconds ?? "-"} ms\n`);
+  }
+  const silent = paths.filter(({ path }) => path !== "direct" && path !== "relay");
+  expect(silent.map(({ from, to, path, problem }) => `${from} to ${to}: ${path}, ${problem ?? ""}`)).toEqual(
+    [],
+  );
+  const atHome = paths.filter(({ from, to }) => home.includes(from) && home.includes(to));
+  expect(atHome).toHaveLength(home.length * (home.length - 1));
+  expect(atHome.filter((way) => !way.sameSite || way.path !== "direct")).toEqual([]);
+}
