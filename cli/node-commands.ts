@@ -103,7 +103,7 @@ function sshCommands(
 ): NodeCommands {
   const target = sshArguments(transport, files);
   const library = transport.library ?? usualLibrary;
-  const ask = (command: string, timeout = 10_000, input?: string): Promise<Captured> =>
+  const ask = (command: string, timeout = 20_000, input?: string): Promise<Captured> =>
     capture(context, "ssh", ["-o", "BatchMode=yes", ...target, command], timeout, input);
   // Where /usr is read-only, sudo looks for programs in none of the folders that ours can be in.
   const asRoot = `sudo -n env PATH=${library}/bin:$PATH`;
@@ -212,7 +212,8 @@ function sshArguments(
     // Of a machine nobody has talked to, only questions are asked: nothing is told to it.
     `StrictHostKeyChecking=${hostKey === undefined ? "accept-new" : "yes"}`,
     "IdentitiesOnly=yes",
-    "ConnectTimeout=8",
+    // A slow machine is given as much time to greet as one that is off to show that it is there.
+    "ConnectTimeout=15",
     "LogLevel=ERROR",
   ];
   return [

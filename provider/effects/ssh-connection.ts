@@ -1,4 +1,5 @@
 /** One SSH connection to one machine, and the commands that run through it at the same time. */
+import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel } from "ssh2";
@@ -9,6 +10,14 @@ import { NotStarted, SshFailure, connectFailure, otherMachine } from "./ssh-fail
 
 /** OpenSSH's MaxSessions is 10 per connection: more at once would be refused. */
 const COMMANDS_AT_ONCE = 8;
+
+/** How long a connection may take. */
+export interface SshPatience {
+  /** Until the machine takes the connection: one that does not is off, or not reached. @default 10 */
+  readonly connectSeconds: number;
+  /** From then on, until the user is logged in: one that takes connections is there, however slow or busy. @default 30 */
+  readonly loginSeconds: number;
+}
 
 /** A transport, or one whose keys an ssh-agent has. */
 export type SshLogin = SshTransport & {
@@ -143,7 +152,7 @@ function finish(
  */
 export async function openConnection(
   transport: SshLogin,
-  seconds: number,
+  { connectSeconds, loginSeconds }: SshPatience,
   keepaliveMilliseconds: number,
   way?: Duplex,
 ): Promise<SshConnection> {
@@ -153,8 +162,8 @@ export async function openConnection(
       "`privateKey` must be a private key in PEM without a passphrase, got a value that is not shown",
     );
   }
+  const socket: Way = way ?? (await openSocket(transport, connectSeconds));
   const client = new ssh2.Client();
-  const socket: Way = way ?? connect({ host: transport.address, port: transport.port, noDelay: true });
   let shown = "";
   try {
     await new Promise<void>((resolve, reject) => {
@@ -174,7 +183,7 @@ export async function openConnection(
           shown = hostKeyText(key);
           return transport.hostKey === undefined || sameHostKey(transport.hostKey, shown);
         },
-        readyTimeout: seconds * 1000,
+        readyTimeout: loginSeconds * 1000,
         keepaliveInterval: keepaliveMilliseconds,
         keepaliveCountMax: 3,
       });
@@ -185,7 +194,22 @@ export async function openConnection(
     if (shown !== "" && transport.hostKey !== undefined && !sameHostKey(transport.hostKey, shown)) {
       throw otherMachine(transport, shown);
     }
-    throw connectFailure(transport, error, seconds);
+    throw connectFailure(transport, error, loginSeconds);
   }
   return new SshConnection(transport, client, socket, shown);
+}
+
+async function openSocket(transport: SshLogin, seconds: number): Promise<Socket> {
+  const socket = connect({ host: transport.address, port: transport.port, noDelay: true });
+  const timer = setTimeout(() => {
+    socket.destroy(Object.assign(new Error("no connection in time"), { code: "ETIMEDOUT" }));
+  }, seconds * 1000);
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch (error) {
+    throw connectFailure(transport, error, seconds);
+  } finally {
+    clearTimeout(timer);
+  }
 }

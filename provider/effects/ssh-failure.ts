@@ -65,16 +65,21 @@ interface RawError {
 /** RFC 4254, section 5.1: SSH_OPEN_CONNECT_FAILED. */
 const OPEN_CONNECT_FAILED = 2;
 
-/** What a failed attempt to connect means. */
+/**
+ * What a failed attempt to connect means.
+ *
+ * @param seconds - what it was given
+ */
 export function connectFailure(transport: SshTransport, error: unknown, seconds: number): SshFailure {
   const { message = "", code, level, reason } = error as RawError;
   const failure = (reason: SshReason, text: string) => new SshFailure(transport, reason, text);
   if (level === "client-authentication") {
     return failure("denied", "the machine does not accept this user with this key");
   }
-  if (level === "client-timeout" || code === "ETIMEDOUT") {
-    return failure("silent", `no answer within ${String(seconds)} s`);
+  if (level === "client-timeout") {
+    return failure("silent", `it takes the connection, but nobody is logged in within ${String(seconds)} s`);
   }
+  if (code === "ETIMEDOUT") return failure("silent", `no answer within ${String(seconds)} s`);
   if (reason === OPEN_CONNECT_FAILED) return failure("refused", "connection refused");
   switch (code) {
     case "ECONNREFUSED":

@@ -2,14 +2,12 @@
 import { createHash } from "node:crypto";
 import { rootCommand, shellWords } from "../logic/shell-words.ts";
 import type { Finished, RunOptions } from "./process.ts";
-import { type SshConnection, type SshLogin, openConnection } from "./ssh-connection.ts";
+import { type SshConnection, type SshLogin, type SshPatience, openConnection } from "./ssh-connection.ts";
 import { NotStarted, connectFailure } from "./ssh-failure.ts";
 
-export interface SshOptions extends RunOptions {
+export interface SshOptions extends RunOptions, Partial<SshPatience> {
   /** Runs as the user who logs in. @default false: as root */
   readonly asUser?: boolean;
-  /** How long a connection may take to be ready. @default 10 */
-  readonly connectSeconds?: number;
 }
 
 /** Nothing is tried again here but a command that an idle connection turned out not to take. */
@@ -22,12 +20,12 @@ export interface Ssh {
    */
   run(transport: SshLogin, argv: readonly string[], options?: SshOptions): Promise<Finished>;
   /** The host key of the machine that answers and takes this user's key, `ssh-ed25519 AAAA...` if it has one. */
-  hostKey(transport: SshLogin, options?: Pick<SshOptions, "connectSeconds">): Promise<string>;
+  hostKey(transport: SshLogin, options?: Partial<SshPatience>): Promise<string>;
   /** Ends all connections. */
   close(): void;
 }
 
-const CONNECT_SECONDS = 10;
+const PATIENCE: SshPatience = { connectSeconds: 10, loginSeconds: 30 };
 const COMMAND_SECONDS = 60;
 
 /** How long connections are looked after. */
@@ -68,7 +66,7 @@ export class SshConnections implements Ssh {
     }
   }
 
-  hostKey(transport: SshLogin, options: Pick<SshOptions, "connectSeconds"> = {}): Promise<string> {
+  hostKey(transport: SshLogin, options: Partial<SshPatience> = {}): Promise<string> {
     return this.#with(transport, options, (connection) => Promise.resolve(connection.hostKey));
   }
 
@@ -87,11 +85,11 @@ export class SshConnections implements Ssh {
 
   async #with<T>(
     transport: SshLogin,
-    { connectSeconds = CONNECT_SECONDS }: SshOptions,
+    { connectSeconds = PATIENCE.connectSeconds, loginSeconds = PATIENCE.loginSeconds }: Partial<SshPatience>,
     work: (connection: SshConnection) => Promise<T>,
   ): Promise<T> {
     const key = keyOf(transport);
-    const shared = this.#shared.get(key) ?? this.#open(key, transport, connectSeconds);
+    const shared = this.#shared.get(key) ?? this.#open(key, transport, { connectSeconds, loginSeconds });
     shared.users += 1;
     clearTimeout(shared.idle);
     try {
@@ -108,13 +106,13 @@ export class SshConnections implements Ssh {
     }
   }
 
-  #open(key: string, transport: SshLogin, connectSeconds: number): Shared {
+  #open(key: string, transport: SshLogin, patience: SshPatience): Shared {
     const { keepaliveMilliseconds } = this.#timing;
     const { via } = transport;
     const opening =
       via === undefined
-        ? openConnection(transport, connectSeconds, keepaliveMilliseconds)
-        : this.#through({ kind: "ssh", ...via }, transport, connectSeconds);
+        ? openConnection(transport, patience, keepaliveMilliseconds)
+        : this.#through({ kind: "ssh", ...via }, transport, patience);
     const shared: Shared = { opening, users: 0 };
     this.#shared.set(key, shared);
     const forget = (): void => {
@@ -135,9 +133,9 @@ export class SshConnections implements Ssh {
   }
 
   /** The hop's connection is in use for as long as the one that goes through it. */
-  async #through(hop: SshLogin, transport: SshLogin, connectSeconds: number): Promise<SshConnection> {
+  async #through(hop: SshLogin, transport: SshLogin, patience: SshPatience): Promise<SshConnection> {
     const key = keyOf(hop);
-    const shared = this.#shared.get(key) ?? this.#open(key, hop, connectSeconds);
+    const shared = this.#shared.get(key) ?? this.#open(key, hop, patience);
     shared.users += 1;
     clearTimeout(shared.idle);
     const leave = (): void => {
@@ -148,10 +146,10 @@ export class SshConnections implements Ssh {
       const outer = await shared.opening;
       outer.keepProcess(true);
       const way = await outer.forward(transport.address, transport.port).catch((error: unknown) => {
-        throw connectFailure(transport, error, connectSeconds);
+        throw connectFailure(transport, error, patience.connectSeconds);
       });
       const { keepaliveMilliseconds } = this.#timing;
-      const inner = await openConnection(transport, connectSeconds, keepaliveMilliseconds, way);
+      const inner = await openConnection(transport, patience, keepaliveMilliseconds, way);
       inner.whenClosed(leave);
       return inner;
     } catch (error) {

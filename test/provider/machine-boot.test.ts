@@ -356,7 +356,7 @@ describe("other resources", () => {
     const asked: (number | undefined)[] = [];
     h.ssh.run = (transport, argv, options) => {
       asked.push(options?.connectSeconds);
-      return run(transport, argv, { ...options, connectSeconds: 0.1 });
+      return run(transport, argv, { ...options, loginSeconds: 0.1 });
     };
     const serverTransports = [{ ...machine.transport(), port }];
     const { state } = await h.create("ClusterIdentity", { clusterName: "ci", serverTransports });

@@ -1,6 +1,7 @@
 /** Commands by SSH: quoting, host keys, shared connections, and everything that gets lost on the way. */
-import { execFileSync } from "node:child_process";
-import { createServer } from "node:net";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -293,12 +294,37 @@ describe("an address where nobody answers", () => {
     const ssh = new SshConnections();
     const { port } = listener.address() as AddressInfo;
     const t = { ...new SshMachine().transport(), port };
-    const ask = () => ssh.run(t, ["true"], { connectSeconds: 0.2 }).catch((error: unknown) => error);
+    const ask = () => ssh.run(t, ["true"], { loginSeconds: 0.2 }).catch((error: unknown) => error);
     const answers = await Promise.all([ask(), ask()]);
     expect(answers[0]).toBe(answers[1]);
     expect(answers[0]).toMatchObject({
       reason: "silent",
-      message: expect.stringContaining("no answer within 0.2 s") as unknown,
+      message: expect.stringContaining("nobody is logged in within 0.2 s") as unknown,
     });
+  });
+
+  it("is given up sooner where it does not even take a connection", async () => {
+    // It listens and is busy for ever: the system lets two wait, and drops what the others send.
+    const script =
+      'const s = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {' +
+      'require("node:fs").writeSync(1, `${s.address().port}\\n`); for (;;); })';
+    const deaf = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] });
+    const [line] = (await once(deaf.stdout, "data")) as [Buffer];
+    const port = Number(line.toString());
+    const waiting = Array.from({ length: 4 }, () =>
+      connect({ host: "127.0.0.1", port }).on("error", () => undefined),
+    );
+    try {
+      await Promise.all(waiting.slice(0, 2).map(async (socket) => once(socket, "connect")));
+      const ssh = new SshConnections();
+      const t = { ...new SshMachine().transport(), port };
+      await expect(ssh.run(t, ["true"], { connectSeconds: 0.2 })).rejects.toMatchObject({
+        reason: "silent",
+        message: expect.stringContaining("no answer within 0.2 s") as unknown,
+      });
+    } finally {
+      for (const socket of waiting) socket.destroy();
+      deaf.kill("SIGKILL");
+    }
   });
 });
