@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2034 # variables are read by the files that source this one
-# Programs by URL and checksum. Sourced after wait.sh; needs BOOT_DATA, MACHINE_ROOT, MACHINE_ETC, MACHINE_RUN and
+# Programs by URL and checksum. Sourced after wait.sh; needs BOOT_DATA, MACHINE_ROOT, MACHINE_LIB, MACHINE_ETC, MACHINE_RUN and
 # MACHINE_STATE.
 #
-# artifacts.conf is KEY=value lines, parsed and never sourced. $BOOT_DATA/artifacts.conf (delivered) comes before
-# $MACHINE_ETC/artifacts.conf (laid down with the machine), key by key:
+# artifacts.conf is KEY=value lines, parsed and never sourced. One that came with the boot files comes first, until the data directory
+# has it (data_seed), then $BOOT_DATA/artifacts.conf (delivered), then $MACHINE_ETC/artifacts.conf (laid down with the machine), key by key:
 #   K3S_AMD64_URL=https://...     where it is; further places, separated by spaces, are tried in turn. Also K3S_ARM64_URL
 #   K3S_AMD64_SHA256=...          of what the URL gives
 #   K3S_PATH=/usr/local/bin/k3s   where it belongs
@@ -12,7 +12,13 @@
 ARTIFACT_MAX_SECONDS=900
 
 artifact_value() {
-  boot_value "$BOOT_DATA/artifacts.conf" "$1" || boot_value "$MACHINE_ETC/artifacts.conf" "$1"
+  boot_value "$MACHINE_LIB/seed/artifacts.conf" "$1" || boot_value "$BOOT_DATA/artifacts.conf" "$1" ||
+    boot_value "$MACHINE_ETC/artifacts.conf" "$1"
+}
+
+# All that artifact_value reads, in its order.
+artifact_text() {
+  cat "$MACHINE_LIB/seed/artifacts.conf" "$BOOT_DATA/artifacts.conf" "$MACHINE_ETC/artifacts.conf" 2>/dev/null
 }
 
 # artifact_read NAME: what artifacts.conf says of NAME on this kind of machine.
@@ -212,7 +218,26 @@ artifact_install() {
     artifact_label "$artifact_directory/$artifact_file"
   done
   artifact_identify
-  artifact_remember && rm -rf "$artifact_work" "$artifact_part" && return 0
-  BOOT_ERROR="cannot write $artifact_record"
-  return 1
+  # Summing what was just unpacked takes seconds on a slow machine; whoever has others wait for the program does it later.
+  if [ "${ARTIFACT_RECORD:-now}" = later ]; then
+    artifact_note
+  else
+    artifact_remember || {
+      BOOT_ERROR="cannot write $artifact_record"
+      return 1
+    }
+  fi
+  rm -rf "$artifact_work" "$artifact_part"
+}
+
+# artifact_record_late NAME: what was left for later. A machine that loses its power before downloads NAME again.
+artifact_record_late() {
+  artifact_read "$1" && [ -e "$artifact_summed" ] && [ ! -s "$artifact_record" ] || return 0
+  exec 9>"$MACHINE_RUN/artifacts/$1.lock"
+  flock 9
+  artifact_identify
+  if [ -n "$artifact_identity" ] && [ "$(cat "$artifact_summed")" = "$artifact_identity" ]; then
+    artifact_remember || boot_log "cannot write $artifact_record"
+  fi
+  exec 9>&-
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The node's data directory on a machine: a disk of its own where one is wanted, and the machine's paths mapped to it. Sourced after
-# the boot files; needs BOOT_DATA, MACHINE_ROOT, MACHINE_ETC, MACHINE_RUN and MACHINE_STATE.
+# the boot files; needs BOOT_DATA, MACHINE_ROOT, MACHINE_LIB, MACHINE_ETC, MACHINE_RUN and MACHINE_STATE.
 
 DATA_LABEL=homespan-data
 # A new disk reads as zeros; this much of one must.
@@ -155,15 +155,18 @@ data_bind() {
   driver_try "mount $2" mount --make-shared "$data_target"
 }
 
-# What was laid down with the machine moves to its place once; node.conf comes last, because it starts the sequence.
+# What was laid down with the machine, and what came with the boot files, moves to its place once; node.conf comes last, because it
+# starts the sequence.
 data_seed() {
-  for data_pair in ca.pem:boot/ca.pem authkey:secrets/authkey node.conf:steward/node.conf; do
-    data_from=$MACHINE_ETC/seed/${data_pair%%:*}
+  for data_pair in ca.pem:boot/ca.pem authkey:secrets/authkey artifacts.conf:artifacts.conf firewall.nft:firewall.nft node.conf:steward/node.conf; do
     data_to=$BOOT_DATA/${data_pair#*:}
-    [ -s "$data_from" ] || continue
-    if ! cp -p "$data_from" "$data_to.new" || ! mv -f "$data_to.new" "$data_to" || ! rm -f "$data_from"; then
-      BOOT_ERROR="cannot write $data_to"
-      return 1
-    fi
+    for data_seeds in "$MACHINE_ETC" "$MACHINE_LIB"; do
+      data_from=$data_seeds/seed/${data_pair%%:*}
+      [ -s "$data_from" ] || continue
+      if ! cp -p "$data_from" "$data_to.new" || ! mv -f "$data_to.new" "$data_to" || ! rm -f "$data_from"; then
+        BOOT_ERROR="cannot write $data_to"
+        return 1
+      fi
+    done
   done
 }

@@ -18,25 +18,52 @@ kernel_settle() {
 # Homespan: what k3s's kubelet wants of the kernel.
 $KERNEL_SETTINGS
 EOT
+  kernel_holds && return 0
+  # shellcheck disable=SC2086 # a number for each
+  set -- $kernel_found
   for kernel_setting in $KERNEL_SETTINGS; do
-    kernel_set "${kernel_setting%%=*}" "${kernel_setting#*=}" || return 1
+    kernel_file "$kernel_setting"
+    [ "${1:-}" = "${kernel_setting#*=}" ] || { printf '%s\n' "${kernel_setting#*=}" >"$kernel_path"; } 2>/dev/null
+    [ $# -eq 0 ] || shift
   done
+  kernel_holds || kernel_refuses
 }
 
-# kernel_set KEY VALUE
-kernel_set() {
-  kernel_file=$MACHINE_ROOT/proc/sys/$(printf '%s' "$1" | tr . /)
-  kernel_read
-  [ "$kernel_value" != "$2" ] || return 0
-  { printf '%s\n' "$2" >"$kernel_file"; } 2>/dev/null
-  kernel_former=$kernel_value
-  kernel_read
-  [ "$kernel_value" != "$2" ] || return 0
-  BOOT_ERROR="the kernel's $1 must be $2 for the kubelet, is ${kernel_former:-unknown} and cannot be set"
-  return 1
+# kernel_file SETTING: kernel_path is where the kernel has it.
+kernel_file() {
+  kernel_path=${1%%=*}
+  while :; do
+    case $kernel_path in
+      *.*) kernel_path=${kernel_path%%.*}/${kernel_path#*.} ;;
+      *) break ;;
+    esac
+  done
+  kernel_path=$MACHINE_ROOT/proc/sys/$kernel_path
 }
 
-# Read in one piece: the kernel gives a number to the first call alone, and `read` asks for each of its digits.
-kernel_read() {
-  kernel_value=$(cat "$kernel_file" 2>/dev/null) || kernel_value=
+# True when all are what they must be, by one program. Read in one piece each: the kernel gives a number to the first call alone, and
+# the shell's `read` asks for each of its digits.
+kernel_holds() {
+  set --
+  kernel_wanted=
+  for kernel_setting in $KERNEL_SETTINGS; do
+    kernel_file "$kernel_setting"
+    set -- "$@" "$kernel_path"
+    kernel_wanted="$kernel_wanted${kernel_wanted:+ }${kernel_setting#*=}"
+  done
+  kernel_found=$(cat "$@" 2>/dev/null)
+  # shellcheck disable=SC2086 # a line for each becomes a word
+  set -- $kernel_found
+  [ "$*" = "$kernel_wanted" ]
+}
+
+# One that is wrong, in BOOT_ERROR.
+kernel_refuses() {
+  for kernel_setting in $KERNEL_SETTINGS; do
+    kernel_file "$kernel_setting"
+    kernel_value=$(cat "$kernel_path" 2>/dev/null) || kernel_value=
+    [ "$kernel_value" != "${kernel_setting#*=}" ] || continue
+    BOOT_ERROR="the kernel's ${kernel_setting%%=*} must be ${kernel_setting#*=} for the kubelet, is ${kernel_value:-unknown} and cannot be set"
+    return 1
+  done
 }

@@ -1,6 +1,6 @@
 /** The boot files of a machine with systemd: this project's, and those a machine has (boot/machine/README.md). */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { bootFiles, bootRevision } from "../../components/render/machine-files.ts";
 import { sha256 } from "../logic/join-files.ts";
 import type { SshTransport } from "../schema/common.ts";
@@ -37,6 +37,20 @@ export async function ownBootFiles(): Promise<BootDelivery> {
   return { files, sums, revision: bootRevision(sums) };
 }
 
+/** Files of the node that may come before its data directory is there -> their names among the seeds (boot/machine/data.sh). */
+const SEEDS: ReadonlyMap<string, string> = new Map(
+  ["boot/ca.pem", "secrets/authkey", "artifacts.conf", "firewall.nft", "steward/node.conf"].map((path) => [
+    path,
+    `seed/${basename(path)}`,
+  ]),
+);
+
+/** A file of the node as one that comes with the boot files, and that the boot sequence moves to its place; `undefined` where that cannot be. */
+export function seedOf(file: ArchivedFile): ArchivedFile | undefined {
+  const path = SEEDS.get(file.path);
+  return path === undefined ? undefined : { ...file, path };
+}
+
 function commandOf(transport: SshTransport): string {
   return `${libraryOf(transport)}/boot-files`;
 }
@@ -61,16 +75,21 @@ export async function askBootFiles(ssh: Ssh, transport: SshTransport): Promise<S
   throw new NotReady(new CommandError("asking for its boot files", finished).message);
 }
 
-/** Puts in place what differs from the sums found. */
+/**
+ * Puts in place what differs from the sums found.
+ *
+ * @param seeds - {@link seedOf} the node's own files
+ */
 export async function putBootFiles(
   ssh: Ssh,
   transport: SshTransport,
   { files, sums }: BootDelivery,
   found: Sums,
+  seeds: readonly ArchivedFile[] = [],
 ): Promise<void> {
   const different = files.filter(({ path }) => found[path] !== sums[path]);
-  if (different.length === 0) return;
-  const input = await writeArchive(different);
+  if (different.length + seeds.length === 0) return;
+  const input = await writeArchive([...different, ...seeds]);
   const finished = await ssh.run(transport, [commandOf(transport), "receive"], { input });
   if (finished.code !== 0) throw new CommandError(`writing boot files on ${transport.address}`, finished);
 }

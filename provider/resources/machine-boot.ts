@@ -12,6 +12,7 @@ import {
   askBootFiles,
   ownBootFiles,
   putBootFiles,
+  seedOf,
   startBootFiles,
   stopTailscaled,
 } from "../effects/boot-files.ts";
@@ -127,11 +128,20 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
       return { hostKey, transport: transportOf(inputs, hostKey), sums };
     });
 
-  const deliverBoot = (inputs: Settings, own: BootDelivery, { transport, sums }: Contact, time: Patience) =>
+  const deliverBoot = (
+    inputs: Settings,
+    own: BootDelivery,
+    { transport, sums }: Contact,
+    time: Patience,
+    seeds: readonly ArchivedFile[] = [],
+  ) =>
     keepTrying(inputs.nodeName, time, async () => {
-      await putBootFiles(ssh, transport, own, sums);
+      await putBootFiles(ssh, transport, own, sums, seeds);
       await startBootFiles(ssh, transport);
     });
+
+  const explain = async (transport: SshTransport): Promise<string> =>
+    `; ${stuckText(await nodes.stages(transport), clock.now())}`;
 
   /** The node's own files; the boot sequence makes the directory they go to. */
   const put = async (
@@ -141,8 +151,12 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     time: Patience,
   ): Promise<void> => {
     if (files.length === 0) return;
-    const explain = async () => `; ${stuckText(await nodes.stages(transport), clock.now())}`;
-    await keepTrying(inputs.nodeName, time, () => nodes.put(transport, files), explain);
+    await keepTrying(
+      inputs.nodeName,
+      time,
+      () => nodes.put(transport, files),
+      () => explain(transport),
+    );
   };
 
   const outputsOf = (inputs: Settings, { hostKey, transport }: Contact): State => ({
@@ -162,12 +176,43 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     foundRevision: "",
   });
 
-  /** Everything, for a machine that has nothing yet. */
+  /**
+   * Everything, for a machine that has nothing yet: in one delivery, so that it downloads what it needs from the beginning on, and
+   * begins once.
+   */
   const deliverAll = async (inputs: Settings, found: Contact, time: Patience): Promise<void> => {
-    await deliverBoot(inputs, await bootFilesFor(inputs), found, time);
-    const files = deliveries(inputs.files, Object.keys(inputs.files));
-    await put(inputs, found, [keyDelivery(inputs.authKey), ...files], time);
+    const paths = Object.keys(inputs.files);
+    const files = [keyDelivery(inputs.authKey), ...deliveries(inputs.files, paths)];
+    const seeds = files.map(seedOf);
+    await deliverBoot(
+      inputs,
+      await bootFilesFor(inputs),
+      found,
+      time,
+      seeds.filter((seed) => seed !== undefined),
+    );
+    await put(
+      inputs,
+      found,
+      files.filter((_, index) => seeds[index] === undefined),
+      time,
+    );
+    await taken(inputs, found, time);
   };
+
+  /** The boot sequence has made the data directory, and the node's own files are in it. */
+  const taken = (inputs: Settings, { transport }: Contact, time: Patience): Promise<void> =>
+    keepTrying(
+      inputs.nodeName,
+      time,
+      async () => {
+        const wanted = expectedSums(inputs.files);
+        const sums = (await nodes.checksums(transport, Object.keys(wanted))) ?? {};
+        const missing = Object.keys(wanted).filter((path) => sums[path] !== wanted[path]);
+        if (missing.length > 0) throw new NotReady(`its data directory has no ${missing.join(", ")} yet`);
+      },
+      () => explain(transport),
+    );
 
   /**
    * What differs.

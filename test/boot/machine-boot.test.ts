@@ -1,10 +1,10 @@
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
 import { renderArtifacts } from "../../components/render/machine-files.ts";
 import { Machine } from "./machine.ts";
 
-// A fetch that is not known to be one of the same programs is begun anew.
+// A fetch that is not known to be one of the same programs is begun anew: the fake one writes nothing down.
 const begin = ["restart homespan-fetch", "start homespan-boot", "restart homespan-fetch"];
 const order = ["start tailscaled", "up", "start k3s", "start homespan-bootstrapper"];
 
@@ -57,6 +57,43 @@ describe.concurrent("the boot sequence with systemd", () => {
     await node.boot();
     expect(node.acts()).toContain("restart k3s");
     expect(node.read("usr/local/bin/k3s")).toContain("another");
+  });
+
+  test("takes what came with the boot files to its place, and downloads before there is one", async ({
+    expect,
+  }) => {
+    using node = new Machine().seeded();
+    const delivered = renderArtifacts([node.artifact("K3S", "another")]);
+    const seed = "usr/lib/homespan/seed";
+    node
+      .put(`${seed}/artifacts.conf`, delivered)
+      .put(`${seed}/node.conf`, "NODE=agent-2\nTAILNET_HOSTNAME=ci-agent-2\nLOGIN_SERVER=\n")
+      .put(`${seed}/authkey`, "hskey-other\n", 0o600)
+      .put(`${seed}/firewall.nft`, "table inet homespan {}\n")
+      .put("data/artifacts.conf", "K3S_PATH=/former\n")
+      // What fetch would have written down.
+      .put(
+        "run/homespan/fetching",
+        delivered + "K3S_PATH=/former\n" + node.read("etc/homespan/artifacts.conf"),
+      )
+      .put("etc/homespan/machine.conf", "DATA_DISK=wanted\n");
+    await node.boot(2);
+    expect(node.acts()).toEqual(["start homespan-fetch"]);
+    expect(node.has("data/steward/node.conf")).toBe(false);
+    node.put("etc/homespan/machine.conf", "DATA_DISK=none\n");
+    await node.boot(2);
+    // The former one is no part of it any more.
+    expect(node.acts().slice(0, 3)).toEqual([
+      "start homespan-fetch",
+      "restart homespan-fetch",
+      "start homespan-boot",
+    ]);
+    expect(node.read("data/artifacts.conf")).toBe(delivered);
+    expect(node.read("data/steward/node.conf")).toContain("NODE=agent-2\n");
+    expect(node.read("data/secrets/authkey")).toBe("hskey-other\n");
+    expect(statSync(join(node.data, "secrets/authkey")).mode & 0o777).toBe(0o600);
+    expect(node.has("data/firewall.nft")).toBe(true);
+    expect(readdirSync(join(node.root, seed))).toEqual([]);
   });
 
   test("with routes to pods says them to tailscale, and lets k3s run when tailscaled is started again", async ({

@@ -2,6 +2,7 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
+import { basename } from "node:path";
 import ssh2, { type Connection, type ServerChannel } from "ssh2";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { readArchive } from "../../provider/effects/archive.ts";
@@ -195,6 +196,7 @@ export class SshMachine {
         if (args[0] !== "start") return this.#files(this.boot, args, input);
         if (bootFiles.some(({ path }) => !this.boot.has(path))) return { code: 1, stderr: "no boot files" };
         this.started += 1;
+        this.#seed();
         this.changed(args);
         return {};
       }
@@ -224,6 +226,17 @@ export class SshMachine {
         return {};
       default:
         return { code: 127, stderr: `sh: exec: ${program}: not found` };
+    }
+  }
+
+  /** As the boot sequence does: what came with the boot files moves to the data directory. */
+  #seed(): void {
+    const places = ["boot/ca.pem", "secrets/authkey", "artifacts.conf", "firewall.nft", "steward/node.conf"];
+    for (const path of places) {
+      const seed = `seed/${basename(path)}`;
+      const content = this.boot.get(seed);
+      if (content !== undefined) this.data.set(path, content);
+      this.boot.delete(seed);
     }
   }
 
