@@ -32,11 +32,18 @@ why() {
   esac
 }
 
+# address PEER: by the names that `tailscale ping` takes. One program for all: each start of tailscale's is felt on a slow machine.
+timeout "$bound" tailscale status >"$folder/known" 2>/dev/null </dev/null
+address() {
+  while read -r known name _; do
+    [ "$name" != "$1" ] || printf %s "$known"
+  done <"$folder/known"
+}
+
 for peer in "$@"; do
   # The first ping wakes an idle pair and goes through a relay more often than not. Three without a reply end in time.
   ask "ping $peer" tailscale ping --until-direct=false -c 3 --timeout 1500ms "$peer"
-  # shellcheck disable=SC2016 # the inner shell expands them
-  ask "route $peer" sh -c 'ip -o route get "$(tailscale ip -4 "$1")"' sh "$peer"
+  ask "route $peer" ip -o route get "$(address "$peer")"
 done
 ask link ip -o link show
 ask address ip -4 -o addr show

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { RehearsedStack } from "./rehearsal.ts";
 
 const report = z.object({
+  nodes: z.array(z.object({ name: z.string(), problem: z.string().optional() })),
   paths: z.array(
     z.object({
       ...{ from: z.string(), to: z.string(), sameSite: z.boolean(), path: z.string() },
@@ -20,10 +21,11 @@ export async function expectDirectAtHome(
   timeoutSeconds: number,
 ): Promise<void> {
   const { stdout } = await stack.homespan(["paths", stack.name, "--json"], { timeoutSeconds });
-  const { paths } = report.parse(JSON.parse(stdout));
+  const { nodes, paths } = report.parse(JSON.parse(stdout));
   for (const { from, to, path, roundTripMilliseconds } of paths) {
     process.stdout.write(`             ${from} to ${to}: ${path}, ${roundTripMilliseconds ?? "-"} ms\n`);
   }
+  expect(nodes.filter(({ problem }) => problem !== undefined)).toEqual([]);
   const silent = paths.filter(({ path }) => path !== "direct" && path !== "relay");
   expect(silent.map(({ from, to, path, problem }) => `${from} to ${to}: ${path}, ${problem ?? ""}`)).toEqual(
     [],
