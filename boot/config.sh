@@ -120,25 +120,22 @@ config_membership() {
 config_any_answers() {
   boot_now
   config_asked=$BOOT_NOW
-  BOOT_ERROR="no server answers /ping on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, restore the cluster from a snapshot: ./homespan restore"
+  BOOT_ERROR="no server answers on port 6443: ${config_servers:-join.conf names none}; start one of them, or, if all are lost, restore the cluster from a snapshot: ./homespan restore"
   for config_candidate in $config_servers; do
-    # One that answered before is not asked that again.
-    if [ "${CONFIG_SERVER:-}" = "https://$config_candidate:6443" ] || config_answers "$config_candidate"; then
-      CONFIG_SERVER=https://$config_candidate:6443
-      config_server_ready && return 0
-    fi
+    CONFIG_SERVER=https://$config_candidate:6443
+    config_server_ready && return 0
   done
   stage_note config "$BOOT_ERROR"
   return 1
 }
 
-config_answers() {
-  [ "$(config_ask "https://$1:6443/ping")" = pong ]
-}
-
-# The token goes to curl on standard input, never as an argument.
+# The token goes to curl on standard input, never as an argument. Without one there is no more to ask than whether it is there.
 config_server_ready() {
-  [ -s "$BOOT_DATA/secrets/agent-token" ] || return 0
+  [ -s "$BOOT_DATA/secrets/agent-token" ] || {
+    [ "$(config_ask "$CONFIG_SERVER/ping")" != pong ] || return 0
+    CONFIG_SERVER=
+    return 1
+  }
   IFS= read -r config_token <"$BOOT_DATA/secrets/agent-token" || [ -n "$config_token" ]
   config_answer=$(printf 'user = "node:%s"\n' "${config_token##*:}" |
     config_ask --config - "$CONFIG_SERVER/v1-k3s/readyz")

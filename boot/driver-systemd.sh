@@ -129,10 +129,14 @@ driver_check_artifacts() {
   driver_link "$ARTIFACT_PATH" k3s kubectl
 }
 
-# driver_saw FILE [join]: FILE, of machine/again, is what there is now. A delivery under way is let finish: then it is part of it.
+# driver_saw FILE [join]: FILE, of machine/again, is what there is now. A delivery under way is let finish: then it is part of it. Not
+# so before there is a join layer: what is under way then is its first delivery, which is read later, or asks for another beginning.
 driver_saw() {
-  flock --timeout 60 "$MACHINE_RUN/delivery.lock" "$MACHINE_LIB/machine/seen" "${2:-}" >"$MACHINE_RUN/$1.new" ||
-    echo unknown >"$MACHINE_RUN/$1.new"
+  if [ -e "$BOOT_DATA/join.conf" ]; then
+    flock --timeout 60 "$MACHINE_RUN/delivery.lock" "$MACHINE_LIB/machine/seen" "${2:-}"
+  else
+    "$MACHINE_LIB/machine/seen" "${2:-}"
+  fi >"$MACHINE_RUN/$1.new" || echo unknown >"$MACHINE_RUN/$1.new"
   mv -f "$MACHINE_RUN/$1.new" "$MACHINE_RUN/$1"
 }
 

@@ -218,26 +218,7 @@ artifact_install() {
     artifact_label "$artifact_directory/$artifact_file"
   done
   artifact_identify
-  # Summing what was just unpacked takes seconds on a slow machine; whoever has others wait for the program does it later.
-  if [ "${ARTIFACT_RECORD:-now}" = later ]; then
-    artifact_note
-  else
-    artifact_remember || {
-      BOOT_ERROR="cannot write $artifact_record"
-      return 1
-    }
-  fi
-  rm -rf "$artifact_work" "$artifact_part"
-}
-
-# artifact_record_late NAME: what was left for later. A machine that loses its power before downloads NAME again.
-artifact_record_late() {
-  artifact_read "$1" && [ -e "$artifact_summed" ] && [ ! -s "$artifact_record" ] || return 0
-  exec 9>"$MACHINE_RUN/artifacts/$1.lock"
-  flock 9
-  artifact_identify
-  if [ -n "$artifact_identity" ] && [ "$(cat "$artifact_summed")" = "$artifact_identity" ]; then
-    artifact_remember || boot_log "cannot write $artifact_record"
-  fi
-  exec 9>&-
+  artifact_remember && rm -rf "$artifact_work" "$artifact_part" && return 0
+  BOOT_ERROR="cannot write $artifact_record"
+  return 1
 }

@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
-import { renderArtifacts } from "../../components/render/machine-files.ts";
 import { Machine, sha256 } from "./machine.ts";
 
 const k3s = `#!/bin/sh\n# ${"k3s ".repeat(100)}\n`;
@@ -172,47 +171,5 @@ describe.concurrent("artifacts", () => {
     node.put("usr/local/bin/tailscaled", "another").put("fake/log", "");
     await node.call("machine/fetch");
     expect(node.read("usr/local/bin/tailscaled")).toBe("another");
-  });
-
-  test("that fetch unpacked are summed when nobody waits for it any more, once", async ({ expect }) => {
-    using node = await new Machine().seeded().tailscale();
-    node.put(
-      "bin/sha256sum",
-      `#!/bin/sh\necho "$*" >>"${node.root}/sums"\nexec /usr/bin/sha256sum "$@"\n`,
-      0o755,
-    );
-    await node.call("machine/fetch");
-    const programs = ["tailscale", "tailscaled"]
-      .map((name) => join(node.root, "usr/local/bin", name))
-      .join(" ");
-    // Of the archive, of k3s, and then of what was unpacked.
-    expect(node.read("sums").trimEnd().split("\n").at(-1)).toBe(programs);
-    expect(await ensure(node, "TAILSCALE")).toBe("no");
-    const summed = node.read("sums");
-    await node.call("machine/fetch");
-    expect(node.read("sums")).toBe(summed);
-    // Another start of the machine finds what was written down.
-    rmSync(join(node.root, "run/homespan/artifacts"), { recursive: true });
-    expect(await ensure(node, "TAILSCALE")).toBe("no");
-    node.put("usr/local/bin/tailscale", "changed");
-    expect(await ensure(node, "TAILSCALE")).toBe("yes");
-  });
-
-  test("k3s is unpacked before its first start, where its data belongs, and no other time", async ({
-    expect,
-  }) => {
-    const program = '#!/bin/sh\necho "k3s $*" >>"$FAKE/log"\n';
-    const unpacked = (node: Machine): boolean => node.log().includes("k3s ctr --version");
-    const fetched = async (prepare: (node: Machine) => Machine): Promise<boolean> => {
-      using node = new Machine().put("fake/mirror/k3s", program);
-      node.put("data/artifacts.conf", renderArtifacts([node.artifact("K3S", program)]));
-      await prepare(node).call("machine/fetch");
-      return unpacked(node);
-    };
-    expect(await fetched((node) => node.put("run/homespan/data-ready", ""))).toBe(true);
-    expect(await fetched((node) => node)).toBe(false);
-    const used = (node: Machine): Machine =>
-      node.put("run/homespan/data-ready", "").put("data/rancher/k3s/data/current/bin/k3s", "");
-    expect(await fetched(used)).toBe(false);
   });
 });

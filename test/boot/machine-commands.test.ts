@@ -1,6 +1,7 @@
+import { execa } from "execa";
 import { mkdirSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { placedUnit } from "../../components/render/immutable-machine.ts";
 import { renderUserData } from "../../components/render/user-data.ts";
@@ -184,6 +185,30 @@ describe.concurrent("a machine's commands", () => {
     await node.call("k3s-stop");
     await node.call("k3s-start");
     expect(await restarts()).toBe(true);
+  });
+
+  test("a delivery under way is waited for, but not before the join layer was there once", async ({
+    expect,
+  }) => {
+    using node = await new Machine().seeded().tailscale();
+    mkdirSync(join(node.root, "run/homespan"), { recursive: true });
+    const began = (): string => node.read("run/homespan/began");
+    const underWay = async (until: () => boolean): Promise<void> => {
+      const lock = join(node.root, "run/homespan/delivery.lock");
+      const delivery = execa("flock", [lock, "cat"], { stdin: "pipe", reject: false });
+      const booted = node.put("fake/units/homespan-bootstrapper.service", "inactive 1\n").boot(400);
+      await vi.waitFor(() => {
+        expect(until()).toBe(true);
+      }, 10_000);
+      delivery.stdin.end();
+      await booted;
+    };
+    await underWay(() => began().includes("node.conf"));
+    expect(node.stages()["config"]?.state).not.toBe("done");
+    node.joinFiles();
+    await underWay(() => node.has("run/homespan/began.new"));
+    expect(began()).toContain("node.conf");
+    expect(node.stages()["config"]?.state).toBe("done");
   });
 
   test("stage prints what the boot sequence did, and a node that is not Ready any more", async ({

@@ -55,6 +55,7 @@ curl() (
       ;;
     */v1-k3s/readyz)
       cat >"$FAKE/curl-config"
+      grep -qx "$host" "$FAKE/answering" || exit 7
       if grep -qx "$host" "$FAKE/ready"; then
         printf ok
       else
