@@ -5,8 +5,7 @@
  */
 import { expect, test } from "vitest";
 import { note } from "../e2e/support/report.ts";
-import { holds, nodeOf } from "../e2e/support/kube.ts";
-import { eventually } from "../e2e/support/wait.ts";
+import { nodeOf, readySince } from "../e2e/support/kube.ts";
 import { BareAgent } from "../vm/bare-agent.ts";
 import { ClusterLab } from "../vm/cluster-lab.ts";
 
@@ -29,14 +28,9 @@ async function ours(): Promise<number> {
     cluster.declareServer();
     await cluster.lab.up();
     cluster.declare({ systemDiskGiB: 4 });
-    const bringing = cluster.lab.up();
-    bringing.catch(() => undefined);
-    const ready = await eventually("agent-1 is Ready", 1200, async () => {
-      expect(holds(await nodeOf(cluster, "agent-1"), "Ready")).toBe(true);
-      return Date.now();
-    });
+    await cluster.lab.up();
+    const ready = readySince(await nodeOf(cluster, "agent-1"));
     const poweredOn = await cluster.poweredOn();
-    await bringing;
     for (const [what, at] of await marks(cluster)) note(`from power-on to ${what}`, at - poweredOn / 1000);
     return (ready - poweredOn) / 1000;
   } finally {

@@ -14,7 +14,11 @@ interface Metadata {
 export interface KubeNode {
   readonly metadata: Metadata;
   readonly status: {
-    readonly conditions: readonly { readonly type: string; readonly status: string }[];
+    readonly conditions: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly lastTransitionTime: string;
+    }[];
     readonly addresses: readonly { readonly type: string; readonly address: string }[];
     readonly capacity: Readonly<Record<string, string>>;
     /** Of the machine's last start. */
@@ -41,6 +45,13 @@ interface List<T> {
 
 export function holds(object: KubeNode | KubePod, condition: string): boolean {
   return (object.status.conditions ?? []).some(({ type, status }) => type === condition && status === "True");
+}
+
+/** Since when a node is Ready, in milliseconds since 1970, to the second: known without having asked for it all the time. */
+export function readySince(node: KubeNode): number {
+  const ready = node.status.conditions.find(({ type, status }) => type === "Ready" && status === "True");
+  if (ready === undefined) throw new Error(`${node.metadata.name} is not Ready`);
+  return Date.parse(ready.lastTransitionTime);
 }
 
 export async function nodesOf(cluster: Asked, server?: string): Promise<readonly KubeNode[]> {

@@ -4,11 +4,12 @@ export function pause(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
-/** Tries until `attempt` stops throwing; after `seconds` its last error is thrown with what was waited for. */
+/** Tries every `pauseSeconds` until `attempt` stops throwing; after `seconds` its last error is thrown with what was waited for. */
 export async function eventually<T>(
   what: string,
   seconds: number,
   attempt: () => Promise<T> | T,
+  pauseSeconds = 1,
 ): Promise<T> {
   const started = performance.now();
   for (;;) {
@@ -20,6 +21,6 @@ export async function eventually<T>(
         throw new Error(`${what}: not within ${seconds.toString()} s: ${reason}`, { cause: error });
       }
     }
-    await pause(1);
+    await pause(pauseSeconds);
   }
 }
