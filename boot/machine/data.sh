@@ -132,6 +132,15 @@ data_directories() {
   return 1
 }
 
+# True where nothing says that another installation uses this machine, which data_map would refuse: before it was asked nothing is put
+# into the place of a program. Without running one.
+data_untouched() {
+  for data_target in etc/rancher var/lib/rancher var/lib/kubelet var/lib/tailscale; do
+    set -- "$MACHINE_ROOT/$data_target"/*
+    [ ! -e "$1" ] || return 1
+  done
+}
+
 data_map() {
   data_bind etc/rancher /etc/rancher && data_bind rancher /var/lib/rancher &&
     data_bind kubelet /var/lib/kubelet && data_bind tailscale /var/lib/tailscale || return 1

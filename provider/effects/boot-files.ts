@@ -38,7 +38,7 @@ export async function ownBootFiles(): Promise<BootDelivery> {
 }
 
 /** Files of the node that may come before its data directory is there -> their names among the seeds (boot/machine/data.sh). */
-const SEEDS: ReadonlyMap<string, string> = new Map(
+export const SEEDS: ReadonlyMap<string, string> = new Map(
   ["boot/ca.pem", "secrets/authkey", "artifacts.conf", "firewall.nft", "steward/node.conf"].map((path) => [
     path,
     `seed/${basename(path)}`,
@@ -48,7 +48,13 @@ const SEEDS: ReadonlyMap<string, string> = new Map(
 /** A file of the node as one that comes with the boot files, and that the boot sequence moves to its place; `undefined` where that cannot be. */
 export function seedOf(file: ArchivedFile): ArchivedFile | undefined {
   const path = SEEDS.get(file.path);
-  return path === undefined ? undefined : { ...file, path };
+  return path === undefined || file.content.length === 0 ? undefined : { ...file, path };
+}
+
+/** Takes away seeds of a delivery that was left halfway: the boot sequence would put them in the place of what comes now. */
+export async function removeSeeds(ssh: Ssh, transport: SshTransport): Promise<void> {
+  const finished = await ssh.run(transport, [commandOf(transport), "remove", ...SEEDS.values()]);
+  if (finished.code !== 0) throw new CommandError(`removing seeds on ${transport.address}`, finished);
 }
 
 function commandOf(transport: SshTransport): string {

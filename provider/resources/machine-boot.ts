@@ -12,6 +12,7 @@ import {
   askBootFiles,
   ownBootFiles,
   putBootFiles,
+  removeSeeds,
   seedOf,
   startBootFiles,
   stopTailscaled,
@@ -35,6 +36,9 @@ type State = z.output<typeof machineBootOutputs>;
 
 /** The machine's exit code while its data directory is not there, as its disk may still be missing. */
 const TRY_AGAIN = 75;
+
+/** The sequence moves seeds within a second or two of its beginning. */
+const LOST_AFTER_ANSWERS = 5;
 
 /** A machine that takes commands. */
 interface Contact {
@@ -111,7 +115,8 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
           return undefined;
         }
       },
-      { seconds: left(), signal, clock, firstMilliseconds: 1000, maximumMilliseconds: 3000 },
+      // Sooner than an idle connection is ended: on a slow machine a login costs seconds.
+      { seconds: left(), signal, clock, firstMilliseconds: 1000, maximumMilliseconds: 2000 },
     );
     if (done !== undefined) return done.result;
     throw new Error(
@@ -201,18 +206,25 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
   };
 
   /** The boot sequence has made the data directory, and the node's own files are in it. */
-  const taken = (inputs: Settings, { transport }: Contact, time: Patience): Promise<void> =>
-    keepTrying(
+  const taken = (inputs: Settings, { transport }: Contact, time: Patience): Promise<void> => {
+    const wanted = expectedSums(inputs.files);
+    let answers = 0;
+    return keepTrying(
       inputs.nodeName,
       time,
       async () => {
-        const wanted = expectedSums(inputs.files);
-        const sums = (await nodes.checksums(transport, Object.keys(wanted))) ?? {};
-        const missing = Object.keys(wanted).filter((path) => sums[path] !== wanted[path]);
+        const sums = await nodes.checksums(transport, Object.keys(wanted));
+        // Why it does not answer: another machine in its place is no reason to wait.
+        if (sums === undefined) await ssh.run(transport, ["true"]);
+        else answers += 1;
+        const missing = Object.keys(wanted).filter((path) => sums?.[path] !== wanted[path]);
+        // A machine that lost its power may have lost what it was given.
+        if (answers > LOST_AFTER_ANSWERS) await nodes.put(transport, deliveries(inputs.files, missing));
         if (missing.length > 0) throw new NotReady(`its data directory has no ${missing.join(", ")} yet`);
       },
       () => explain(transport),
     );
+  };
 
   /**
    * What differs.
@@ -229,6 +241,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     const own = await bootFilesFor(inputs);
     // Whatever was left halfway may be in place without having been started.
     const boot = state.foundRevision !== own.revision || bootRevision(sums) !== own.revision;
+    if (state.foundRevision === "") await removeSeeds(ssh, transport);
     if (boot) await deliverBoot(inputs, own, found, time);
     const dropped = Object.keys(state.files).filter((path) => !(path in inputs.files));
     const present = (await nodes.checksums(transport, Object.keys(inputs.files))) ?? {};

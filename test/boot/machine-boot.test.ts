@@ -215,5 +215,9 @@ describe.concurrent("the boot sequence with systemd", () => {
       "/var/lib/rancher must be empty, this machine is in use by another installation: it holds k3s ",
     );
     expect(node.acts()).toEqual([]);
+    // What came with the boot files is not downloaded into the place of theirs either.
+    node.put("usr/lib/homespan/seed/artifacts.conf", node.read("etc/homespan/artifacts.conf"));
+    await node.boot(0);
+    expect(node.acts()).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { mkdirSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { once } from "node:events";
 import { join } from "node:path";
 import { describe, test, vi } from "vitest";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
@@ -195,7 +196,8 @@ describe.concurrent("a machine's commands", () => {
     const began = (): string => node.read("run/homespan/began");
     const underWay = async (until: () => boolean): Promise<void> => {
       const lock = join(node.root, "run/homespan/delivery.lock");
-      const delivery = execa("flock", [lock, "cat"], { stdin: "pipe", reject: false });
+      const delivery = execa("flock", [lock, "sh", "-c", "echo held; cat"], { stdin: "pipe", reject: false });
+      await once(delivery.stdout, "data");
       const booted = node.put("fake/units/homespan-bootstrapper.service", "inactive 1\n").boot(400);
       await vi.waitFor(() => {
         expect(until()).toBe(true);

@@ -50,6 +50,7 @@ describe("leave", () => {
     machine.put(`${places.data}/rancher/k3s/agent/client.key`, "secret");
     machine.put(`${places.data}/secrets/agent-token`, "secret");
     machine.put(`${places.data}/photos/one.jpg`, "");
+    machine.put(`${places.library}/seed/authkey`, "secret", 0o600);
     machine.put("etc/systemd/system/k3s.service", "# Homespan\n");
     machine.put("etc/systemd/system/homespan-firewall.service", "# Homespan\n");
     machine.put("etc/systemd/system/other.service", "");
@@ -61,6 +62,7 @@ describe("leave", () => {
       "other.service",
     ]);
     expect(machine.has(`${places.library}/boot-files`)).toBe(true);
+    expect(machine.has(`${places.library}/seed`)).toBe(false);
     const log = machine.log();
     expect(log).toContain("systemctl disable --quiet homespan-boot.service");
     // The sequence first: it would start the others again.

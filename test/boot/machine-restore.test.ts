@@ -96,7 +96,6 @@ describe.concurrent("an order to restore the cluster", () => {
     node.put("data/join.conf", "ROLE=server\nMODE=join\nSERVERS=ci-server-2.net\nSAN=ci-server-1\n");
     node.put(etcd, "old").put("data/rancher/k3s/server/tls/server-ca.crt", "old");
     node.put("data/rancher/k3s/server/db/snapshots/mine", "kept");
-    node.put("fake/pings", "");
     await node.boot(3);
     expect(node.has(etcd)).toBe(false);
     expect(node.has("data/rancher/k3s/server/tls")).toBe(false);

@@ -1,9 +1,11 @@
 /** MachineBoot, and what other resources do on a machine that is reached by SSH. */
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
-import { ownBootFiles } from "../../provider/effects/boot-files.ts";
+import { SEEDS, ownBootFiles } from "../../provider/effects/boot-files.ts";
 import { fingerprint } from "../../provider/logic/ssh-host-key.ts";
 import { UNKNOWN, type Properties } from "../../provider/server/values.ts";
 import { CallError, Harness, isSecret, plain, secret } from "./harness.ts";
@@ -144,8 +146,13 @@ describe("a machine's first contact", () => {
     expect(error.message).toContain("there is no disk with the label");
     const kept = error.kept ?? {};
     expect(plain(kept)).toMatchObject({ hostKey: first.text, foundRevision: "", checksums: {}, authKey: "" });
-    machine.dataIn = 0;
-    const state = await h.update("MachineBoot", kept, inputs());
+    expect(machine.boot.has("seed/authkey")).toBe(true);
+    const update = h.update("MachineBoot", kept, inputs());
+    machine.changed = ([verb]) => {
+      if (verb === "remove") machine.dataIn = 0;
+    };
+    const state = await update;
+    expect(machine.boot.has("seed/authkey")).toBe(false);
     expect(Object.fromEntries(machine.data)).toEqual({ ...files, "secrets/authkey": "tskey-auth-1" });
     expect(machine.started).toBe(2);
     expect(await h.diff("MachineBoot", await read(state), inputs())).toEqual({});
@@ -158,6 +165,29 @@ describe("a machine's first contact", () => {
     await create();
     expect(cuts).toBeGreaterThan(9);
     expect(machine.data.has("steward/node.conf")).toBe(true);
+  });
+
+  it("gives up at once where another one answers after its start, and names what is wrong with one that does not", async () => {
+    machine.dataIn = 1000;
+    machine.changed = ([verb]) => {
+      if (verb === "start") setTimeout(() => void machine.restart(second), 0);
+    };
+    const error = await refusal(create());
+    expect(error.message).toContain(`must show the host key ${fingerprint(first.text)} of its first contact`);
+  });
+
+  it("gets again what it lost with its power", async () => {
+    machine.changed = ([verb]) => {
+      if (verb === "start") machine.data.delete("artifacts.conf");
+    };
+    await create();
+    expect(machine.data.get("artifacts.conf")).toBe(files["artifacts.conf"]);
+  });
+
+  it("has its seeds by the names under which the boot sequence looks for them", async () => {
+    const text = await readFile(join(import.meta.dirname, "../../boot/machine/data.sh"), "utf8");
+    const pairs = /for data_pair in (.*); do/.exec(text)?.[1]?.split(" ") ?? [];
+    expect(pairs.sort()).toEqual([...SEEDS].map(([path, seed]) => `${basename(seed)}:${path}`).sort());
   });
 
   it("delivers what cannot come before the data directory when that is there", async () => {

@@ -2,10 +2,10 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
-import { basename } from "node:path";
 import ssh2, { type Connection, type ServerChannel } from "ssh2";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { readArchive } from "../../provider/effects/archive.ts";
+import { SEEDS } from "../../provider/effects/boot-files.ts";
 import type { Finished } from "../../provider/effects/process.ts";
 import type { SshTransport } from "../../provider/schema/common.ts";
 import { ed25519KeyPair } from "../../rehearsal/machines/ssh-key-pair.ts";
@@ -196,7 +196,7 @@ export class SshMachine {
         if (args[0] !== "start") return this.#files(this.boot, args, input);
         if (bootFiles.some(({ path }) => !this.boot.has(path))) return { code: 1, stderr: "no boot files" };
         this.started += 1;
-        this.#seed();
+        if (this.dataIn === 0) this.#seed();
         this.changed(args);
         return {};
       }
@@ -208,6 +208,7 @@ export class SshMachine {
           this.dataIn -= 1;
           return { code: 75, stderr: `${script}: the data directory is not ready yet` };
         }
+        this.#seed();
         return this.#files(this.data, [script, ...args], input);
       case "k3s-stop":
         return {};
@@ -231,9 +232,7 @@ export class SshMachine {
 
   /** As the boot sequence does: what came with the boot files moves to the data directory. */
   #seed(): void {
-    const places = ["boot/ca.pem", "secrets/authkey", "artifacts.conf", "firewall.nft", "steward/node.conf"];
-    for (const path of places) {
-      const seed = `seed/${basename(path)}`;
+    for (const [path, seed] of SEEDS) {
       const content = this.boot.get(seed);
       if (content !== undefined) this.data.set(path, content);
       this.boot.delete(seed);

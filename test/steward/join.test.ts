@@ -54,6 +54,15 @@ describe.concurrent("10-address.yaml", () => {
     expect(world.read("../fake/curl-config")).toBe('user = "node:agent-secret"\n');
   });
 
+  test("join without an agent token: the first server that is there, as there is no more to ask", async ({
+    expect,
+  }) => {
+    using world = new World().hostFiles().joinFiles("server", "join", "s1.tailnet s2.tailnet");
+    world.put("secrets/agent-token", "", 0o600).set("answering", "s2.tailnet\n");
+    await world.run(20);
+    expect(world.read(addressFile)).toContain('server: "https://s2.tailnet:6443"');
+  });
+
   test("join with no server reachable: polls at most every 2 s, stops after a bound and names the ways out", async ({
     expect,
   }) => {
