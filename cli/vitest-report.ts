@@ -29,7 +29,7 @@ interface Raw {
 const LINES = { first: 2, last: 6 };
 
 /** How the wrapper begins to say why it failed; how far the nodes came, which it says at the end, is not the reason. */
-const REASON = /^homespan: /;
+export const REASON = /^homespan: /;
 
 export async function readReport(file: string, checkout: string): Promise<TestReport> {
   const raw = JSON.parse(await readFile(file, "utf8")) as Raw;

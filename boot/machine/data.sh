@@ -3,6 +3,10 @@
 # the boot files; needs BOOT_DATA, MACHINE_ROOT, MACHINE_LIB, MACHINE_ETC, MACHINE_RUN and MACHINE_STATE.
 
 DATA_LABEL=homespan-data
+# Directory of the node's data -> where the machine's programs look for it.
+DATA_BINDS='etc/rancher:etc/rancher rancher:var/lib/rancher kubelet:var/lib/kubelet tailscale:var/lib/tailscale'
+# Seed -> its place in the node's data; node.conf comes last, because it starts the sequence.
+DATA_SEEDS='ca.pem:boot/ca.pem authkey:secrets/authkey artifacts.conf:artifacts.conf firewall.nft:firewall.nft node.conf:steward/node.conf'
 # A new disk reads as zeros; this much of one must.
 DATA_ZERO_BYTES=${DATA_ZERO_BYTES:-16777216}
 
@@ -20,7 +24,10 @@ data_ready() {
 data_stands() {
   [ -e "$MACHINE_RUN/data-ready" ] || return 1
   boot_value "$MACHINE_ETC/machine.conf" DATA_DISK || BOOT_VALUE=none
-  data_missing=" $MACHINE_ROOT/etc/rancher $MACHINE_ROOT/var/lib/rancher $MACHINE_ROOT/var/lib/kubelet $MACHINE_ROOT/var/lib/tailscale "
+  data_missing=' '
+  for data_pair in $DATA_BINDS; do
+    data_missing="$data_missing$MACHINE_ROOT/${data_pair#*:} "
+  done
   [ "$BOOT_VALUE" != wanted ] || data_missing=" $BOOT_DATA$data_missing"
   while read -r _ data_place _; do
     case $data_missing in
@@ -135,15 +142,16 @@ data_directories() {
 # True where nothing says that another installation uses this machine, which data_map would refuse: before it was asked nothing is put
 # into the place of a program. Without running one.
 data_untouched() {
-  for data_target in etc/rancher var/lib/rancher var/lib/kubelet var/lib/tailscale; do
-    set -- "$MACHINE_ROOT/$data_target"/*
+  for data_pair in $DATA_BINDS; do
+    set -- "$MACHINE_ROOT/${data_pair#*:}"/*
     [ ! -e "$1" ] || return 1
   done
 }
 
 data_map() {
-  data_bind etc/rancher /etc/rancher && data_bind rancher /var/lib/rancher &&
-    data_bind kubelet /var/lib/kubelet && data_bind tailscale /var/lib/tailscale || return 1
+  for data_pair in $DATA_BINDS; do
+    data_bind "${data_pair%%:*}" "/${data_pair#*:}" || return 1
+  done
   # Volumes that pods share with the node need mounts that propagate. systemd makes them so, except in a container.
   ! systemd-detect-virt --quiet --container || driver_try 'mount /' mount --make-rshared /
 }
@@ -164,10 +172,9 @@ data_bind() {
   driver_try "mount $2" mount --make-shared "$data_target"
 }
 
-# What was laid down with the machine, and what came with the boot files, moves to its place once; node.conf comes last, because it
-# starts the sequence.
+# What was laid down with the machine, and what came with the boot files, moves to its place once.
 data_seed() {
-  for data_pair in ca.pem:boot/ca.pem authkey:secrets/authkey artifacts.conf:artifacts.conf firewall.nft:firewall.nft node.conf:steward/node.conf; do
+  for data_pair in $DATA_SEEDS; do
     data_to=$BOOT_DATA/${data_pair#*:}
     for data_seeds in "$MACHINE_ETC" "$MACHINE_LIB"; do
       data_from=$data_seeds/seed/${data_pair%%:*}

@@ -1,6 +1,7 @@
 /** Why tests failed, one line per part, which tests failed and why in a line each, and at the very end `N passed, N failed`: the end of a long log is enough. */
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
+import { REASON } from "../vitest-report.ts";
 import type { LeftOut } from "./long-suites.ts";
 import type { Counts, Result } from "./outcome.ts";
 
@@ -48,7 +49,7 @@ export function report(
 /** From the wrapper's own reason on, if there is one. */
 function inOneLine(excerpt: readonly string[]): string {
   const reason = Math.max(
-    excerpt.findIndex((line) => line.trim().startsWith("homespan: ")),
+    excerpt.findIndex((line) => REASON.test(line.trim())),
     0,
   );
   const words = excerpt.slice(reason).join(" ").trim().split(/\s+/).join(" ");

@@ -45,10 +45,15 @@ export const SEEDS: ReadonlyMap<string, string> = new Map(
   ]),
 );
 
-/** A file of the node as one that comes with the boot files, and that the boot sequence moves to its place; `undefined` where that cannot be. */
-export function seedOf(file: ArchivedFile): ArchivedFile | undefined {
-  const path = SEEDS.get(file.path);
-  return path === undefined || file.content.length === 0 ? undefined : { ...file, path };
+/** The node's files as `seeds`, which come with the boot files and which the boot sequence moves to their places, and the `others`, for which that cannot be. */
+export function splitSeeds(files: readonly ArchivedFile[]): Record<"seeds" | "others", ArchivedFile[]> {
+  const [seeds, others]: [ArchivedFile[], ArchivedFile[]] = [[], []];
+  for (const file of files) {
+    const path = SEEDS.get(file.path);
+    if (path === undefined || file.content.length === 0) others.push(file);
+    else seeds.push({ ...file, path });
+  }
+  return { seeds, others };
 }
 
 /** Takes away seeds of a delivery that was left halfway: the boot sequence would put them in the place of what comes now. */
@@ -84,7 +89,7 @@ export async function askBootFiles(ssh: Ssh, transport: SshTransport): Promise<S
 /**
  * Puts in place what differs from the sums found.
  *
- * @param seeds - {@link seedOf} the node's own files
+ * @param seeds - of the node's own files, see {@link splitSeeds}
  */
 export async function putBootFiles(
   ssh: Ssh,

@@ -13,7 +13,7 @@ import {
   ownBootFiles,
   putBootFiles,
   removeSeeds,
-  seedOf,
+  splitSeeds,
   startBootFiles,
   stopTailscaled,
 } from "../effects/boot-files.ts";
@@ -186,22 +186,10 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
    * begins once.
    */
   const deliverAll = async (inputs: Settings, found: Contact, time: Patience): Promise<void> => {
-    const paths = Object.keys(inputs.files);
-    const files = [keyDelivery(inputs.authKey), ...deliveries(inputs.files, paths)];
-    const seeds = files.map(seedOf);
-    await deliverBoot(
-      inputs,
-      await bootFilesFor(inputs),
-      found,
-      time,
-      seeds.filter((seed) => seed !== undefined),
-    );
-    await put(
-      inputs,
-      found,
-      files.filter((_, index) => seeds[index] === undefined),
-      time,
-    );
+    const files = deliveries(inputs.files, Object.keys(inputs.files));
+    const { seeds, others } = splitSeeds([keyDelivery(inputs.authKey), ...files]);
+    await deliverBoot(inputs, await bootFilesFor(inputs), found, time, seeds);
+    await put(inputs, found, others, time);
     await taken(inputs, found, time);
   };
 
@@ -218,9 +206,10 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
         if (sums === undefined) await ssh.run(transport, ["true"]);
         else answers += 1;
         const missing = Object.keys(wanted).filter((path) => sums?.[path] !== wanted[path]);
+        if (missing.length === 0) return;
         // A machine that lost its power may have lost what it was given.
         if (answers > LOST_AFTER_ANSWERS) await nodes.put(transport, deliveries(inputs.files, missing));
-        if (missing.length > 0) throw new NotReady(`its data directory has no ${missing.join(", ")} yet`);
+        throw new NotReady(`its data directory has no ${missing.join(", ")} yet`);
       },
       () => explain(transport),
     );
