@@ -170,13 +170,15 @@ export class SystemTailnetOperators implements TailnetOperators {
 
   async login(directory: string, settings: LoginSettings): Promise<void> {
     const { loginServer, hostName, authKey, again, seconds } = settings;
+    // Not by `--force-reauth`: with a key it logs in twice, first by the node key it has, and a key may be good for one login
+    // (`tailscale up` calls Start, which logs in, and then StartLoginInteractive). What cannot be logged out logs in by its key.
+    if (again) await this.#tailscale(directory, ["logout"], LOGOUT_SECONDS).catch(() => undefined);
     const args = [
       ...["up", "--reset", `--hostname=${hostName}`, `--timeout=${String(seconds)}s`],
       // Whoever runs Pulumi wants to reach the tailnet, and nothing else to change.
       ...["--accept-dns=false", "--accept-routes=false", "--shields-up"],
       ...(loginServer === "" ? [] : [`--login-server=${loginServer}`]),
       ...(authKey === undefined ? [] : ["--auth-key=file:/dev/stdin"]),
-      ...(again ? ["--force-reauth"] : []),
     ];
     const { code, stdout, stderr } = await this.#run(
       "sh",

@@ -91,12 +91,15 @@ async function startPeer(): Promise<void> {
   tailscale(["serve", "--bg", "--http=8080", "text:hello from the peer"]);
 }
 
-/** What the peer says to who asks through the operator's proxy. */
+/**
+ * What the peer says to who asks through the operator's proxy. A peer that has not heard yet of the operator's new key drops
+ * its handshake, and WireGuard tries again every five seconds.
+ */
 function ask(state: Properties): Promise<string> {
   const { hostname, port } = new URL(String(state["proxyUrl"]));
   const authority = `peer.${domain}:8080`;
   return new Promise((resolve, reject) => {
-    const tunnel = request({ host: hostname, port, method: "CONNECT", path: authority, timeout: 10_000 });
+    const tunnel = request({ host: hostname, port, method: "CONNECT", path: authority, timeout: 30_000 });
     tunnel.on("connect", (answer, socket) => {
       if (answer.statusCode !== 200) {
         socket.destroy();
@@ -169,6 +172,7 @@ it("reaches a peer by its name, heals, and leaves nothing", async () => {
   expect(back["deviceId"]).not.toBe(state["deviceId"]);
   expect(await ask(back)).toContain("hello from the peer");
 
+  await settle();
   await provider.delete("TailnetOperator", back);
   expect(existsSync(join(folder, "operators"))).toBe(false);
   await nobodyListens(back);

@@ -57,9 +57,17 @@ describe("an operator's process", () => {
         `--login-server=https://control.example.internal --auth-key=file:/dev/stdin\n`,
     );
     expect(await filesWith(directory, login.authKey)).toEqual([]);
-    await operators.login(directory, { ...login, loginServer: "", authKey: undefined, again: true });
-    expect((await readFile(`${directory}/up.log`, "utf8")).trim().split("\n").at(-1)).toBe(
-      "--reset --hostname=ci-operator --timeout=7s --accept-dns=false --accept-routes=false --shields-up --force-reauth",
+  });
+
+  it("logs out before it logs in again, as a key may be good for one login", async () => {
+    await operators.start(directory, settings, signal);
+    await operators.login(directory, login);
+    await operators.login(directory, { ...login, loginServer: "", again: true });
+    expect(existsSync(`${directory}/../logged-out`)).toBe(true);
+    const [, last = ""] = (await readFile(`${directory}/up.log`, "utf8")).trim().split("\n");
+    expect(last).toBe(
+      "--reset --hostname=ci-operator --timeout=7s --accept-dns=false --accept-routes=false --shields-up " +
+        "--auth-key=file:/dev/stdin",
     );
   });
 

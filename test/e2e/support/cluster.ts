@@ -206,6 +206,11 @@ function settingArguments(settings: Settings): string[] {
   return Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value.toString()}`]);
 }
 
+/** What a run of the wrapper changed, in the lines of its progress: a count alone does not say what to look at. */
+export function changedBy({ output }: Finished): string[] {
+  return output.split("\n").filter((line) => / s {2}(?:created|updated|deleted) /.test(line));
+}
+
 /** True when nothing was created, updated, replaced or deleted. */
 export function changesNothing(changes: Changes): boolean {
   return Object.entries(changes).every(([kind, count]) => kind === "same" || count === 0);
