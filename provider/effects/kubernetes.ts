@@ -61,7 +61,18 @@ interface Connection {
   readonly proxyUrl: string | undefined;
 }
 
-const REQUEST_MILLISECONDS = 5000;
+export interface KubernetesTiming {
+  /**
+   * How long a question waits for its answer. A way into a tailnet that was not used for a while begins with a handshake, and
+   * one that gets lost is repeated after five seconds (REKEY_TIMEOUT of WireGuard): long enough for two that do.
+   */
+  readonly readMilliseconds: number;
+  /** A server that has not answered a question by then may be gone: the next one is asked beside it. */
+  readonly nextMilliseconds: number;
+}
+
+const TIMING: KubernetesTiming = { readMilliseconds: 17_000, nextMilliseconds: 3000 };
+const PING_MILLISECONDS = 2000;
 /** A removal may hold its answer until finalizers ran. */
 const CHANGE_MILLISECONDS = 30_000;
 const PATCH = "application/strategic-merge-patch+json";
@@ -109,7 +120,7 @@ function awayText(proxyUrl: string | undefined, error: NodeJS.ErrnoException): s
   return `the proxy ${proxyUrl ?? ""} does not answer (${error.code ?? error.message}); a tailnet operator starts again in an update with --refresh`;
 }
 
-function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer> {
+function send(agent: Agent, url: URL, verb: Verb, body: unknown, timeout: number): Promise<Answer> {
   const text = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const headers = {
@@ -121,7 +132,6 @@ function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer
             "content-length": String(Buffer.byteLength(text)),
           }),
     };
-    const timeout = verb === "GET" ? REQUEST_MILLISECONDS : CHANGE_MILLISECONDS;
     const outgoing = request(url, { method: verb, agent, headers, timeout }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -144,12 +154,21 @@ function send(agent: Agent, url: URL, verb: Verb, body: unknown): Promise<Answer
   });
 }
 
+interface Outcome {
+  readonly endpoint: string;
+  readonly answer?: Answer;
+  /** Where there is no answer. */
+  readonly error?: unknown;
+}
+
 class HttpsApi implements KubernetesApi {
   readonly #agent: Agent;
   readonly #proxyUrl: string | undefined;
+  readonly #timing: KubernetesTiming;
   #endpoints: readonly string[];
 
-  constructor({ tls, proxyUrl }: Connection, endpoints: readonly string[]) {
+  constructor({ tls, proxyUrl }: Connection, endpoints: readonly string[], timing: KubernetesTiming) {
+    this.#timing = timing;
     this.#agent = new Agent({ keepAlive: true, ...tls, ...proxyEnvironment(proxyUrl) });
     this.#proxyUrl = proxyUrl;
     this.#endpoints = endpoints;
@@ -158,36 +177,69 @@ class HttpsApi implements KubernetesApi {
   async call(verb: Verb, path: string, body?: unknown): Promise<Answer> {
     const reasons: string[] = [];
     let busy: Answer | undefined;
-    for (const endpoint of this.#endpoints) {
-      try {
-        const answer = await send(this.#agent, new URL(path, endpoint), verb, body);
-        const evictionHeld = verb === "POST" && answer.status === 429;
-        // 401: another cluster answers at this address.
-        if (answer.status !== 401 && (evictionHeld || !cannotAnswer(answer.status))) {
-          this.#endpoints = [endpoint, ...this.#endpoints.filter((other) => other !== endpoint)];
-          return answer;
-        }
-        if (answer.status !== 401) busy = answer;
-        reasons.push(`${endpoint}: HTTP ${String(answer.status)}`);
-      } catch (error) {
+    for await (const { endpoint, answer, error } of this.#outcomes(verb, path, body)) {
+      if (answer === undefined) {
         if (proxyIsAway(error, this.#proxyUrl)) throw new Unreachable(awayText(this.#proxyUrl, error));
         reasons.push(`${endpoint}: ${error instanceof Error ? error.message : String(error)}`);
+        continue;
       }
+      const evictionHeld = verb === "POST" && answer.status === 429;
+      // 401: another cluster answers at this address.
+      if (answer.status !== 401 && (evictionHeld || !cannotAnswer(answer.status))) {
+        this.#endpoints = [endpoint, ...this.#endpoints.filter((other) => other !== endpoint)];
+        return answer;
+      }
+      if (answer.status !== 401) busy = answer;
+      reasons.push(`${endpoint}: HTTP ${String(answer.status)}`);
     }
     if (busy !== undefined) return busy;
     throw new Unreachable(`no API endpoint answered (${reasons.join("; ")})`);
+  }
+
+  /** How one endpoint after the other took it, as they come; a question is put to the next while one is silent. */
+  async *#outcomes(verb: Verb, path: string, body: unknown): AsyncGenerator<Outcome> {
+    const left = [...this.#endpoints];
+    const asked = new Map<string, Promise<Outcome>>();
+    while (left.length + asked.size > 0) {
+      const endpoint = left.shift();
+      if (endpoint !== undefined) asked.set(endpoint, this.#ask(endpoint, verb, path, body));
+      const silence =
+        verb === "GET" && left.length > 0
+          ? [delay(this.#timing.nextMilliseconds, undefined, { ref: false })]
+          : [];
+      const outcome = await Promise.race([...asked.values(), ...silence]);
+      if (outcome === undefined) continue;
+      asked.delete(outcome.endpoint);
+      yield outcome;
+    }
+  }
+
+  async #ask(endpoint: string, verb: Verb, path: string, body: unknown): Promise<Outcome> {
+    const timeout = verb === "GET" ? this.#timing.readMilliseconds : CHANGE_MILLISECONDS;
+    try {
+      return { endpoint, answer: await send(this.#agent, new URL(path, endpoint), verb, body, timeout) };
+    } catch (error) {
+      return { endpoint, error };
+    }
   }
 }
 
 /** {@link Kubernetes} over the network; connections are kept for the life of the process. */
 export class HttpsKubernetes implements Kubernetes {
   readonly #connections = new Map<string, Promise<KubernetesApi>>();
+  readonly #timing: KubernetesTiming;
+
+  constructor(timing = TIMING) {
+    this.#timing = timing;
+  }
 
   connect(access: ClusterAccess): Promise<KubernetesApi> {
     const key = JSON.stringify(access);
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
-    const made = connectionOf(access.kubeconfig).then((found) => new HttpsApi(found, access.endpoints));
+    const made = connectionOf(access.kubeconfig).then(
+      (found) => new HttpsApi(found, access.endpoints, this.#timing),
+    );
     this.#connections.set(key, made);
     return made;
   }
@@ -197,8 +249,8 @@ export class HttpsKubernetes implements Kubernetes {
     const agent = new Agent({ rejectUnauthorized: false, ...proxyEnvironment(proxyUrl) });
     try {
       const answer = await Promise.race([
-        send(agent, new URL("/ping", url), "GET", undefined),
-        delay(2000, undefined, { ref: false }),
+        send(agent, new URL("/ping", url), "GET", undefined, PING_MILLISECONDS),
+        delay(PING_MILLISECONDS, undefined, { ref: false }),
       ]);
       return answer?.status === 200;
     } catch (error) {

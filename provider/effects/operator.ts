@@ -73,7 +73,8 @@ export interface TailnetOperators {
 export const OPERATOR_CA = "ca.pem";
 const START_SECONDS = 20;
 const STOP_SECONDS = 5;
-const ANSWER_SECONDS = 5;
+/** Of one that runs, however slow the machine is; who does not answer is started again. */
+const ANSWER_SECONDS = 15;
 const LOGOUT_SECONDS = 10;
 /** Of a socket's path, with the NUL at its end: the least of Linux and macOS. */
 const SOCKET_BYTES = 104;

@@ -17,6 +17,8 @@ export interface PodmanServices {
 
 const START_SECONDS = 20;
 const STOP_SECONDS = 5;
+/** A service that takes the connection runs, however slow the machine is. */
+const PING_MILLISECONDS = 15_000;
 const SCRIPT = fileURLToPath(new URL("start-service.sh", import.meta.url));
 
 export function socketIn(directory: string): string {
@@ -25,7 +27,7 @@ export function socketIn(directory: string): string {
 
 function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const outgoing = request({ socketPath, path: "/_ping", timeout: 3000 }, (response) => {
+    const outgoing = request({ socketPath, path: "/_ping", timeout: PING_MILLISECONDS }, (response) => {
       response.resume();
       resolve(response.statusCode === 200);
     });

@@ -1,9 +1,9 @@
 /** Servers come and go: an API that cannot answer now is asked again. */
-import { createServer } from "node:https";
+import { type Server, createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeAuthority, makeLeaf } from "../../provider/effects/certificates.ts";
-import { HttpsKubernetes } from "../../provider/effects/kubernetes.ts";
+import { type Answer, HttpsKubernetes, type Verb } from "../../provider/effects/kubernetes.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
 import { Harness, runSteward, secret, transportOf } from "./harness.ts";
 import { refuse } from "./trouble.ts";
@@ -138,40 +138,82 @@ describe("the lock of a server's change", () => {
 });
 
 describe("the API over HTTPS", () => {
-  it("asks the next server, and survives an answer that is cut off", async () => {
+  interface Spoken {
+    readonly status: number;
+    readonly body: string;
+    readonly afterMilliseconds?: number;
+  }
+  const [readMilliseconds, nextMilliseconds] = [1500, 100];
+  let servers: Server[];
+  let asked: number;
+  afterEach(() => {
+    for (const made of servers) {
+      made.closeAllConnections();
+      made.close();
+    }
+  });
+
+  /** How to ask, in this order, servers that say this. */
+  async function speaking(answers: readonly Spoken[]): Promise<(verb?: Verb) => Promise<Answer>> {
     const now = Date.parse("2026-11-21T12:00:00Z");
     const authority = await makeAuthority("test", now);
     const leaf = await makeLeaf(authority, "localhost", "127.0.0.1", now);
-    const answers = [
-      { status: 500, body: '{"message":"etcdserver: request timed out"}' },
-      { status: 200, body: '{"items":[' },
-      { status: 200, body: "{}" },
-    ];
-    const servers = answers.map(({ status, body }) =>
+    asked = 0;
+    servers = answers.map(({ status, body, afterMilliseconds = 0 }) =>
       createServer({ cert: leaf.certificate, key: leaf.key }, (_request, response) => {
-        response.writeHead(status, { "content-type": "application/json" }).end(body);
+        asked += 1;
+        setTimeout(() => {
+          response.writeHead(status, { "content-type": "application/json" }).end(body);
+        }, afterMilliseconds).unref();
       }),
     );
     await Promise.all(servers.map((made) => new Promise<void>((done) => made.listen(0, "127.0.0.1", done))));
-    try {
-      const urls = servers.map((made) => `https://127.0.0.1:${String((made.address() as AddressInfo).port)}`);
-      const ca = Buffer.from(authority.certificate).toString("base64");
-      const kubeconfig = JSON.stringify({
-        clusters: [{ cluster: { "certificate-authority-data": ca } }],
-        users: [{ user: {} }],
-      });
-      const ask = async (endpoints: readonly string[]) => {
-        const api = await new HttpsKubernetes().connect({ kubeconfig, endpoints });
-        return api.call("GET", "/api/v1/nodes");
-      };
-      expect(await ask(urls)).toEqual({ status: 200, body: {} });
-      expect(await ask(urls.slice(0, 2))).toMatchObject({ status: 500 });
-      await expect(ask(urls.slice(1, 2))).rejects.toThrow("an answer that is no JSON");
-    } finally {
-      for (const made of servers) {
-        made.closeAllConnections();
-        made.close();
-      }
-    }
+    const endpoints = servers.map(
+      (made) => `https://127.0.0.1:${String((made.address() as AddressInfo).port)}`,
+    );
+    const ca = Buffer.from(authority.certificate).toString("base64");
+    const kubeconfig = JSON.stringify({
+      clusters: [{ cluster: { "certificate-authority-data": ca } }],
+      users: [{ user: {} }],
+    });
+    const kubernetes = new HttpsKubernetes({ readMilliseconds, nextMilliseconds });
+    const api = await kubernetes.connect({ kubeconfig, endpoints });
+    return (verb = "GET") => api.call(verb, "/api/v1/nodes");
+  }
+
+  const busy = { status: 500, body: '{"message":"etcdserver: request timed out"}' };
+  const cut = { status: 200, body: '{"items":[' };
+  const well = { status: 200, body: "{}" };
+  const silent = { ...well, afterMilliseconds: 60_000 };
+  const slow = { ...well, body: '{"slow":true}', afterMilliseconds: 600 };
+
+  it("asks the next server, and survives an answer that is cut off", async () => {
+    expect(await (await speaking([busy, cut, well]))()).toEqual({ status: 200, body: {} });
+  });
+
+  it("says that a server is busy where no other one answers", async () => {
+    expect(await (await speaking([busy, cut]))()).toMatchObject({ status: 500 });
+  });
+
+  it("says why no server answered", async () => {
+    await expect((await speaking([cut]))()).rejects.toThrow("an answer that is no JSON");
+  });
+
+  it("puts a question to the next server beside one that is silent, and to that one first from then on", async () => {
+    const ask = await speaking([silent, well]);
+    expect(await ask()).toEqual({ status: 200, body: {} });
+    expect(await ask()).toEqual({ status: 200, body: {} });
+    expect(asked).toBe(3);
+  });
+
+  it("waits for a slow server where it is the only one that answers", async () => {
+    expect(await (await speaking([slow, cut]))()).toEqual({ status: 200, body: { slow: true } });
+    await expect((await speaking([silent]))()).rejects.toThrow("no answer in time");
+  });
+
+  it("asks for a change at one server at a time", async () => {
+    const ask = await speaking([slow, well]);
+    expect(await ask("DELETE")).toEqual({ status: 200, body: { slow: true } });
+    expect(asked).toBe(1);
   });
 });
