@@ -47,6 +47,8 @@ export function renderHeadscaleConfig(config: HeadscaleConfig): string {
           private_key_path: headscalePaths.derpKey,
           automatically_add_embedded_derp_region: true,
           ipv4: config.address,
+          // The relay has none. Unsaid, a node with an IPv6 address of its own looks for it for three seconds at each login (net/netcheck).
+          ipv6: "none",
         },
         urls: [],
         paths: [],

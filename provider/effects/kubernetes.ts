@@ -176,8 +176,25 @@ class HttpsApi implements KubernetesApi {
 
   async call(verb: Verb, path: string, body?: unknown): Promise<Answer> {
     const reasons: string[] = [];
+    const left = new Set(this.#endpoints);
+    const asked = new Map<string, Promise<Outcome>>();
     let busy: Answer | undefined;
-    for await (const { endpoint, answer, error } of this.#outcomes(verb, path, body)) {
+    while (left.size + asked.size > 0) {
+      const [next] = left;
+      if (next !== undefined) {
+        left.delete(next);
+        asked.set(next, this.#ask(next, verb, path, body));
+      }
+      // For one that is silent nobody waits long while there is another to ask, or while one that is busy may be asked again.
+      const hurry = verb === "GET" && (left.size > 0 || busy !== undefined);
+      const pause = hurry ? [delay(this.#timing.nextMilliseconds, undefined, { ref: false })] : [];
+      const outcome = await Promise.race([...asked.values(), ...pause]);
+      if (outcome === undefined) {
+        if (left.size === 0) break;
+        continue;
+      }
+      const { endpoint, answer, error } = outcome;
+      asked.delete(endpoint);
       if (answer === undefined) {
         if (proxyIsAway(error, this.#proxyUrl)) throw new Unreachable(awayText(this.#proxyUrl, error));
         reasons.push(`${endpoint}: ${error instanceof Error ? error.message : String(error)}`);
@@ -194,24 +211,6 @@ class HttpsApi implements KubernetesApi {
     }
     if (busy !== undefined) return busy;
     throw new Unreachable(`no API endpoint answered (${reasons.join("; ")})`);
-  }
-
-  /** How one endpoint after the other took it, as they come; a question is put to the next while one is silent. */
-  async *#outcomes(verb: Verb, path: string, body: unknown): AsyncGenerator<Outcome> {
-    const left = [...this.#endpoints];
-    const asked = new Map<string, Promise<Outcome>>();
-    while (left.length + asked.size > 0) {
-      const endpoint = left.shift();
-      if (endpoint !== undefined) asked.set(endpoint, this.#ask(endpoint, verb, path, body));
-      const silence =
-        verb === "GET" && left.length > 0
-          ? [delay(this.#timing.nextMilliseconds, undefined, { ref: false })]
-          : [];
-      const outcome = await Promise.race([...asked.values(), ...silence]);
-      if (outcome === undefined) continue;
-      asked.delete(outcome.endpoint);
-      yield outcome;
-    }
   }
 
   async #ask(endpoint: string, verb: Verb, path: string, body: unknown): Promise<Outcome> {

@@ -75,6 +75,8 @@ const START_SECONDS = 20;
 const STOP_SECONDS = 5;
 /** Of one that runs, however slow the machine is; who does not answer is started again. */
 const ANSWER_SECONDS = 15;
+/** Of one that starts: it is asked again. */
+const STARTING_SECONDS = 5;
 const LOGOUT_SECONDS = 10;
 /** Of a socket's path, with the NUL at its end: the least of Linux and macOS. */
 const SOCKET_BYTES = 104;
@@ -111,12 +113,16 @@ export class SystemTailnetOperators implements TailnetOperators {
     return `${this.#stateFolder()}/operators/${clusterName}`;
   }
 
-  async find(directory: string): Promise<Operator | undefined> {
+  find(directory: string): Promise<Operator | undefined> {
+    return this.#find(directory, ANSWER_SECONDS);
+  }
+
+  async #find(directory: string, seconds: number): Promise<Operator | undefined> {
     const found = await processOf(directory, this.#run);
     if (found === undefined) return undefined;
     await keepLogSmall(directory);
     const question = ["status", "--json", "--peers=false"];
-    const { code, stdout } = await this.#tailscale(directory, question, ANSWER_SECONDS);
+    const { code, stdout } = await this.#tailscale(directory, question, seconds);
     const status = code === 0 ? (JSON.parse(stdout) as RawStatus) : {};
     return {
       ...found,
@@ -149,7 +155,7 @@ export class SystemTailnetOperators implements TailnetOperators {
     );
     const answering = await waitFor(
       async () => {
-        const found = await this.find(directory);
+        const found = await this.#find(directory, STARTING_SECONDS);
         if (found === undefined && !(await isAlive(directory, this.#run))) {
           throw new Error(`tailscaled ended at once: ${await lastWords(directory)}`);
         }

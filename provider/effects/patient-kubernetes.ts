@@ -25,9 +25,11 @@ export function patientKubernetes(kubernetes: Kubernetes, clock: Clock): Kuberne
   const { signal } = new AbortController();
   const patient = (api: KubernetesApi): KubernetesApi => ({
     async call(verb, path, body) {
-      const end = clock.now() + PATIENCE_MILLISECONDS;
+      let end: number | undefined;
       for (;;) {
         const answer = await api.call(verb, path, body);
+        // From the first answer on: one that was waited for says nothing of the others.
+        end ??= clock.now() + PATIENCE_MILLISECONDS;
         if (verb === "POST" || !cannotAnswer(answer.status)) return answer;
         if (clock.now() >= end) throw new Busy(`the API cannot answer (${refusal(answer)})`);
         await clock.sleep(PAUSE_MILLISECONDS, signal);

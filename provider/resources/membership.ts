@@ -24,7 +24,7 @@ type State = z.output<typeof membershipOutputs>;
 /** A removal with its drain, plus what k3s and Kubernetes take for themselves, ends well within this. */
 const LOCK_SECONDS = 240;
 /** A Node that is missing although the machine says it was Ready: after this long k3s is made to register again. */
-const REGISTER_AGAIN_SECONDS = 4;
+const REGISTER_AGAIN_SECONDS = { podman: 4, ssh: 16 };
 /** Asked again after twice as long each time, up to this: a machine that comes up has other things to do than to answer. */
 const REGISTER_AGAIN_CAP_SECONDS = 32;
 
@@ -70,7 +70,7 @@ export function membership(effects: Effects) {
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : inputs.waitSeconds;
     let last: ClusterNode | undefined;
     // Asking a node costs more than asking the API, so it is done at a pace of its own.
-    let pause = REGISTER_AGAIN_SECONDS;
+    let pause: number = REGISTER_AGAIN_SECONDS[inputs.transport.kind];
     let askAt = clock.now() + pause * 1000;
     let restarted = false;
     let reach = "";

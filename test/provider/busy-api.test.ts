@@ -143,9 +143,12 @@ describe("the API over HTTPS", () => {
     readonly body: string;
     readonly afterMilliseconds?: number;
   }
-  const [readMilliseconds, nextMilliseconds] = [1500, 100];
   let servers: Server[];
   let asked: number;
+  beforeEach(() => {
+    servers = [];
+    asked = 0;
+  });
   afterEach(() => {
     for (const made of servers) {
       made.closeAllConnections();
@@ -154,11 +157,13 @@ describe("the API over HTTPS", () => {
   });
 
   /** How to ask, in this order, servers that say this. */
-  async function speaking(answers: readonly Spoken[]): Promise<(verb?: Verb) => Promise<Answer>> {
+  async function speaking(
+    answers: readonly Spoken[],
+    { readMilliseconds = 20_000, nextMilliseconds = 100 } = {},
+  ): Promise<(verb?: Verb) => Promise<Answer>> {
     const now = Date.parse("2026-11-21T12:00:00Z");
     const authority = await makeAuthority("test", now);
     const leaf = await makeLeaf(authority, "localhost", "127.0.0.1", now);
-    asked = 0;
     servers = answers.map(({ status, body, afterMilliseconds = 0 }) =>
       createServer({ cert: leaf.certificate, key: leaf.key }, (_request, response) => {
         asked += 1;
@@ -200,7 +205,7 @@ describe("the API over HTTPS", () => {
   });
 
   it("puts a question to the next server beside one that is silent, and to that one first from then on", async () => {
-    const ask = await speaking([silent, well]);
+    const ask = await speaking([silent, well], { nextMilliseconds: 1000 });
     expect(await ask()).toEqual({ status: 200, body: {} });
     expect(await ask()).toEqual({ status: 200, body: {} });
     expect(asked).toBe(3);
@@ -208,7 +213,15 @@ describe("the API over HTTPS", () => {
 
   it("waits for a slow server where it is the only one that answers", async () => {
     expect(await (await speaking([slow, cut]))()).toEqual({ status: 200, body: { slow: true } });
-    await expect((await speaking([silent]))()).rejects.toThrow("no answer in time");
+  });
+
+  it("waits no longer than a question is worth", async () => {
+    const ask = await speaking([silent], { readMilliseconds: 200 });
+    await expect(ask()).rejects.toThrow("no answer in time");
+  });
+
+  it("does not wait for a silent server while a busy one may be asked again", async () => {
+    expect(await (await speaking([silent, busy, busy]))()).toMatchObject({ status: 500 });
   });
 
   it("asks for a change at one server at a time", async () => {

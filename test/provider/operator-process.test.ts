@@ -64,6 +64,7 @@ describe("an operator's process", () => {
     await operators.login(directory, login);
     await operators.login(directory, { ...login, loginServer: "", again: true });
     expect(existsSync(`${directory}/../logged-out`)).toBe(true);
+    expect(await operators.find(directory)).toMatchObject({ backend: "Running", known: true });
     const [, last = ""] = (await readFile(`${directory}/up.log`, "utf8")).trim().split("\n");
     expect(last).toBe(
       "--reset --hostname=ci-operator --timeout=7s --accept-dns=false --accept-routes=false --shields-up " +

@@ -37,10 +37,10 @@ export class ArtifactMirror {
     );
   }
 
-  url(name: MadeArtifact["name"]): string {
+  artifact(name: MadeArtifact["name"]): { readonly url: string; readonly sha256: string } {
     const found = this.#made.find((artifact) => artifact.name === name);
     if (found === undefined) throw new Error(`there is no ${name}`);
-    return this.#url(found);
+    return { url: this.#url(found), sha256: found.sha256 };
   }
 
   stop(): void {

@@ -80,13 +80,15 @@ export class BareAgent {
     return {
       users: [{ name: "core", sshAuthorizedKeys: [this.#lab.publicKey] }],
       files: [{ path: "/etc/hostname", mode: 0o644, contents: machine }],
-      units: [{ name: "k3s-agent.service", enabled: true, contents: unit(this.#mirror.url("k3s"), agent) }],
+      units: [
+        { name: "k3s-agent.service", enabled: true, contents: unit(this.#mirror.artifact("k3s"), agent) },
+      ],
     };
   }
 }
 
-/** As k3s's own installer writes it, with its download. https://get.k3s.io */
-function unit(url: string, agent: string): string {
+/** As k3s's own installer writes it, with its download and its look at the sum (`verify_binary`). https://get.k3s.io */
+function unit({ url, sha256 }: { readonly url: string; readonly sha256: string }, agent: string): string {
   return `[Unit]
 After=network-online.target
 Wants=network-online.target
@@ -101,7 +103,7 @@ LimitCORE=infinity
 TasksMax=infinity
 TimeoutStartSec=0
 Environment=PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/cni/bin
-ExecStartPre=/bin/sh -c 'mkdir -p /opt/bin && curl -fsS -o /opt/bin/k3s ${url} && chmod 755 /opt/bin/k3s'
+ExecStartPre=/bin/sh -c 'mkdir -p /opt/bin && curl -fsS -o /opt/bin/k3s ${url} && echo "${sha256}  /opt/bin/k3s" | sha256sum --check --quiet && chmod 755 /opt/bin/k3s'
 ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
 ExecStart=${agent}
