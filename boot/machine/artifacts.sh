@@ -10,8 +10,6 @@
 #   TAILSCALE_FILES=tailscale tailscaled   the URL gives a .tgz; these files of it belong into the directory TAILSCALE_PATH
 
 ARTIFACT_MAX_SECONDS=900
-# Of what was not summed yet. Also known to machine/existing/leave.
-ARTIFACT_UNSUMMED=0000000000000000000000000000000000000000000000000000000000000000
 
 artifact_value() {
   boot_value "$MACHINE_LIB/seed/artifacts.conf" "$1" || boot_value "$BOOT_DATA/artifacts.conf" "$1" ||
@@ -66,9 +64,9 @@ artifact_read() {
     artifact_directory=${ARTIFACT_PATH%/*}
     artifact_targets=$ARTIFACT_PATH
   fi
-  # What was installed from an artifact with its sums, in a file named by the artifact's own.
+  # The sums of what was installed from an artifact, in a file named by the artifact's own.
   artifact_record=$MACHINE_STATE/artifacts/$1.$ARTIFACT_SUM
-  # What the files were when they were last summed, or installed, since the machine started.
+  # What the files were when they were last summed, since the machine started.
   artifact_summed=$MACHINE_RUN/artifacts/$1
 }
 
@@ -84,7 +82,7 @@ artifact_sum_fits() {
 artifact_present() {
   artifact_identify
   [ -z "$artifact_identity" ] || [ "$(cat "$artifact_summed" 2>/dev/null)" != "$artifact_identity" ] || return 0
-  if [ -s "$artifact_record" ] && ! artifact_unsummed && sha256sum --check --status "$artifact_record" 2>/dev/null; then
+  if [ -s "$artifact_record" ] && sha256sum --check --status "$artifact_record" 2>/dev/null; then
     artifact_note
     return 0
   fi
@@ -98,71 +96,38 @@ artifact_identify() {
   artifact_identity=$(stat --format="%n %d %i %s %.9Y %.9Z $ARTIFACT_SUM" -- $artifact_targets 2>/dev/null) || artifact_identity=
 }
 
-# artifact_note: the files as artifact_identify saw them are the right ones. They are only summed again if this is lost.
+# artifact_note: the files as artifact_identify saw them have the right sums. They are only summed again if this is lost.
 artifact_note() {
   mkdir -p "${artifact_summed%/*}" && printf '%s\n' "$artifact_identity" >"$artifact_summed" && return 0
   boot_log "cannot write $artifact_summed"
 }
 
-# artifact_remember, after artifact_identify. A single file has the artifact's own sum, which was just seen. Those of an archive are
-# summed later (artifact_settle): on a slow machine that takes seconds, for which the start of what is in it need not wait. Until then
-# the archive is kept, for a machine that starts again before.
+# artifact_remember, after artifact_identify. A single file has the artifact's own sum, which was just seen.
 artifact_remember() {
   mkdir -p "$MACHINE_STATE/artifacts"
-  artifact_first=$ARTIFACT_SUM
-  [ -z "$artifact_files" ] || artifact_first=$ARTIFACT_UNSUMMED
-  for artifact_target in $artifact_targets; do
-    printf '%s  %s\n' "$artifact_first" "$artifact_target"
-  done >"$artifact_record.new" || return 1
+  if [ -n "$artifact_files" ]; then
+    # shellcheck disable=SC2086 # several names
+    sha256sum $artifact_targets >"$artifact_record.new" || return 1
+  else
+    printf '%s  %s\n' "$ARTIFACT_SUM" "$ARTIFACT_PATH" >"$artifact_record.new" || return 1
+  fi
   rm -f "$MACHINE_STATE/artifacts/$artifact_name".????????????????????????????????????????????????????????????????
   mv -f "$artifact_record.new" "$artifact_record" && artifact_note
 }
 
-# artifact_settle NAME: sums the files of an archive for when this machine starts again, if they are still what was installed from it,
-# and lets go of the archive.
-artifact_settle() {
-  artifact_read "$1" || return 1
-  ! artifact_unsummed || artifact_locked "$1" artifact_sum_files "$1"
-}
-
-artifact_unsummed() {
-  [ -s "$artifact_record" ] && read -r artifact_first _ <"$artifact_record" && [ "$artifact_first" = "$ARTIFACT_UNSUMMED" ]
-}
-
-artifact_sum_files() {
-  artifact_read "$1" || return 1
-  artifact_unsummed || return 0
-  artifact_sum_same && return 0
-  BOOT_ERROR="$artifact_targets changed after they were installed; they are installed again when the sequence begins anew"
-  return 1
-}
-
-artifact_sum_same() {
-  artifact_identify
-  [ -n "$artifact_identity" ] && [ "$(cat "$artifact_summed" 2>/dev/null)" = "$artifact_identity" ] || return 1
-  artifact_before=$artifact_identity
-  # shellcheck disable=SC2086 # several names
-  sha256sum $artifact_targets >"$artifact_record.new" && artifact_identify && [ "$artifact_identity" = "$artifact_before" ] &&
-    mv -f "$artifact_record.new" "$artifact_record" && rm -f "$artifact_directory/.$artifact_name.$ARTIFACT_SUM.part"
-}
-
-# artifact_locked NAME COMMAND...: one at a time for each NAME.
-artifact_locked() {
-  mkdir -p "$MACHINE_RUN/artifacts"
-  exec 9>"$MACHINE_RUN/artifacts/$1.lock"
-  flock 9
-  shift
-  "$@"
-  artifact_ended=$?
-  exec 9>&-
-  return "$artifact_ended"
-}
-
-# artifact_ensure NAME: installed with the right sum; ARTIFACT_INSTALLED says if something had to be done. machine/fetch may be at it.
+# artifact_ensure NAME: installed with the right sum; ARTIFACT_INSTALLED says if something had to be done. One at a time for each NAME:
+# machine/fetch may be at it.
 artifact_ensure() {
   ARTIFACT_INSTALLED=no
   artifact_read "$1" || return 1
-  artifact_present || artifact_locked "$1" artifact_ensure_locked "$1"
+  artifact_present && return 0
+  mkdir -p "$MACHINE_RUN/artifacts"
+  exec 9>"$MACHINE_RUN/artifacts/$1.lock"
+  flock 9
+  artifact_ensure_locked "$1"
+  artifact_ended=$?
+  exec 9>&-
+  return "$artifact_ended"
 }
 
 # What was read before may be another one's by now.
@@ -253,7 +218,7 @@ artifact_install() {
     artifact_label "$artifact_directory/$artifact_file"
   done
   artifact_identify
-  artifact_remember && rm -rf "$artifact_work" && return 0
+  artifact_remember && rm -rf "$artifact_work" "$artifact_part" && return 0
   BOOT_ERROR="cannot write $artifact_record"
   return 1
 }

@@ -20,12 +20,6 @@ BOOT_DATA=$HOMESPAN_ROOT/data MACHINE_ROOT=$HOMESPAN_ROOT MACHINE_LIB=$HOMESPAN_
 . "$HOMESPAN_ROOT/usr/lib/homespan/boot/wait.sh"
 . "$HOMESPAN_ROOT/usr/lib/homespan/machine/artifacts.sh"
 for name in "$@"; do
-  case $name in
-    settle)
-      artifact_settle TAILSCALE || echo "$BOOT_ERROR"
-      continue
-      ;;
-  esac
   if artifact_ensure "$name"; then echo "$ARTIFACT_INSTALLED"; else echo "$BOOT_ERROR"; fi
 done
 `;
@@ -137,48 +131,11 @@ describe.concurrent("artifacts", () => {
 
   test("of an archive the named files alone are installed", async ({ expect }) => {
     using node = await new Machine().seeded().tailscale();
-    expect(await ensure(node, "TAILSCALE", "TAILSCALE", "settle")).toBe("yes\nno");
+    expect(await ensure(node, "TAILSCALE", "TAILSCALE")).toBe("yes\nno");
     expect(readdirSync(join(node.root, "usr/local/bin")).sort()).toEqual(["tailscale", "tailscaled"]);
     node.put("usr/local/bin/tailscaled", "changed");
     expect(await ensure(node, "TAILSCALE")).toBe("yes");
     expect(node.read("usr/local/bin/tailscaled")).toBe("#!/bin/sh\n");
-  });
-
-  test("the files of an archive are summed once the node has time, for its next start", async ({
-    expect,
-  }) => {
-    using node = await new Machine().seeded().tailscale();
-    const startAgain = (): void => {
-      rmSync(join(node.root, "run/homespan/artifacts"), { recursive: true });
-    };
-    const state = join(node.root, "var/lib/homespan/artifacts");
-    const records = (): string[] => readdirSync(state).filter((name) => name.startsWith("TAILSCALE"));
-    const downloads = (): number => node.log().filter((line) => line.startsWith("given")).length;
-    expect(await ensure(node, "TAILSCALE")).toBe("yes");
-    // By this a machine that is left knows what it was given.
-    expect(node.read(`var/lib/homespan/artifacts/${records()[0] ?? ""}`)).toContain(
-      "usr/local/bin/tailscaled\n",
-    );
-    // One that starts again before has the archive.
-    startAgain();
-    expect(await ensure(node, "TAILSCALE", "settle", "TAILSCALE")).toBe("yes\nno");
-    expect(downloads()).toBe(1);
-    expect(leftovers(node)).toEqual([]);
-    startAgain();
-    expect(await ensure(node, "TAILSCALE", "settle")).toBe("no");
-    startAgain();
-    node.put("usr/local/bin/tailscaled", "changed");
-    expect(await ensure(node, "TAILSCALE")).toBe("yes");
-    expect(downloads()).toBe(2);
-    // What was changed before it was summed is not taken for what was installed.
-    node.put("usr/local/bin/tailscaled", "changed");
-    expect(await ensure(node, "settle")).toContain(
-      "usr/local/bin/tailscaled changed after they were installed",
-    );
-    startAgain();
-    expect(await ensure(node, "TAILSCALE")).toBe("yes");
-    expect(node.read("usr/local/bin/tailscaled")).toBe("#!/bin/sh\n");
-    expect(records()).toHaveLength(1);
   });
 
   test("are fetched once, by whoever comes first", async ({ expect }) => {

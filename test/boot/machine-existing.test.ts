@@ -84,9 +84,6 @@ function live(): void {
   const sum = createHash("sha256").update(k3s).digest("hex");
   put("usr/local/bin/k3s", k3s);
   put(`var/lib/homespan/artifacts/K3S.${sum}`, `${sum}  ${root}/usr/local/bin/k3s\n`);
-  // Not summed yet.
-  put("usr/local/bin/tailscaled", "#!/bin/sh\n");
-  put(`var/lib/homespan/artifacts/TAILSCALE.${sum}`, `${"0".repeat(64)}  ${root}/usr/local/bin/tailscaled\n`);
   put("etc/systemd/system/k3s.service", "# Homespan: k3s\n[Service]\n");
   put("etc/systemd/system/homespan-firewall.service", "# Homespan: firewall\n[Service]\n");
   put("etc/homespan/firewall.nft", "table\n");
