@@ -58,6 +58,12 @@ beforeAll(async () => {
   await startPeer();
 });
 afterAll(async () => {
+  // Of a test that failed: it outlives whoever started it.
+  await operators().stop(operators().directory(clusterName), {
+    port: undefined,
+    loginServer: "",
+    caCertificate: "",
+  });
   podman(["rm", "--force", "--ignore", "--time", "0", peer]);
   if (server !== undefined) await provider.delete("HeadscaleServer", server);
   if (network !== undefined) await provider.delete("SiteNetwork", network);
@@ -125,9 +131,12 @@ function nobodyListens(state: Properties): Promise<void> {
   return vi.waitFor(refused, { timeout: 10_000, interval: 100 });
 }
 
+function operators(): SystemTailnetOperators {
+  return new SystemTailnetOperators(runTools, systemClock, { stateFolder: () => folder });
+}
+
 async function pidOf(): Promise<number> {
-  const operators = new SystemTailnetOperators(runTools, systemClock, { stateFolder: () => folder });
-  return (await operators.find(operators.directory(clusterName)))?.pid ?? 0;
+  return (await operators().find(operators().directory(clusterName)))?.pid ?? 0;
 }
 
 it("reaches a peer by its name, heals, and leaves nothing", async () => {
