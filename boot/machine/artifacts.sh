@@ -16,9 +16,20 @@ artifact_value() {
     boot_value "$MACHINE_ETC/artifacts.conf" "$1"
 }
 
-# All that artifact_value reads, in its order.
+# All that artifact_value finds: the same text, wherever what it says is written, and how often.
 artifact_text() {
-  cat "$MACHINE_LIB/seed/artifacts.conf" "$BOOT_DATA/artifacts.conf" "$MACHINE_ETC/artifacts.conf" 2>/dev/null
+  artifact_keys=' '
+  for artifact_conf in "$MACHINE_LIB/seed/artifacts.conf" "$BOOT_DATA/artifacts.conf" "$MACHINE_ETC/artifacts.conf"; do
+    artifact_known=$artifact_keys
+    [ -r "$artifact_conf" ] || continue
+    while IFS= read -r artifact_line || [ -n "$artifact_line" ]; do
+      case $artifact_known in
+        *" ${artifact_line%%=*} "*) continue ;;
+      esac
+      artifact_keys="$artifact_keys${artifact_line%%=*} "
+      printf '%s\n' "$artifact_line"
+    done <"$artifact_conf"
+  done
 }
 
 # artifact_read NAME: what artifacts.conf says of NAME on this kind of machine.

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Transport } from "../../provider/schema/common.ts";
-import { ownBootRevision, userDataTexts } from "../machine/boot-sources.ts";
+import { bootTexts, ownBootRevision, userDataTexts } from "../machine/boot-sources.ts";
 import { MachineBoot } from "../machine/machine-boot.ts";
 import { type FlatcarMachine, flatcarIgnition, flatcarPlaces } from "../render/flatcar.ts";
 import { machinePaths } from "../render/host-paths.ts";
@@ -17,7 +17,7 @@ import { VirtualMachine, type VirtualMachineArgs } from "./virtual-machine.ts";
 
 export interface FlatcarVmArgs extends Omit<
   VirtualMachineArgs,
-  "machineName" | "systemDiskGiB" | "ignition" | "firmwareConfigName"
+  "machineName" | "systemDiskGiB" | "ignition" | "ignitionKeepers" | "firmwareConfigName"
 > {
   readonly clusterName: string;
   readonly nodeName: string;
@@ -46,8 +46,9 @@ export interface FlatcarVmArgs extends Omit<
 }
 
 /**
- * A node on Flatcar, in a virtual machine on libvirt. Its first configuration holds no secret and nothing that can be
- * delivered later: boot files and the key for the tailnet come by SSH, at the first contact.
+ * A node on Flatcar, in a virtual machine on libvirt. Its first configuration holds no secret. With the boot files and the
+ * programs' addresses in it the machine begins to download while nobody has reached it yet; other ones are delivered, and
+ * make no other machine. What the node itself is, and the key for the tailnet, come by SSH, at the first contact.
  */
 export class FlatcarVm extends pulumi.ComponentResource implements Host {
   readonly nodeName: string;
@@ -100,25 +101,29 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
   #virtualMachine(args: FlatcarVmArgs): VirtualMachine {
     const { clusterName, nodeName, dataDisk, osUpdates = "off", systemDiskGiB = 20 } = args;
     const { host, image, vcpus, memoryMiB, memoryHardLimit, network, address } = args;
-    const ignition = pulumi.output(args.publicKey).apply((publicKey) =>
-      renderIgnition(
-        flatcarIgnition({
-          sources: userDataTexts,
-          dataDisk: dataDisk === undefined ? "none" : "wanted",
-          firewall,
-          artifacts: [],
-          hostName: this.hostName,
-          sshAuthorizedKeys: [publicKey],
-          osUpdates,
-        }),
-      ),
-    );
+    const ignition = (
+      deliverable: Pick<FlatcarMachine, "artifacts" | "bootSources">,
+    ): pulumi.Output<string> =>
+      pulumi.output(args.publicKey).apply((publicKey) =>
+        renderIgnition(
+          flatcarIgnition({
+            ...deliverable,
+            sources: userDataTexts,
+            dataDisk: dataDisk === undefined ? "none" : "wanted",
+            firewall,
+            hostName: this.hostName,
+            sshAuthorizedKeys: [publicKey],
+            osUpdates,
+          }),
+        ),
+      );
     return new VirtualMachine(
       `${this.#name}-vm`,
       {
         ...{ host, image, vcpus, memoryMiB, memoryHardLimit, systemDiskGiB, dataDisk, network, address },
         machineName: cloudNames(clusterName, nodeName).instance,
-        ignition,
+        ignition: ignition({ artifacts: args.artifacts, bootSources: bootTexts }),
+        ignitionKeepers: ignition({ artifacts: [] }),
         firmwareConfigName: flatcarFirmwareConfig,
       },
       { parent: this },

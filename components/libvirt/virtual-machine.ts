@@ -8,6 +8,7 @@ import { dataDiskSerial } from "../render/immutable-machine.ts";
 import { macAddress } from "../render/mac-address.ts";
 import { machineUuid } from "../render/machine-uuid.ts";
 import { cpuModes, machineArchitecture, machineType, systemDiskSerial } from "../upstream/libvirt.ts";
+import { FirstConfiguration } from "./first-configuration.ts";
 import type { LibvirtHost } from "./libvirt-host.ts";
 import type { VmImage } from "./vm-image.ts";
 import { VmPlace } from "./vm-place.ts";
@@ -52,6 +53,13 @@ export interface VirtualMachineArgs {
   readonly address: string;
   /** The machine's first configuration, Ignition's JSON. */
   readonly ignition: pulumi.Input<string>;
+  /**
+   * What of it cannot be delivered later, and makes another machine with another value. The rest stays as it was when the
+   * system's disk was made, and is taken anew with whatever makes that anew.
+   *
+   * @default all of it
+   */
+  readonly ignitionKeepers?: pulumi.Input<string>;
   /** Where its system looks for it in QEMU's firmware configuration device. */
   readonly firmwareConfigName: string;
 }
@@ -81,10 +89,11 @@ export class VirtualMachine extends pulumi.ComponentResource {
     this.mac = macAddress(args.machineName);
     this.address = args.address;
 
-    const names = volumeNames(args);
+    const config = this.#config(args);
+    const names = volumeNames(args, config);
     const place = this.#place(args, names);
     const data = this.#dataVolume(args, names, place);
-    const { system, ignition } = this.#system(args, names, place);
+    const { system, ignition } = this.#system(args, { names, place, config });
     const xslt = stylesheet(args);
     this.domain = this.#domain(args, { place, system, data, ignition }, xslt);
 
@@ -94,6 +103,18 @@ export class VirtualMachine extends pulumi.ComponentResource {
       .all([systemIdentity, this.domain.id, this.domain.description])
       .apply((parts) => digest(JSON.stringify([...parts, args.vcpus, args.memoryMiB, xslt])));
     this.registerOutputs({ mac: this.mac, address: this.address });
+  }
+
+  #config({ ignition, ignitionKeepers, image, systemDiskGiB }: VirtualMachineArgs): pulumi.Output<string> {
+    if (ignitionKeepers === undefined) return pulumi.output(ignition);
+    const keepers = pulumi
+      .output(ignitionKeepers)
+      .apply((own) => digest(JSON.stringify([own, image.sum, systemDiskGiB])));
+    return new FirstConfiguration(
+      `${this.#name}-first-configuration`,
+      { config: ignition, keepers },
+      { parent: this },
+    ).config;
   }
 
   #place(args: VirtualMachineArgs, names: Names): VmPlace {
@@ -126,9 +147,8 @@ export class VirtualMachine extends pulumi.ComponentResource {
 
   /** What is made anew together: the disk the machine starts from, and the configuration it finds at its first start. */
   #system(
-    { host, image, systemDiskGiB, ignition }: VirtualMachineArgs,
-    names: Names,
-    place: VmPlace,
+    { host, image, systemDiskGiB }: VirtualMachineArgs,
+    { names, place, config }: Chosen,
   ): { readonly system: Volume; readonly ignition: Ignition } {
     const { pool } = host;
     const base = new Volume(
@@ -143,12 +163,12 @@ export class VirtualMachine extends pulumi.ComponentResource {
       { name: names.system, pool, size: bytes(systemDiskGiB), baseVolumeId: base.id, format: "qcow2" },
       this.#in(host),
     );
-    const config = new Ignition(
+    const ignition = new Ignition(
       `${this.#name}-ignition`,
-      { name: names.ignition, pool, content: ignition },
+      { name: names.ignition, pool, content: config },
       { ...this.#in(host), dependsOn: [place, image] },
     );
-    return { system, ignition: config };
+    return { system, ignition };
   }
 
   #domain(args: VirtualMachineArgs, made: Made, xslt: string): Domain {
@@ -214,6 +234,13 @@ export class VirtualMachine extends pulumi.ComponentResource {
   }
 }
 
+interface Chosen {
+  readonly names: Names;
+  readonly place: VmPlace;
+  /** The first configuration. */
+  readonly config: pulumi.Output<string>;
+}
+
 interface Made {
   readonly place: VmPlace;
   readonly system: Volume;
@@ -247,10 +274,11 @@ function stylesheet(args: VirtualMachineArgs): string {
   });
 }
 
-function volumeNames({ machineName, image, ignition, systemDiskGiB }: VirtualMachineArgs): Names {
-  const generation = pulumi
-    .output(ignition)
-    .apply((config) => digest(JSON.stringify([image.sum, config, systemDiskGiB])));
+function volumeNames(
+  { machineName, image, systemDiskGiB }: VirtualMachineArgs,
+  config: pulumi.Output<string>,
+): Names {
+  const generation = config.apply((text) => digest(JSON.stringify([image.sum, text, systemDiskGiB])));
   return {
     base: `${machineName}-base-${digest(image.sum)}.qcow2`,
     system: pulumi.interpolate`${machineName}-system-${generation}.qcow2`,

@@ -16,9 +16,17 @@ export function sourceTexts(sources: readonly string[]): Readonly<Record<string,
 /** What `renderUserData` needs the content of. */
 export const userDataTexts: Readonly<Record<string, string>> = sourceTexts(userDataSources);
 
+/** All boot files, for a machine that gets them with its first configuration. */
+export const bootTexts: Readonly<Record<string, string>> = sourceTexts(bootFiles.map(({ source }) => source));
+
 /** Which boot files this version of Homespan has, in one word. */
 export const ownBootRevision: string = bootRevision(
   Object.fromEntries(
-    bootFiles.map(({ source, path }) => [path, createHash("sha256").update(text(source)).digest("hex")]),
+    bootFiles.map(({ source, path }) => [
+      path,
+      createHash("sha256")
+        .update(bootTexts[source] ?? "")
+        .digest("hex"),
+    ]),
   ),
 );

@@ -14,6 +14,9 @@ const PROJECT = join(import.meta.dirname, "../..");
 const LOGIN_LOCK = ["flock", "--timeout", "150", "/run/homespan/login.lock"];
 const LOGIN_SECONDS = 200;
 
+/** There while boot files were received and not started (boot/machine/boot-files). */
+const UNSTARTED = "unstarted";
+
 /** Path below the machine's directory -> sha256; "" for a missing file. */
 export type Sums = Readonly<Record<string, string>>;
 
@@ -62,6 +65,11 @@ export async function removeSeeds(ssh: Ssh, transport: SshTransport): Promise<vo
   if (finished.code !== 0) throw new CommandError(`removing seeds on ${transport.address}`, finished);
 }
 
+/** The revision a machine runs with; "" when its boot files are not all there, or were received and not started. */
+export function revisionInForce(sums: Sums): string {
+  return sums[UNSTARTED] === "" ? bootRevision(sums) : "";
+}
+
 function commandOf(transport: SshTransport): string {
   return `${libraryOf(transport)}/boot-files`;
 }
@@ -75,7 +83,7 @@ export class NotReady extends Error {}
  * @throws {@link NotReady}, SshFailure
  */
 export async function askBootFiles(ssh: Ssh, transport: SshTransport): Promise<Sums> {
-  const argv = [commandOf(transport), "checksums", ...bootFiles.map(({ path }) => path)];
+  const argv = [commandOf(transport), "checksums", ...bootFiles.map(({ path }) => path), UNSTARTED];
   const finished = await ssh.run(transport, argv);
   if (finished.code === 0) return parseSums(finished.stdout);
   // What user-data lays down last, or makes executable last, is missing until it has ended.

@@ -4,6 +4,7 @@ import type { Resource } from "../server/resource.ts";
 import { clusterAnchor } from "./cluster-anchor.ts";
 import { clusterIdentity } from "./cluster-identity.ts";
 import { existingMachine } from "./existing-machine.ts";
+import { firstConfiguration } from "./first-configuration.ts";
 import { headscaleKey } from "./headscale-key.ts";
 import { headscalePolicy } from "./headscale-policy.ts";
 import { headscaleUser } from "./headscale-user.ts";
@@ -38,6 +39,7 @@ export function allResources(effects: Effects): readonly Resource[] {
     clusterAnchor(),
     clusterIdentity(effects),
     existingMachine(effects),
+    firstConfiguration(),
     headscaleKey(effects),
     headscalePolicy(effects),
     headscaleServer(effects),

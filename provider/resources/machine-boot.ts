@@ -3,7 +3,6 @@
  * another one later is told nothing.
  */
 import type { z } from "zod";
-import { bootRevision } from "../../components/render/machine-files.ts";
 import type { ArchivedFile } from "../effects/archive.ts";
 import {
   type BootDelivery,
@@ -13,6 +12,7 @@ import {
   ownBootFiles,
   putBootFiles,
   removeSeeds,
+  revisionInForce,
   splitSeeds,
   startBootFiles,
   stopTailscaled,
@@ -183,12 +183,17 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
 
   /**
    * Everything, for a machine that has nothing yet: in one delivery, so that it downloads what it needs from the beginning on, and
-   * begins once.
+   * begins once. One that came with its boot files has begun by itself.
    */
   const deliverAll = async (inputs: Settings, found: Contact, time: Patience): Promise<void> => {
-    const files = deliveries(inputs.files, Object.keys(inputs.files));
-    const { seeds, others } = splitSeeds([keyDelivery(inputs.authKey), ...files]);
-    await deliverBoot(inputs, await bootFilesFor(inputs), found, time, seeds);
+    const files = [keyDelivery(inputs.authKey), ...deliveries(inputs.files, Object.keys(inputs.files))];
+    const own = await bootFilesFor(inputs);
+    if (revisionInForce(found.sums) === own.revision) {
+      await put(inputs, found, files, time);
+      return;
+    }
+    const { seeds, others } = splitSeeds(files);
+    await deliverBoot(inputs, own, found, time, seeds);
     await put(inputs, found, others, time);
     await taken(inputs, found, time);
   };
@@ -229,7 +234,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     const { transport, sums } = found;
     const own = await bootFilesFor(inputs);
     // Whatever was left halfway may be in place without having been started.
-    const boot = state.foundRevision !== own.revision || bootRevision(sums) !== own.revision;
+    const boot = state.foundRevision !== own.revision || revisionInForce(sums) !== own.revision;
     if (state.foundRevision === "") await removeSeeds(ssh, transport);
     if (boot) await deliverBoot(inputs, own, found, time);
     const dropped = Object.keys(state.files).filter((path) => !(path in inputs.files));
@@ -292,7 +297,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
       ]);
       return {
         ...state,
-        foundRevision: bootRevision(sums),
+        foundRevision: revisionInForce(sums),
         // Without its data directory a machine has none of them.
         checksums: checksums ?? Object.fromEntries(paths.map((path) => [path, ""])),
         reachable: true,

@@ -67,6 +67,16 @@ export const vmPlaceInputs = z.strictObject({
 });
 export const vmPlaceOutputs = vmPlaceInputs;
 
+/** The configuration a machine finds at its first start, kept as it was then until something else makes another machine of it. */
+export const firstConfigurationInputs = z.strictObject({
+  /** The whole of it. Another one alone changes nothing. */
+  config: z.string(),
+  /** With another value `config` is taken anew. */
+  keepers: z.string(),
+});
+/** `config` is the one that was kept. */
+export const firstConfigurationOutputs = firstConfigurationInputs;
+
 /** Which volume a name means: one that was made anew under the name of another is not the same one. */
 export const volumeIdentityInputs = z.strictObject({
   uri: libvirtUriSchema,

@@ -52,6 +52,7 @@ describe.concurrent("a machine's commands", () => {
     const sums = bootFiles.map(({ source, path }) => `${sha256(sourceText(source))}  ${path}`);
     const received = await node.call("boot-files", ["receive"], await delivery());
     expect(received.stdout.split("\n").sort()).toEqual([...sums].sort());
+    expect(node.has("usr/lib/homespan/unstarted")).toBe(true);
     const checked = await node.call("boot-files", ["checksums", ...bootFiles.map(({ path }) => path)]);
     expect(checked.stdout.split("\n")).toEqual(sums);
     for (const { path, mode } of [...bootFiles, ...bakedFiles]) {
@@ -60,6 +61,7 @@ describe.concurrent("a machine's commands", () => {
 
     node.put("fake/log", "");
     expect(await node.call("boot-files", ["start"])).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(node.has("usr/lib/homespan/unstarted")).toBe(false);
     // systemd reads units that are new to it by itself.
     expect(node.log()).toEqual(["systemctl restart --no-block homespan-boot.service", ""]);
     const enabled = "etc/systemd/system/multi-user.target.wants";
@@ -168,6 +170,15 @@ describe.concurrent("a machine's commands", () => {
     expect(await restarts()).toBe(false);
     await deliver("join.conf", "ROLE=server\nMODE=single\nSERVERS=\nSAN=\n");
     expect(await restarts()).toBe(false);
+    // It waits for node.conf, and may begin with it before who delivers that has done.
+    await deliver("firewall.nft", "");
+    const [asked, conf] = ["run/homespan/asked", "data/steward/node.conf"].map((it) => node.read(it));
+    for (const path of ["join.conf", "steward/node.conf"]) rmSync(join(node.data, path));
+    await deliver("secrets/authkey", "one");
+    await deliver("steward/node.conf", conf ?? "");
+    expect(node.read("run/homespan/asked")).toBe(asked);
+    await deliver("secrets/authkey", "two");
+    expect(node.read("run/homespan/asked")).not.toBe(asked);
     // It came further, and nothing came since.
     node.joinFiles();
     await boot();

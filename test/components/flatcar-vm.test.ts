@@ -1,14 +1,18 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { FlatcarVm, type FlatcarVmArgs } from "../../components/libvirt/flatcar-vm.ts";
 import { LibvirtHost } from "../../components/libvirt/libvirt-host.ts";
 import { VmImage } from "../../components/libvirt/vm-image.ts";
+import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { tailscaleArtifact } from "../render/samples-machine.ts";
 import { contentOf, fileAt, parse } from "../render/samples-ignition.ts";
 import { machineSecrets, prepared, secrets } from "./support/prepared.ts";
 import { record, type Recording, type Registration } from "./support/recorder.ts";
 import { sampleTailnet } from "./support/samples.ts";
 
+const project = join(import.meta.dirname, "../..");
 const sha256 = "c".repeat(64);
 const libvirt = (kind: string): string =>
   `libvirt:index/${kind}:${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
@@ -69,6 +73,7 @@ test("registers exactly the virtual machine, a key and the first contact below i
     "homespan:libvirt:VirtualMachine agent-1-vm",
   ]);
   expect(below(recording, "VirtualMachine::agent-1-vm")).toEqual([
+    "homespan:index:FirstConfiguration agent-1-vm-first-configuration",
     "homespan:index:VmPlace agent-1-vm-place",
     "homespan:index:VolumeIdentity agent-1-vm-data-identity",
     "homespan:index:VolumeIdentity agent-1-vm-system-identity",
@@ -192,7 +197,7 @@ test("what makes the machine anew makes it another one for who delivers to it, a
     };
   };
   const first = await made({});
-  expect(await made({ artifacts: [], tailnet: sampleTailnet() })).toEqual(first);
+  expect(await made({ tailnet: sampleTailnet() })).toEqual(first);
   const others: Changes[] = [
     { vcpus: 4 },
     { memoryMiB: 8192 },
@@ -225,7 +230,7 @@ test("another configuration, image or size is another disk and another configura
     "prod-agent-1-data.qcow2",
     expect.stringMatching(/^prod-agent-1-[0-9a-f]{12}\.ign$/),
   ]);
-  expect(await names({ vcpus: 4, memoryMiB: 8192, artifacts: [] })).toEqual([base, system, data, config]);
+  expect(await names({ vcpus: 4, memoryMiB: 8192 })).toEqual([base, system, data, config]);
   for (const changes of [{ publicKey: "ssh-rsa BBBB x" }, { systemDiskGiB: 30 }]) {
     const [otherBase, otherSystem, otherData, otherConfig] = await names(changes);
     expect([otherBase, otherData]).toEqual([base, data]);
@@ -237,6 +242,44 @@ test("another configuration, image or size is another disk and another configura
   expect(newSystem).not.toBe(system);
 });
 
+test("what can be delivered later makes no other machine, and is taken anew with the system's disk", async () => {
+  const kept = async (changes: Changes): Promise<Record<string, unknown>> =>
+    (await run(changes)).find("homespan:index:FirstConfiguration", "agent-1-vm-first-configuration").inputs;
+  const first = await kept({});
+  const other = await kept({ artifacts: [] });
+  expect(other["keepers"]).toBe(first["keepers"]);
+  // Defined anew on the disks there are, whose system has had its configuration.
+  expect((await kept({ vcpus: 4, memoryMiB: 8192, address: "192.168.1.51" }))["keepers"]).toBe(
+    first["keepers"],
+  );
+  expect(other["config"]).not.toBe(first["config"]);
+  const others: Changes[] = [
+    ...[{ systemDiskGiB: 30 }, { imageSum: "d".repeat(64) }, { publicKey: "ssh-rsa BBBB x" }],
+    ...[{ osUpdates: "system" } as const, { dataDisk: undefined }],
+  ];
+  const keepers = [first["keepers"]];
+  for (const changes of others) {
+    const found = (await kept(changes))["keepers"];
+    expect(keepers, JSON.stringify(changes)).not.toContain(found);
+    keepers.push(found);
+  }
+});
+
+test("the machine begins by itself, with all boot files, and downloads to where there is room", async () => {
+  const text = ignition(await run());
+  for (const { path, source, mode } of [...bakedFiles, ...bootFiles]) {
+    const file = fileAt(text, `/opt/homespan/${path}`)!;
+    expect(contentOf(file), path).toBe(readFileSync(join(project, source), "utf8"));
+    expect(file.mode, path).toBe(path === "boot-files" ? 0o755 : mode);
+  }
+  expect(contentOf(fileAt(text, "/etc/homespan/artifacts.conf")!)).toContain("TAILSCALE_PATH=/opt/bin\n");
+  expect(parse(text).systemd?.units).toContainEqual(
+    expect.objectContaining({ name: "homespan-boot.service", enabled: true }),
+  );
+  // Delivered: a machine that is made again on its data has them there, perhaps newer ones.
+  expect(text).not.toContain("/seed/");
+});
+
 test("the first configuration lets the cluster's key in, and holds no secret and nothing of k3s", async () => {
   const text = ignition(await run());
   expect(parse(text).passwd?.users).toEqual([
@@ -244,7 +287,8 @@ test("the first configuration lets the cluster's key in, and holds no secret and
   ]);
   expect(contentOf(fileAt(text, "/etc/hostname")!)).toBe("prod-agent-1\n");
   expect(fileAt(text, "/etc/rancher/k3s/config.yaml")).toBeUndefined();
-  expect(text).not.toContain("authkey");
+  const paths = parse(text).storage?.files?.map(({ path }) => path) ?? [];
+  expect(paths.filter((path) => /secret|key|token|node\.conf/.test(path))).toEqual([]);
 });
 
 test("no secret is in the open anywhere", async () => {

@@ -1,4 +1,4 @@
-/** VmPlace and VolumeIdentity: what a virtual machine needs is there, and its names are free, before anything is made. */
+/** VmPlace, VolumeIdentity and FirstConfiguration: what a virtual machine needs before anything of it is made. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VirshLibvirt, hasInterface } from "../../provider/effects/libvirt.ts";
 import type { Finished } from "../../provider/effects/process.ts";
@@ -158,6 +158,21 @@ describe("VolumeIdentity", () => {
     expect(later.state["identity"]).not.toBe(state["identity"]);
     pool?.clear();
     expect(await h.read("VolumeIdentity", later.state)).toBeUndefined();
+  });
+});
+
+describe("FirstConfiguration", () => {
+  it("is as it was until its keepers change, and a preview says which comes", async () => {
+    const { state } = await h.create("FirstConfiguration", { config: "one", keepers: "a" });
+    expect(state).toMatchObject({ config: "one" });
+    const later = { config: "two", keepers: "a" };
+    expect(await h.diff("FirstConfiguration", state, later)).toEqual({});
+    expect(await h.read("FirstConfiguration", state)).toEqual(state);
+    const another = { config: "two", keepers: "b" };
+    expect(Object.keys(await h.diff("FirstConfiguration", state, another))).toEqual(["keepers"]);
+    for (const preview of [true, false]) {
+      expect(await h.update("FirstConfiguration", state, another, preview)).toMatchObject({ config: "two" });
+    }
   });
 });
 

@@ -13,7 +13,8 @@ import { SshMachine, hostKeyPair, privateKey } from "./ssh-machine.ts";
 import { readyStages } from "./trouble.ts";
 
 const [first, second] = [hostKeyPair(), hostKeyPair()];
-const { revision } = await ownBootFiles();
+const { revision, files: bootArchive } = await ownBootFiles();
+const own = bootArchive.map(({ path, content }) => [path, content] as const);
 const files = { "steward/node.conf": "NODE=agent-1\n", "artifacts.conf": "K3S_AMD64_URL=a\n" };
 
 let h: Harness;
@@ -74,6 +75,25 @@ describe("a machine's first contact", () => {
     expect(machine.lines.join("\n")).not.toMatch(/tskey|PRIVATE/);
     machine.data.delete("secrets/authkey");
     expect(await h.diff("MachineBoot", await read(state), inputs())).toEqual({});
+  });
+
+  it("lets one that came with its boot files go on, and gives it the node's own alone", async () => {
+    for (const [path, content] of own) machine.boot.set(path, content);
+    machine.started = 1;
+    machine.dataIn = 2;
+    const state = await create();
+    expect(machine.commands.map((command) => command.split(" ").slice(0, 2).join(" "))).toEqual([
+      "boot-files checksums",
+      ...["receive", "receive", "receive"],
+    ]);
+    expect(Object.fromEntries(machine.data)).toEqual({ ...files, "secrets/authkey": "tskey-auth-1" });
+    expect(plain(await read(state))).toMatchObject({ foundRevision: revision });
+  });
+
+  it("starts boot files that came and were not started, as who delivered them was killed", async () => {
+    for (const [path, content] of [...own, ["unstarted", ""] as const]) machine.boot.set(path, content);
+    await create();
+    expect([machine.started, machine.boot.has("unstarted")]).toEqual([1, false]);
   });
 
   it("finds its commands where /usr is read-only, from the first contact on", async () => {

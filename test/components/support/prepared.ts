@@ -193,6 +193,7 @@ export const prepared: Prepared = {
     secretAccessKey: machineSecrets.bucketSecret,
   }),
   "homespan:index:VmImage": ({ sha256 }) => ({ path: `/cache/${text(sha256)}.img`, bytes: 1, present: true }),
+  "homespan:index:FirstConfiguration": nothing,
   "homespan:index:VmPlace": nothing,
   "homespan:index:VolumeIdentity": ({ volume }) => ({ identity: `identity-of-${text(volume)}` }),
   "pulumi:providers:libvirt": nothing,

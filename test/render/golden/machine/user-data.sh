@@ -223,13 +223,16 @@ start() {
     systemctl daemon-reload
     rm -f "$reload"
   fi
-  exec "$lib/machine/again"
+  "$lib/machine/again"
+  rm -f "$lib/unstarted"
 }
 
 verb=${1:-}
 case $verb in
   receive | checksums | remove)
     shift
+    # Who delivers may be killed before it has them started, and must see that.
+    [ "$verb" != receive ] || : >"$lib/unstarted"
     HOMESPAN_DATA=$lib exec "$lib/scripts/$verb" "$@"
     ;;
   start) start ;;
