@@ -25,6 +25,7 @@ export const includedSuites: readonly LongSuite[] = [
   { name: "vm", minutes: 3 },
   { name: "rehearsal-home", minutes: 6 },
   { name: "vm-boot", minutes: 4 },
+  { name: "vm-bare", minutes: 8 },
   { name: "rehearsal-vm", minutes: 25 },
   { name: "vm-node", minutes: 15 },
 ];

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { request } from "./http.ts";
+import { givesOk } from "./http.ts";
 import { type Clock, waitFor } from "./wait.ts";
 
 export interface PodmanServices {
@@ -17,8 +17,6 @@ export interface PodmanServices {
 
 const START_SECONDS = 20;
 const STOP_SECONDS = 5;
-/** A service that takes the connection runs, however slow the machine is. */
-const PING_MILLISECONDS = 15_000;
 const SCRIPT = fileURLToPath(new URL("start-service.sh", import.meta.url));
 
 export function socketIn(directory: string): string {
@@ -26,17 +24,7 @@ export function socketIn(directory: string): string {
 }
 
 function answers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const outgoing = request({ socketPath, path: "/_ping", timeout: PING_MILLISECONDS }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    outgoing.on("timeout", () => outgoing.destroy());
-    outgoing.on("error", () => {
-      resolve(false);
-    });
-    outgoing.end();
-  });
+  return givesOk({ socketPath, path: "/_ping" });
 }
 
 async function readPid(directory: string): Promise<number | undefined> {

@@ -9,8 +9,8 @@ import { nodeOf, readySince } from "../e2e/support/kube.ts";
 import { BareAgent } from "../vm/bare-agent.ts";
 import { ClusterLab } from "../vm/cluster-lab.ts";
 
-/** The aim is 1.5. */
-const limit = 2.5;
+/** The aim is 1.5; what else runs on a machine takes from one more than from the other. */
+const limit = 2;
 
 async function bare(): Promise<number> {
   const agent = await BareAgent.start();
@@ -61,7 +61,7 @@ async function marks(cluster: ClusterLab): Promise<[string, number][]> {
   return [...found, ...stages].sort(([, a], [, b]) => a - b);
 }
 
-test("a node is Ready in less than two and a half times what k3s alone takes", async () => {
+test("a node is Ready in less than twice what k3s alone takes", async () => {
   const before = await bare();
   note("from power-on to Ready: k3s alone", before);
   const node = await ours();

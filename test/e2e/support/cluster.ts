@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { repository, run } from "./command.ts";
 import type { Finished, RunOptions } from "./command.ts";
 import { disturbed } from "./disturbance.ts";
@@ -207,8 +208,20 @@ function settingArguments(settings: Settings): string[] {
 }
 
 /** What a run of the wrapper changed, in the lines of its progress: a count alone does not say what to look at. */
-export function changedBy({ output }: Finished): string[] {
+function changedBy({ output }: Finished): string[] {
   return output.split("\n").filter((line) => / s {2}(?:created|updated|deleted) /.test(line));
+}
+
+/** Brings it up once more, and fails with the lines of what that changed. */
+export async function upChangesNothing(
+  stack: {
+    readonly up: (step: string) => Promise<Finished>;
+    readonly lastChanges: () => Promise<Changes>;
+  },
+  step: string,
+): Promise<void> {
+  expect(changedBy(await stack.up(step))).toEqual([]);
+  expect(await stack.lastChanges()).toSatisfy(changesNothing);
 }
 
 /** True when nothing was created, updated, replaced or deleted. */
