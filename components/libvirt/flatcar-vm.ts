@@ -154,6 +154,7 @@ export class FlatcarVm extends pulumi.ComponentResource implements Host {
         library: flatcarPlaces.library,
         privateKey: pulumi.secret(args.privateKey),
         bootRevision: ownBootRevision,
+        beginsByItself: true,
         files,
         authKey: pulumi.secret(key.key),
         ...(this.readySeconds === undefined ? {} : { waitSeconds: this.readySeconds }),

@@ -2,7 +2,6 @@ import { Domain } from "@pulumi/libvirt/domain.js";
 import { Ignition } from "@pulumi/libvirt/ignition.js";
 import { Volume } from "@pulumi/libvirt/volume.js";
 import * as pulumi from "@pulumi/pulumi";
-import { createHash } from "node:crypto";
 import { hardLimitMiB, renderDomainXslt } from "../render/domain-xslt.ts";
 import { dataDiskSerial } from "../render/immutable-machine.ts";
 import { macAddress } from "../render/mac-address.ts";
@@ -14,6 +13,7 @@ import type { VmImage } from "./vm-image.ts";
 import { VmPlace } from "./vm-place.ts";
 import { vmProblems } from "./vm-rules.ts";
 import { VolumeIdentity } from "./volume-identity.ts";
+import { type VolumeNames, digest, volumeNames } from "./volume-names.ts";
 
 /** Of a storage pool, or one of the host's own, which is given as it is: raw, and nothing is written to it but by the machine. */
 export type DataDisk = { readonly sizeGiB: number } | { readonly blockDevice: string };
@@ -67,7 +67,7 @@ export interface VirtualMachineArgs {
 /**
  * A virtual machine with virtio disks, network and random numbers, and nothing else.
  *
- * Ignition runs at a first start alone, so another configuration is another machine: system disk and configuration have
+ * Ignition runs at a first start alone, so another configuration is another machine (as far as `ignitionKeepers` say so): system disk and configuration have
  * names that follow from what they are made of, and a machine with other disks is replaced, the old one first. What is on
  * the data disk stays.
  */
@@ -117,7 +117,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
     ).config;
   }
 
-  #place(args: VirtualMachineArgs, names: Names): VmPlace {
+  #place(args: VirtualMachineArgs, names: VolumeNames): VmPlace {
     const { host, machineName, memoryMiB, vcpus, network, dataDisk } = args;
     const { uri, pool, type } = host;
     const volumes = [names.base, names.system, ...(isVolume(dataDisk) ? [names.data] : [])];
@@ -134,7 +134,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
 
   #dataVolume(
     { host, image, dataDisk }: VirtualMachineArgs,
-    names: Names,
+    names: VolumeNames,
     place: VmPlace,
   ): Volume | undefined {
     if (!isVolume(dataDisk)) return undefined;
@@ -235,7 +235,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
 }
 
 interface Chosen {
-  readonly names: Names;
+  readonly names: VolumeNames;
   readonly place: VmPlace;
   /** The first configuration. */
   readonly config: pulumi.Output<string>;
@@ -257,13 +257,6 @@ interface NetworkInterface {
   readonly addresses?: string[];
 }
 
-interface Names {
-  readonly base: string;
-  readonly system: pulumi.Output<string>;
-  readonly ignition: pulumi.Output<string>;
-  readonly data: string;
-}
-
 function stylesheet(args: VirtualMachineArgs): string {
   const { host, machineName, memoryMiB, dataDisk, memoryHardLimit = true } = args;
   return renderDomainXslt({
@@ -272,23 +265,6 @@ function stylesheet(args: VirtualMachineArgs): string {
     diskSerials: { vda: systemDiskSerial, ...(dataDisk === undefined ? {} : { vdb: dataDiskSerial }) },
     hiddenCpuFeatures: host.hiddenCpuFeatures,
   });
-}
-
-function volumeNames(
-  { machineName, image, systemDiskGiB }: VirtualMachineArgs,
-  config: pulumi.Output<string>,
-): Names {
-  const generation = config.apply((text) => digest(JSON.stringify([image.sum, text, systemDiskGiB])));
-  return {
-    base: `${machineName}-base-${digest(image.sum)}.qcow2`,
-    system: pulumi.interpolate`${machineName}-system-${generation}.qcow2`,
-    ignition: pulumi.interpolate`${machineName}-${generation}.ign`,
-    data: `${machineName}-data.qcow2`,
-  };
-}
-
-function digest(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 function isVolume(disk: DataDisk | undefined): disk is { readonly sizeGiB: number } {

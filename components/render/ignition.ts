@@ -2,6 +2,7 @@
  * Ignition: what a machine that cannot be changed later finds when it starts for the first time.
  * https://coreos.github.io/ignition/configuration-v3_4/
  */
+import { gzipSync } from "fflate";
 import { checkIgnition } from "./ignition-rules.ts";
 
 /** The version Flatcar and Fedora CoreOS both read. */
@@ -78,6 +79,12 @@ export interface IgnitionFile {
   readonly mode: number;
   /** The text itself, or where Ignition downloads it from. */
   readonly contents: string | IgnitionDownload;
+  /**
+   * True to write it compressed: a machine reads a long configuration slowly.
+   *
+   * @default false
+   */
+  readonly compressed?: boolean;
   /**
    * True to replace what an earlier installation left.
    *
@@ -172,10 +179,12 @@ function filesystem({ device, format, label, path, options }: IgnitionFilesystem
   };
 }
 
-function file({ path, mode, contents, overwrite }: IgnitionFile): object {
+function file({ path, mode, contents, overwrite, compressed }: IgnitionFile): object {
   const where =
     typeof contents === "string"
-      ? { source: dataUrl(contents) }
+      ? compressed === true
+        ? { compression: "gzip", source: gzipUrl(contents) }
+        : { source: dataUrl(contents) }
       : { source: contents.url, verification: { hash: `sha256-${contents.sha256}` } };
   return { path, mode, ...(overwrite === true ? { overwrite } : {}), contents: where };
 }
@@ -183,6 +192,12 @@ function file({ path, mode, contents, overwrite }: IgnitionFile): object {
 /** https://www.rfc-editor.org/rfc/rfc2397: bytes of UTF-8, escaped wherever they are no letters or digits. */
 function dataUrl(text: string): string {
   return `data:,${encodeURIComponent(text)}`;
+}
+
+/** Without a time in it: the same text gives the same URL, on every machine. */
+function gzipUrl(text: string): string {
+  const bytes = gzipSync(new TextEncoder().encode(text), { level: 9, mtime: 0 });
+  return `data:;base64,${Buffer.from(bytes).toString("base64")}`;
 }
 
 function unit({ name, enabled, mask, contents, dropIns }: IgnitionUnit): object {

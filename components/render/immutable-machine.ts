@@ -3,17 +3,17 @@ import { type FirstFiles, firewallUnit, layDown, sourceOf } from "./first-files.
 import type { IgnitionConfig, IgnitionFile, IgnitionUnit } from "./ignition.ts";
 import { type Artifact, bootFiles, machineDirectory } from "./machine-files.ts";
 
-/** A change of it replaces the machine; what is on its data disk stays. */
+/** Whoever keeps no former one ({@link ../libvirt/first-configuration.ts}) has another machine with another one; what is on its data disk stays. */
 export interface ImmutableMachine extends FirstFiles {
   /** The machine's own name. */
   readonly hostName: string;
   /** Who may log in. */
   readonly sshAuthorizedKeys: readonly string[];
   /**
-   * All boot files, by their path in this project: for a machine nobody reaches before it is in the tailnet. It then
-   * enters by itself.
+   * All boot files, by their path in this project: the machine then begins by itself, and with a node and its key it enters the
+   * tailnet before anyone has reached it.
    *
-   * @default none: they are delivered by SSH, and another version of them does not replace the machine
+   * @default none: they are delivered by SSH
    */
   readonly bootSources?: Readonly<Record<string, string>>;
 }
@@ -55,7 +55,10 @@ export function immutableMachine(machine: ImmutableMachine, places: Places): Req
         file(path, content, path === `${places.library}/boot-files` ? 0o755 : Number.parseInt(mode, 8)),
       ),
       ...(enters
-        ? bootFiles.map((it) => file(`${places.library}/${it.path}`, boot(it.source), it.mode))
+        ? bootFiles.map((it) => ({
+            ...file(`${places.library}/${it.path}`, boot(it.source), it.mode),
+            compressed: true,
+          }))
         : []),
     ],
     links: places.data === usualData ? [] : [{ path: `${places.library}/data`, target: places.data }],

@@ -14,8 +14,8 @@ const PROJECT = join(import.meta.dirname, "../..");
 const LOGIN_LOCK = ["flock", "--timeout", "150", "/run/homespan/login.lock"];
 const LOGIN_SECONDS = 200;
 
-/** There while boot files were received and not started (boot/machine/boot-files). */
-const UNSTARTED = "unstarted";
+/** Comes with boot files, before them by its name, and goes when they are started (boot/machine/again). */
+const AWAITS_START = "awaits-start";
 
 /** Path below the machine's directory -> sha256; "" for a missing file. */
 export type Sums = Readonly<Record<string, string>>;
@@ -67,7 +67,12 @@ export async function removeSeeds(ssh: Ssh, transport: SshTransport): Promise<vo
 
 /** The revision a machine runs with; "" when its boot files are not all there, or were received and not started. */
 export function revisionInForce(sums: Sums): string {
-  return sums[UNSTARTED] === "" ? bootRevision(sums) : "";
+  return (sums[AWAITS_START] ?? "") === "" ? bootRevision(sums) : "";
+}
+
+/** Whether seeds came that the boot sequence has not moved to their places yet. */
+export function hasSeeds(sums: Sums): boolean {
+  return [...SEEDS.values()].some((path) => (sums[path] ?? "") !== "");
 }
 
 function commandOf(transport: SshTransport): string {
@@ -83,7 +88,8 @@ export class NotReady extends Error {}
  * @throws {@link NotReady}, SshFailure
  */
 export async function askBootFiles(ssh: Ssh, transport: SshTransport): Promise<Sums> {
-  const argv = [commandOf(transport), "checksums", ...bootFiles.map(({ path }) => path), UNSTARTED];
+  const paths = [...bootFiles.map(({ path }) => path), AWAITS_START, ...SEEDS.values()];
+  const argv = [commandOf(transport), "checksums", ...paths];
   const finished = await ssh.run(transport, argv);
   if (finished.code === 0) return parseSums(finished.stdout);
   // What user-data lays down last, or makes executable last, is missing until it has ended.
@@ -108,7 +114,8 @@ export async function putBootFiles(
 ): Promise<void> {
   const different = files.filter(({ path }) => found[path] !== sums[path]);
   if (different.length + seeds.length === 0) return;
-  const input = await writeArchive([...different, ...seeds]);
+  const mark = { path: AWAITS_START, content: "", mode: 0o644 };
+  const input = await writeArchive([mark, ...different, ...seeds]);
   const finished = await ssh.run(transport, [commandOf(transport), "receive"], { input });
   if (finished.code !== 0) throw new CommandError(`writing boot files on ${transport.address}`, finished);
 }

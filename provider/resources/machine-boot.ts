@@ -9,6 +9,7 @@ import {
   NotReady,
   type Sums,
   askBootFiles,
+  hasSeeds,
   ownBootFiles,
   putBootFiles,
   removeSeeds,
@@ -188,7 +189,11 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
   const deliverAll = async (inputs: Settings, found: Contact, time: Patience): Promise<void> => {
     const files = [keyDelivery(inputs.authKey), ...deliveries(inputs.files, Object.keys(inputs.files))];
     const own = await bootFilesFor(inputs);
-    if (revisionInForce(found.sums) === own.revision) {
+    if (
+      inputs.beginsByItself === true &&
+      revisionInForce(found.sums) === own.revision &&
+      !hasSeeds(found.sums)
+    ) {
       await put(inputs, found, files, time);
       return;
     }
@@ -258,7 +263,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     secretOutputs: ["privateKey", "authKey", "transport"],
     // Another machine with the data of the former one is still the same node, and is prepared as an update.
     replaceOn: ["nodeName", "identity"],
-    createOnly: ["waitSeconds"],
+    createOnly: ["waitSeconds", "beginsByItself"],
     drift: (state, news) => {
       if (!state.reachable) return ["reachable"];
       const [former, wanted] = [expectedSums(state.files), expectedSums(news.files)];

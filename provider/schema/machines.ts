@@ -107,6 +107,8 @@ export const machineBootInputs = z.strictObject({
   knownHostKey: z.string().optional(),
   /** SHA-256 over the boot files of this version of Homespan: the provider delivers its own, this says when. */
   bootRevision: z.string(),
+  /** True for a machine that was made with boot files and runs them from its first start on. @default false */
+  beginsByItself: z.boolean().optional(),
   /** Non-secret files of the machine, path below /data -> content (`steward/node.conf`, `boot/ca.pem`, `artifacts.conf`, `firewall.nft`). */
   files: z.record(z.string(), z.string()),
   /** Secret. Delivered as /data/secrets/authkey; another one is for a machine that lost its device, which then logs in again. */

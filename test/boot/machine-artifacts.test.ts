@@ -159,6 +159,24 @@ describe.concurrent("artifacts", () => {
     expect(node.has("usr/local/bin/k3s")).toBe(false);
   });
 
+  test("what they are is one text, wherever it is written: a key counts where it is found first", async ({
+    expect,
+  }) => {
+    using node = new Machine();
+    const text = async (): Promise<string> => {
+      await node
+        .put("etc/homespan/artifacts.conf", "K3S_PATH=/laid\nK3S_AMD64_URL=one\n")
+        .call("machine/fetch");
+      return node.read("run/homespan/fetching");
+    };
+    const laid = await text();
+    expect(laid).toBe("K3S_PATH=/laid\nK3S_AMD64_URL=one\n");
+    node.put("data/artifacts.conf", laid);
+    expect(await text()).toBe(laid);
+    node.put("data/artifacts.conf", "K3S_AMD64_URL=two\nOTHER=x");
+    expect(await text()).toBe("K3S_AMD64_URL=two\nOTHER=x\nK3S_PATH=/laid\n");
+  });
+
   test("fetch says what it cannot have, and leaves a Tailscale alone that may run", async ({ expect }) => {
     using node = await fetching("http://mirror/missing").put("etc/homespan/artifacts.conf", "").tailscale();
     const first = await node.call("machine/fetch");

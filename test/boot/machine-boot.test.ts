@@ -43,7 +43,8 @@ describe.concurrent("the boot sequence with systemd", () => {
     expect(node.log().join("\n") + result.stderr).not.toContain("hskey-auth-secret");
     expect(statSync(join(node.data, "secrets")).mode & 0o777).toBe(0o700);
 
-    // Once more, and without a first start's haste: the data directory may know of newer programs. Everything is in place, and nobody has to look at the data directory for long.
+    // Once more, and without a first start's haste: the data directory may know of newer programs. Everything is in
+    // place, and nobody has to look at the data directory for long.
     await node.boot();
     expect(node.log().filter((line) => /^(mount|mountpoint|systemd-detect-virt)/.test(line))).toEqual([]);
     expect(node.acts()).toEqual([...begin, ...order.filter((act) => act !== "up")]);

@@ -50,9 +50,9 @@ describe.concurrent("a machine's commands", () => {
     expect(node.read("etc/homespan/machine.conf")).toBe("DATA_DISK=none\n");
 
     const sums = bootFiles.map(({ source, path }) => `${sha256(sourceText(source))}  ${path}`);
+    node.put("usr/lib/homespan/awaits-start", "");
     const received = await node.call("boot-files", ["receive"], await delivery());
     expect(received.stdout.split("\n").sort()).toEqual([...sums].sort());
-    expect(node.has("usr/lib/homespan/unstarted")).toBe(true);
     const checked = await node.call("boot-files", ["checksums", ...bootFiles.map(({ path }) => path)]);
     expect(checked.stdout.split("\n")).toEqual(sums);
     for (const { path, mode } of [...bootFiles, ...bakedFiles]) {
@@ -61,7 +61,7 @@ describe.concurrent("a machine's commands", () => {
 
     node.put("fake/log", "");
     expect(await node.call("boot-files", ["start"])).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(node.has("usr/lib/homespan/unstarted")).toBe(false);
+    expect(node.has("usr/lib/homespan/awaits-start")).toBe(false);
     // systemd reads units that are new to it by itself.
     expect(node.log()).toEqual(["systemctl restart --no-block homespan-boot.service", ""]);
     const enabled = "etc/systemd/system/multi-user.target.wants";
@@ -158,10 +158,14 @@ describe.concurrent("a machine's commands", () => {
     mkdirSync(node.data);
     await deliver("artifacts.conf", "");
     expect(await restarts()).toBe(false);
+    node.put("usr/lib/homespan/awaits-start", "");
     expect(await restarts("")).toBe(true);
-    // Of a former version, which does not say how far it is.
+    expect(node.has("usr/lib/homespan/awaits-start")).toBe(false);
+    // Of a former version, which does not say how far it is. Boot files that wait for their start go on to.
+    node.put("usr/lib/homespan/awaits-start", "");
     rmSync(join(node.root, "run/homespan/began"));
     expect(await restarts()).toBe(true);
+    expect(node.has("usr/lib/homespan/awaits-start")).toBe(true);
     // It was ended while it waited for the join layer, and by nobody who would start it again.
     await node.put("fake/fast", "").boot(125);
     expect(await restarts()).toBe(true);

@@ -100,6 +100,7 @@ export class Machine {
     this.put("fake/uptime", "1000.00 0\n").put("fake/mounts", "").put("fake/log", "");
     for (const [key, value] of kernelAsFound) this.put(`proc/sys/${key}`, `${value}\n`);
     this.put("fake/proc/net/unix", "")
+      .put("fake/proc/net/tcp", "")
       .put("fake/proc/mounts", "")
       .put("etc/resolv.conf", "nameserver 192.0.2.53\n");
     if (kind === "prepared") {

@@ -6,7 +6,7 @@ import { FlatcarVm, type FlatcarVmArgs } from "../../components/libvirt/flatcar-
 import { LibvirtHost } from "../../components/libvirt/libvirt-host.ts";
 import { VmImage } from "../../components/libvirt/vm-image.ts";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
-import { tailscaleArtifact } from "../render/samples-machine.ts";
+import { largest, tailscaleArtifact } from "../render/samples-machine.ts";
 import { contentOf, fileAt, parse } from "../render/samples-ignition.ts";
 import { machineSecrets, prepared, secrets } from "./support/prepared.ts";
 import { record, type Recording, type Registration } from "./support/recorder.ts";
@@ -63,7 +63,11 @@ const below = ({ registrations }: Recording, parent: string): string[] =>
 const one = ({ ofType }: Recording, kind: string): Registration => ofType(libvirt(kind))[0]!;
 const named = (recording: Recording, kind: string, ending: string): Registration =>
   recording.ofType(libvirt(kind)).find((it) => new RegExp(`^agent-1-vm-${ending}`).test(it.name))!;
-const ignition = (recording: Recording): string => one(recording, "ignition").inputs["content"] as string;
+/** What a machine that is made now would get. */
+const ignition = (recording: Recording): string =>
+  recording.find("homespan:index:FirstConfiguration", "agent-1-vm-first-configuration").inputs[
+    "config"
+  ] as string;
 
 test("registers exactly the virtual machine, a key and the first contact below itself", async () => {
   const recording = await run();
@@ -243,10 +247,20 @@ test("another configuration, image or size is another disk and another configura
 });
 
 test("what can be delivered later makes no other machine, and is taken anew with the system's disk", async () => {
-  const kept = async (changes: Changes): Promise<Record<string, unknown>> =>
-    (await run(changes)).find("homespan:index:FirstConfiguration", "agent-1-vm-first-configuration").inputs;
+  const kept = async (changes: Changes): Promise<Record<string, unknown>> => {
+    const recording = await run(changes);
+    const found = recording.find(
+      "homespan:index:FirstConfiguration",
+      "agent-1-vm-first-configuration",
+    ).inputs;
+    // The one that was kept is what the machine is made of, and its disks are named after.
+    const { content, name } = one(recording, "ignition").inputs;
+    expect(content).toBe(`kept for ${String(found["keepers"])}`);
+    return { ...found, name, system: named(recording, "volume", "system").inputs["name"] };
+  };
   const first = await kept({});
   const other = await kept({ artifacts: [] });
+  expect([other["name"], other["system"]]).toEqual([first["name"], first["system"]]);
   expect(other["keepers"]).toBe(first["keepers"]);
   // Defined anew on the disks there are, whose system has had its configuration.
   expect((await kept({ vcpus: 4, memoryMiB: 8192, address: "192.168.1.51" }))["keepers"]).toBe(
@@ -266,13 +280,16 @@ test("what can be delivered later makes no other machine, and is taken anew with
 });
 
 test("the machine begins by itself, with all boot files, and downloads to where there is room", async () => {
-  const text = ignition(await run());
+  const text = ignition(await run({ artifacts: largest.artifacts }));
   for (const { path, source, mode } of [...bakedFiles, ...bootFiles]) {
     const file = fileAt(text, `/opt/homespan/${path}`)!;
     expect(contentOf(file), path).toBe(readFileSync(join(project, source), "utf8"));
     expect(file.mode, path).toBe(path === "boot-files" ? 0o755 : mode);
   }
-  expect(contentOf(fileAt(text, "/etc/homespan/artifacts.conf")!)).toContain("TAILSCALE_PATH=/opt/bin\n");
+  const programs = contentOf(fileAt(text, "/etc/homespan/artifacts.conf")!);
+  expect(programs).toMatch(/K3S_PATH=\/opt\/bin\/k3s\n[^]*TAILSCALE_PATH=\/opt\/bin\n/);
+  // Read slowly by the machine: https://coreos.github.io/ignition/supported-platforms/
+  expect(text.length).toBeLessThan(80 * 1024);
   expect(parse(text).systemd?.units).toContainEqual(
     expect.objectContaining({ name: "homespan-boot.service", enabled: true }),
   );
@@ -292,7 +309,12 @@ test("the first configuration lets the cluster's key in, and holds no secret and
 });
 
 test("no secret is in the open anywhere", async () => {
-  for (const { inputs, urn } of (await run()).registrations) {
+  const recording = await run();
+  const files = parse(ignition(recording)).storage?.files ?? [];
+  for (const { inputs, urn } of [
+    ...recording.registrations,
+    ...files.map((file) => ({ inputs: contentOf(file), urn: file.path })),
+  ]) {
     for (const secret of [...Object.values(machineSecrets), ...Object.values(secrets)]) {
       expect(JSON.stringify(inputs), urn).not.toContain(JSON.stringify(secret).slice(1, -1));
     }

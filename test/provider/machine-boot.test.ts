@@ -81,7 +81,7 @@ describe("a machine's first contact", () => {
     for (const [path, content] of own) machine.boot.set(path, content);
     machine.started = 1;
     machine.dataIn = 2;
-    const state = await create();
+    const state = await create({ beginsByItself: true });
     expect(machine.commands.map((command) => command.split(" ").slice(0, 2).join(" "))).toEqual([
       "boot-files checksums",
       ...["receive", "receive", "receive"],
@@ -90,10 +90,26 @@ describe("a machine's first contact", () => {
     expect(plain(await read(state))).toMatchObject({ foundRevision: revision });
   });
 
-  it("starts boot files that came and were not started, as who delivered them was killed", async () => {
-    for (const [path, content] of [...own, ["unstarted", ""] as const]) machine.boot.set(path, content);
-    await create();
-    expect([machine.started, machine.boot.has("unstarted")]).toEqual([1, false]);
+  it.each([
+    ["one that begins when it is told to, whose files outlived what ran them", {}, []],
+    ["one whose files came and were not started", { beginsByItself: true }, ["awaits-start"]],
+    ["one with seeds of a former delivery", { beginsByItself: true }, ["seed/node.conf"]],
+  ])("starts the boot files of %s", async (_what, more, left) => {
+    for (const [path, content] of own) machine.boot.set(path, content);
+    for (const path of left) machine.boot.set(path, "former");
+    await create(more);
+    expect([machine.started, machine.boot.has("awaits-start")]).toEqual([1, false]);
+    expect(machine.data.get("steward/node.conf")).toBe(files["steward/node.conf"]);
+  });
+
+  it("sees boot files that were not started, and starts them", async () => {
+    const state = await create();
+    machine.boot.set("awaits-start", "");
+    const found = await read(state);
+    expect(plain(found)).toMatchObject({ foundRevision: "" });
+    expect(Object.keys(await h.diff("MachineBoot", found, inputs()))).toEqual(["foundRevision"]);
+    await h.update("MachineBoot", found, inputs());
+    expect([machine.started, machine.boot.has("awaits-start")]).toEqual([2, false]);
   });
 
   it("finds its commands where /usr is read-only, from the first contact on", async () => {

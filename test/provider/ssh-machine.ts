@@ -196,7 +196,7 @@ export class SshMachine {
         if (args[0] !== "start") return this.#files(this.boot, args, input);
         if (bootFiles.some(({ path }) => !this.boot.has(path))) return { code: 1, stderr: "no boot files" };
         this.started += 1;
-        this.boot.delete("unstarted");
+        this.boot.delete("awaits-start");
         if (this.dataIn === 0) this.#seed();
         this.changed(args);
         return {};
@@ -252,7 +252,6 @@ export class SshMachine {
     if (verb === "checksums") return { stdout: paths.map(line).join("") };
     const received = verb === "receive" ? await readArchive(input) : new Map<string, string>();
     for (const [path, content] of received) files.set(path, content);
-    if (verb === "receive" && files === this.boot) files.set("unstarted", "");
     if (verb === "remove") for (const path of paths) files.delete(path);
     this.changed([verb ?? "", ...paths]);
     return { stdout: [...received.keys()].map(line).join("") };

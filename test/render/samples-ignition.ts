@@ -1,4 +1,5 @@
 /** Plain data for the renderers of immutable machines. */
+import { gunzipSync } from "node:zlib";
 import {
   type FedoraCoreosMachine,
   fedoraCoreosIgnition,
@@ -85,7 +86,11 @@ export interface IgnitionFileJson {
   readonly path: string;
   readonly mode: number;
   readonly overwrite?: boolean;
-  readonly contents: { readonly source: string; readonly verification?: { readonly hash: string } };
+  readonly contents: {
+    readonly source: string;
+    readonly compression?: "gzip";
+    readonly verification?: { readonly hash: string };
+  };
 }
 
 export function parse(text: string): Ignition {
@@ -94,6 +99,8 @@ export function parse(text: string): Ignition {
 
 /** What a file of Ignition's will hold. */
 export function contentOf({ contents }: IgnitionFileJson): string {
+  if (contents.compression === "gzip" && contents.source.startsWith("data:;base64,"))
+    return gunzipSync(Buffer.from(contents.source.slice("data:;base64,".length), "base64")).toString();
   if (!contents.source.startsWith("data:,")) throw new Error(`not in the configuration: ${contents.source}`);
   return decodeURIComponent(contents.source.slice("data:,".length));
 }

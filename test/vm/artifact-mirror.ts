@@ -27,12 +27,16 @@ export class ArtifactMirror {
     return new ArtifactMirror(server, made, gateway);
   }
 
-  /** For a program. */
-  get artifacts(): Mirror {
+  /**
+   * For a program.
+   *
+   * @param further - places that are tried after this one
+   */
+  artifacts(further: readonly string[] = []): Mirror {
     return Object.fromEntries(
       this.#made.map((artifact) => [
         artifact.name,
-        { [artifact.arch]: { urls: [this.#url(artifact)], sha256: artifact.sha256 } },
+        { [artifact.arch]: { urls: [this.#url(artifact), ...further], sha256: artifact.sha256 } },
       ]),
     );
   }

@@ -40,10 +40,12 @@ export class ClusterLab {
     this.lab.stack.declareCall("cluster-program.ts", "clusterProgram", this.#program());
   }
 
-  declare(machine: { readonly systemDiskGiB: number }): void {
+  /** @param furtherPlaces - where its programs are, too */
+  declare(machine: { readonly systemDiskGiB: number }, furtherPlaces: readonly string[] = []): void {
     const { network, address } = this.lab;
     this.lab.stack.declareCall("cluster-program.ts", "clusterProgram", {
       ...this.#program(),
+      artifacts: this.#mirror.artifacts(furtherPlaces),
       machine: {
         ...{ vcpus: 2, memoryMiB: 1280, memoryHardLimit: false, dataDisk: { sizeGiB: 4 } },
         ...{ network: { kind: "network", name: network.name }, address, ...machine },
@@ -57,7 +59,7 @@ export class ClusterLab {
       clusterName: this.name,
       apiPort: this.#apiPort,
       k3sVersion: k3sReleaseOf(images.k3s),
-      artifacts: this.#mirror.artifacts,
+      artifacts: this.#mirror.artifacts(),
       libvirt: host,
       image,
       keys: { publicKey, privateKey: transport.privateKey },

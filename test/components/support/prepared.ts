@@ -193,7 +193,8 @@ export const prepared: Prepared = {
     secretAccessKey: machineSecrets.bucketSecret,
   }),
   "homespan:index:VmImage": ({ sha256 }) => ({ path: `/cache/${text(sha256)}.img`, bytes: 1, present: true }),
-  "homespan:index:FirstConfiguration": nothing,
+  // As it was when the machine was made, by another version of Homespan.
+  "homespan:index:FirstConfiguration": ({ keepers }) => ({ config: `kept for ${text(keepers)}` }),
   "homespan:index:VmPlace": nothing,
   "homespan:index:VolumeIdentity": ({ volume }) => ({ identity: `identity-of-${text(volume)}` }),
   "pulumi:providers:libvirt": nothing,

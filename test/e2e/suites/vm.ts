@@ -108,6 +108,23 @@ export function vmSuite(): void {
     );
 
     test(
+      "gets another version of what it began with, and is no other machine",
+      async () => {
+        const before = await nodeOf(cluster, "agent-1");
+        const place = "http://192.0.2.1/k3s";
+        cluster.declare({ systemDiskGiB: 5 }, [place]);
+        const { ok, text, changes } = await cluster.lab.stack.up();
+        expect(ok, text).toBe(true);
+        expect(Object.keys(changes).sort(), text).toEqual(["unchanged", "updated"]);
+        expect(changes["updated"], text).toBe(1);
+        expect(bootId(await nodeOf(cluster, "agent-1"))).toBe(bootId(before));
+        expect(await cluster.lab.inside("cat", "/data/artifacts.conf")).toContain(place);
+        expect(await cluster.lab.inside("cat", "/etc/homespan/artifacts.conf")).not.toContain(place);
+      },
+      10 * minute,
+    );
+
+    test(
       "changes nothing in another run, and leaves nothing after the last",
       async () => {
         const { ok, text, changes } = await cluster.lab.stack.up();

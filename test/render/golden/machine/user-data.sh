@@ -223,16 +223,13 @@ start() {
     systemctl daemon-reload
     rm -f "$reload"
   fi
-  "$lib/machine/again"
-  rm -f "$lib/unstarted"
+  exec "$lib/machine/again"
 }
 
 verb=${1:-}
 case $verb in
   receive | checksums | remove)
     shift
-    # Who delivers may be killed before it has them started, and must see that.
-    [ "$verb" != receive ] || : >"$lib/unstarted"
     HOMESPAN_DATA=$lib exec "$lib/scripts/$verb" "$@"
     ;;
   start) start ;;
