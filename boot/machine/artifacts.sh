@@ -88,11 +88,16 @@ artifact_sum_fits() {
   [ "$artifact_seen" = "$ARTIFACT_SUM" ]
 }
 
-# True when what artifact_read read is installed, by content. The sequence begins anew with each delivery, and on a slow machine the sums
-# take seconds: files that are those summed before, by inode, size and times to the nanosecond, are not summed again.
-artifact_present() {
+# artifact_seen_before: the files are those that were summed, by inode, size and times to the nanosecond. The sequence begins anew with
+# each delivery, and on a slow machine the sums take seconds.
+artifact_seen_before() {
   artifact_identify
-  [ -z "$artifact_identity" ] || [ "$(cat "$artifact_summed" 2>/dev/null)" != "$artifact_identity" ] || return 0
+  [ -n "$artifact_identity" ] && [ "$(cat "$artifact_summed" 2>/dev/null)" = "$artifact_identity" ]
+}
+
+# True when what artifact_read read is installed, by content.
+artifact_present() {
+  artifact_seen_before && return 0
   if [ -s "$artifact_record" ] && sha256sum --check --status "$artifact_record" 2>/dev/null; then
     artifact_note
     return 0
@@ -127,11 +132,11 @@ artifact_remember() {
 }
 
 # artifact_ensure NAME: installed with the right sum; ARTIFACT_INSTALLED says if something had to be done. One at a time for each NAME:
-# machine/fetch may be at it.
+# machine/fetch may be at it, and what it has just put in place it notes a moment later.
 artifact_ensure() {
   ARTIFACT_INSTALLED=no
   artifact_read "$1" || return 1
-  artifact_present && return 0
+  artifact_seen_before && return 0
   mkdir -p "$MACHINE_RUN/artifacts"
   exec 9>"$MACHINE_RUN/artifacts/$1.lock"
   flock 9

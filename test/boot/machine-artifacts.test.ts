@@ -1,3 +1,5 @@
+import { execa } from "execa";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "vitest";
@@ -147,6 +149,21 @@ describe.concurrent("artifacts", () => {
     expect(node.log().filter((line) => line.startsWith("given"))).toEqual(["given from 0"]);
     expect(node.read("usr/local/bin/k3s")).toBe(k3s);
     expect(leftovers(node)).toEqual([]);
+  });
+
+  test("that are just being put in place are not summed by who waits for them", async ({ expect }) => {
+    using node = fetching();
+    node.put("bin/sha256sum", `#!/bin/sh\necho >>"${node.root}/sums"\nexec /usr/bin/sha256sum "$@"\n`, 0o755);
+    await ensure(node, "K3S");
+    const first = node.read("sums");
+    const [note, lock] = ["K3S", "K3S.lock"].map((name) => join(node.root, "run/homespan/artifacts", name));
+    renameSync(note!, `${note!}.kept`);
+    // As fetch between the move to its place and the note.
+    const held = execa("flock", [lock!, "sh", "-c", `echo held; sleep 0.5; mv ${note!}.kept ${note!}`]);
+    await once(held.stdout, "data");
+    expect(await ensure(node, "K3S")).toBe("no");
+    await held;
+    expect(node.read("sums")).toBe(first);
   });
 
   test("are not put in the place of what was named meanwhile", async ({ expect }) => {
