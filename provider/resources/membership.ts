@@ -24,7 +24,7 @@ type State = z.output<typeof membershipOutputs>;
 /** A removal with its drain, plus what k3s and Kubernetes take for themselves, ends well within this. */
 const LOCK_SECONDS = 240;
 /** A Node that is missing although the machine says it was Ready: after this long k3s is made to register again. By SSH later, as a slow machine pays seconds for each login. */
-const REGISTER_AGAIN_SECONDS = { podman: 4, ssh: 24 };
+const REGISTER_AGAIN_SECONDS = { podman: 4, ssh: 32 };
 /** Asked again after twice as long each time, up to this: a machine that comes up has other things to do than to answer. */
 const REGISTER_AGAIN_CAP_SECONDS = 32;
 
