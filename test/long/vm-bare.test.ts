@@ -32,6 +32,7 @@ async function ours(): Promise<number> {
     const ready = readySince(await nodeOf(cluster, "agent-1"));
     const poweredOn = await cluster.poweredOn();
     for (const [what, at] of await marks(cluster)) note(`from power-on to ${what}`, at - poweredOn / 1000);
+    process.stdout.write(await endsOfK3s(cluster));
     return (ready - poweredOn) / 1000;
   } finally {
     await cluster.stop();
@@ -59,6 +60,15 @@ async function marks(cluster: ClusterLab): Promise<[string, number][]> {
     Date.parse(finishedAt) / 1000,
   ]);
   return [...found, ...stages].sort(([, a], [, b]) => a - b);
+}
+
+/** A k3s that ended and was started again by systemd takes as long once more: how often, and what it said. */
+async function endsOfK3s(cluster: ClusterLab): Promise<string> {
+  const text = await cluster.lab.script(
+    `times=$(systemctl show --property=NRestarts --value k3s.service)
+     [ "$times" = 0 ] || { echo "k3s ended $times times"; journalctl --unit k3s --no-pager --output cat | grep -B 5 -m 3 'Main process exited'; }`,
+  );
+  return text === "" ? "" : `    ${text.replaceAll("\n", "\n    ")}\n`;
 }
 
 test("a node is Ready in less than twice what k3s alone takes", async () => {
