@@ -67,9 +67,9 @@ export interface VirtualMachineArgs {
 /**
  * A virtual machine with virtio disks, network and random numbers, and nothing else.
  *
- * Ignition runs at a first start alone, so another configuration is another machine (as far as `ignitionKeepers` say so): system disk and configuration have
- * names that follow from what they are made of, and a machine with other disks is replaced, the old one first. What is on
- * the data disk stays.
+ * Ignition runs at a first start alone, so another configuration is another machine, as far as `ignitionKeepers` say: system
+ * disk and configuration have names that follow from what they are made of, and a machine with other disks is replaced, the
+ * old one first. What is on the data disk stays.
  */
 export class VirtualMachine extends pulumi.ComponentResource {
   readonly domain: Domain;

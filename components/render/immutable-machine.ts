@@ -3,7 +3,7 @@ import { type FirstFiles, firewallUnit, layDown, sourceOf } from "./first-files.
 import type { IgnitionConfig, IgnitionFile, IgnitionUnit } from "./ignition.ts";
 import { type Artifact, bootFiles, machineDirectory } from "./machine-files.ts";
 
-/** Whoever keeps no former one ({@link ../libvirt/first-configuration.ts}) has another machine with another one; what is on its data disk stays. */
+/** Another one replaces the machine, unless the former is kept (components/libvirt/first-configuration.ts); what is on its data disk stays. */
 export interface ImmutableMachine extends FirstFiles {
   /** The machine's own name. */
   readonly hostName: string;
