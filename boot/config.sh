@@ -63,7 +63,7 @@ config_values() {
 
 # Writes what the values and CONFIG_MEMBERSHIP make.
 config_place() {
-  mkdir -p "$config_k3s/config.yaml.d" "$BOOT_DATA/boot"
+  { [ -d "$config_k3s/config.yaml.d" ] && [ -d "$BOOT_DATA/boot" ]; } || mkdir -p "$config_k3s/config.yaml.d" "$BOOT_DATA/boot"
   printf '%s\n' "$config_role" | boot_replace "$BOOT_DATA/boot/role" || return 1
   config_text | boot_replace "$config_file" || {
     BOOT_ERROR="cannot write $config_file"

@@ -58,7 +58,7 @@ boot_value() {
 boot_replace() {
   cat >"$1.new" || return 1
   BOOT_REPLACED=no
-  if cmp -s "$1.new" "$1"; then
+  if [ -e "$1" ] && cmp -s "$1.new" "$1"; then
     rm -f "$1.new"
   else
     mv -f "$1.new" "$1" && BOOT_REPLACED=yes

@@ -233,7 +233,10 @@ artifact_install() {
     fi
     artifact_label "$artifact_directory/$artifact_file"
   done
+  # The archive's sum was right: who waits for what is in it need not wait for the sums of that, which are for when the machine starts
+  # again. A machine that does so before has the archive still.
   artifact_identify
+  artifact_note
   artifact_remember && rm -rf "$artifact_work" "$artifact_part" && return 0
   BOOT_ERROR="cannot write $artifact_record"
   return 1

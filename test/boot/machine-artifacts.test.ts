@@ -2,7 +2,7 @@ import { execa } from "execa";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import { Machine, sha256 } from "./machine.ts";
 
 const k3s = `#!/bin/sh\n# ${"k3s ".repeat(100)}\n`;
@@ -164,6 +164,30 @@ describe.concurrent("artifacts", () => {
     expect(await ensure(node, "K3S")).toBe("no");
     await held;
     expect(node.read("sums")).toBe(first);
+  });
+
+  test("of an archive can be used while what is in it is summed, and are there again if that was cut off", async ({
+    expect,
+  }) => {
+    using node = await new Machine().put("etc/homespan/artifacts.conf", "").tailscale();
+    // Until it is cut off.
+    const wait = `until [ -e "${node.root}/cut" ]; do /bin/sleep 0.05; done; exit 1`;
+    const sums = `#!/bin/sh\ncase "$*" in *tailscaled*) ${wait} ;; esac\nexec /usr/bin/sha256sum "$@"\n`;
+    node.put("bin/sha256sum", sums, 0o755);
+    const fetch = node.call("machine/fetch");
+    await vi.waitFor(() => {
+      expect(node.has("run/homespan/artifacts/TAILSCALE")).toBe(true);
+    }, 10_000);
+    expect(await ensure(node, "TAILSCALE")).toBe("no");
+    node.put("cut", "");
+    await fetch;
+    // Another start of the machine.
+    rmSync(join(node.root, "run/homespan"), { recursive: true });
+    rmSync(join(node.root, "bin/sha256sum"));
+    node.put("fake/log", "");
+    expect(await ensure(node, "TAILSCALE", "TAILSCALE")).toBe("yes\nno");
+    expect(node.log().filter((line) => line.startsWith("curl"))).toEqual([]);
+    expect(leftovers(node)).toEqual([]);
   });
 
   test("are not put in the place of what was named meanwhile", async ({ expect }) => {
