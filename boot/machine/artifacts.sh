@@ -88,7 +88,7 @@ artifact_sum_fits() {
   [ "$artifact_seen" = "$ARTIFACT_SUM" ]
 }
 
-# artifact_seen_before: the files are those that were summed, by inode, size and times to the nanosecond. The sequence begins anew with
+# artifact_seen_before: the files are those that were summed, or came from an archive that was, by inode, size and times to the nanosecond. The sequence begins anew with
 # each delivery, and on a slow machine the sums take seconds.
 artifact_seen_before() {
   artifact_identify
@@ -112,7 +112,7 @@ artifact_identify() {
   artifact_identity=$(stat --format="%n %d %i %s %.9Y %.9Z $ARTIFACT_SUM" -- $artifact_targets 2>/dev/null) || artifact_identity=
 }
 
-# artifact_note: the files as artifact_identify saw them have the right sums. They are only summed again if this is lost.
+# artifact_note: the files as artifact_identify saw them are the right ones. They are only summed again if this is lost.
 artifact_note() {
   mkdir -p "${artifact_summed%/*}" && printf '%s\n' "$artifact_identity" >"$artifact_summed" && return 0
   boot_log "cannot write $artifact_summed"

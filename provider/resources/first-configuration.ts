@@ -2,7 +2,7 @@
  * The configuration a machine finds at its first start. What of it can be delivered later is as it was when the machine was
  * made: another version of it is delivered, and makes no other machine.
  */
-import { createHash } from "node:crypto";
+import { sha256 } from "../logic/join-files.ts";
 import { firstConfigurationInputs, firstConfigurationOutputs } from "../schema/libvirt.ts";
 import { resource } from "../server/resource.ts";
 
@@ -15,8 +15,7 @@ export function firstConfiguration() {
     // An update, whose preview says which `config` comes: what is made of it shows then that it is replaced.
     replaceOn: [],
     createOnly: ["config"],
-    create: (inputs) =>
-      Promise.resolve({ id: createHash("sha256").update(inputs.keepers).digest("hex"), outputs: inputs }),
+    create: (inputs) => Promise.resolve({ id: sha256(inputs.keepers), outputs: inputs }),
     read: (state) => Promise.resolve(state),
     update: (_state, inputs) => Promise.resolve(inputs),
     delete: () => Promise.resolve(),

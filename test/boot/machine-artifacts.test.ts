@@ -170,8 +170,8 @@ describe.concurrent("artifacts", () => {
     expect,
   }) => {
     using node = await new Machine().put("etc/homespan/artifacts.conf", "").tailscale();
-    // Until it is cut off.
-    const wait = `until [ -e "${node.root}/cut" ]; do /bin/sleep 0.05; done; exit 1`;
+    // Until it is cut off, or the test has failed.
+    const wait = `until [ -e "${node.root}/cut" ] || [ ! -e "${node.root}" ]; do /bin/sleep 0.05; done; exit 1`;
     const sums = `#!/bin/sh\ncase "$*" in *tailscaled*) ${wait} ;; esac\nexec /usr/bin/sha256sum "$@"\n`;
     node.put("bin/sha256sum", sums, 0o755);
     const fetch = node.call("machine/fetch");
