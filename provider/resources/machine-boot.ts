@@ -19,10 +19,8 @@ import {
   stopTailscaled,
 } from "../effects/boot-files.ts";
 import type { Effects } from "../effects/effects.ts";
-import { CommandError } from "../effects/process.ts";
-import { SshFailure } from "../effects/ssh-failure.ts";
+import { Patience, comesYet } from "../effects/patient-machine.ts";
 import { keyDelivery, waitForLogin } from "../effects/tailnet-login.ts";
-import { waitFor } from "../effects/wait.ts";
 import { sha256 } from "../logic/join-files.ts";
 import { stuckText } from "../logic/stage.ts";
 import type { SshTransport } from "../schema/common.ts";
@@ -35,9 +33,6 @@ import type { ServerTurns } from "./server-turns.ts";
 type Settings = z.output<typeof machineBootInputs>;
 type State = z.output<typeof machineBootOutputs>;
 
-/** The machine's exit code while its data directory is not there, as its disk may still be missing. */
-const TRY_AGAIN = 75;
-
 /** The sequence moves seeds within a second or two of its beginning. */
 const LOST_AFTER_ANSWERS = 5;
 
@@ -47,19 +42,6 @@ interface Contact {
   readonly transport: SshTransport;
   /** Its boot files, as found. */
   readonly sums: Sums;
-}
-
-/** Time for one operation: each wait of it gets what the former ones left. */
-interface Patience {
-  readonly seconds: number;
-  readonly left: () => number;
-  readonly signal: AbortSignal;
-}
-
-/** True for what ends by itself with a machine that is coming up. */
-function comesYet(error: unknown): error is Error {
-  if (error instanceof SshFailure) return error.reason !== "other-machine";
-  return error instanceof NotReady || (error instanceof CommandError && error.finished.code === TRY_AGAIN);
 }
 
 function transportOf(inputs: Settings, hostKey: string | undefined): SshTransport {
@@ -92,42 +74,12 @@ async function bootFilesFor({ nodeName, bootRevision: wanted }: Settings) {
 export function machineBoot(effects: Effects, turns: ServerTurns) {
   const { ssh, nodes, clock } = effects;
 
-  const patience = (inputs: Settings, { signal, timeoutSeconds }: CallContext): Patience => {
-    const seconds = timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds;
-    const end = clock.now() + seconds * 1000;
-    return { seconds, left: () => Math.max(0, (end - clock.now()) / 1000), signal };
-  };
-
-  /** Repeats what fails as long as a machine is still coming up; another machine in its place fails at once. */
-  const keepTrying = async <T>(
-    nodeName: string,
-    { seconds, left, signal }: Patience,
-    attempt: () => Promise<T>,
-    explain: () => Promise<string> = () => Promise.resolve(""),
-  ): Promise<T> => {
-    let last = "";
-    const done = await waitFor(
-      async () => {
-        try {
-          return { result: await attempt() };
-        } catch (error) {
-          if (!comesYet(error)) throw error;
-          last = error.message;
-          return undefined;
-        }
-      },
-      // Sooner than an idle connection is ended: on a slow machine a login costs seconds.
-      { seconds: left(), signal, clock, firstMilliseconds: 1000, maximumMilliseconds: 2000 },
-    );
-    if (done !== undefined) return done.result;
-    throw new Error(
-      `${nodeName} was not ready by SSH within ${String(seconds)} s: ${last}${await explain()}`,
-    );
-  };
+  const patience = (inputs: Settings, { signal, timeoutSeconds }: CallContext): Patience =>
+    new Patience(inputs.nodeName, timeoutSeconds > 0 ? timeoutSeconds : inputs.waitSeconds, clock, signal);
 
   /** Waits until the machine takes commands. Without a known host key, that of the machine that does is learned. */
   const contact = (inputs: Settings, known: string | undefined, time: Patience): Promise<Contact> =>
-    keepTrying(inputs.nodeName, time, async () => {
+    time.keepTrying(async () => {
       const transport = transportOf(inputs, known);
       const sums = await askBootFiles(ssh, transport);
       const hostKey = known ?? (await ssh.hostKey(transport));
@@ -135,13 +87,12 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     });
 
   const deliverBoot = (
-    inputs: Settings,
     own: BootDelivery,
     { transport, sums }: Contact,
     time: Patience,
     seeds: readonly ArchivedFile[] = [],
   ) =>
-    keepTrying(inputs.nodeName, time, async () => {
+    time.keepTrying(async () => {
       await putBootFiles(ssh, transport, own, sums, seeds);
       await startBootFiles(ssh, transport);
     });
@@ -151,15 +102,12 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
 
   /** The node's own files; the boot sequence makes the directory they go to. */
   const put = async (
-    inputs: Settings,
     { transport }: Contact,
     files: readonly ArchivedFile[],
     time: Patience,
   ): Promise<void> => {
     if (files.length === 0) return;
-    await keepTrying(
-      inputs.nodeName,
-      time,
+    await time.keepTrying(
       () => nodes.put(transport, files),
       () => explain(transport),
     );
@@ -194,12 +142,12 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
       revisionInForce(found.sums) === own.revision &&
       !hasSeeds(found.sums)
     ) {
-      await put(inputs, found, files, time);
+      await put(found, files, time);
       return;
     }
     const { seeds, others } = splitSeeds(files);
-    await deliverBoot(inputs, own, found, time, seeds);
-    await put(inputs, found, others, time);
+    await deliverBoot(own, found, time, seeds);
+    await put(found, others, time);
     await taken(inputs, found, time);
   };
 
@@ -207,9 +155,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
   const taken = (inputs: Settings, { transport }: Contact, time: Patience): Promise<void> => {
     const wanted = expectedSums(inputs.files);
     let answers = 0;
-    return keepTrying(
-      inputs.nodeName,
-      time,
+    return time.keepTrying(
       async () => {
         const sums = await nodes.checksums(transport, Object.keys(wanted));
         // Why it does not answer: another machine in its place is no reason to wait.
@@ -241,7 +187,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     // Whatever was left halfway may be in place without having been started.
     const boot = state.foundRevision !== own.revision || revisionInForce(sums) !== own.revision;
     if (state.foundRevision === "") await removeSeeds(ssh, transport);
-    if (boot) await deliverBoot(inputs, own, found, time);
+    if (boot) await deliverBoot(own, found, time);
     const dropped = Object.keys(state.files).filter((path) => !(path in inputs.files));
     const present = (await nodes.checksums(transport, Object.keys(inputs.files))) ?? {};
     const different = Object.keys(inputs.files).filter(
@@ -250,7 +196,7 @@ export function machineBoot(effects: Effects, turns: ServerTurns) {
     const files = deliveries(inputs.files, different);
     const newKey = state.authKey !== inputs.authKey;
     const wasLoggedIn = newKey && (await stopTailscaled(ssh, transport));
-    await put(inputs, found, newKey ? [keyDelivery(inputs.authKey), ...files] : files, time);
+    await put(found, newKey ? [keyDelivery(inputs.authKey), ...files] : files, time);
     await nodes.remove(transport, dropped);
     if (wasLoggedIn) await waitForLogin(effects, { nodeName: inputs.nodeName, transport }, time.signal);
     return boot || newKey || different.length + dropped.length > 0;

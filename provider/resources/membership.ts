@@ -2,7 +2,6 @@
 import type { z } from "zod";
 import { type ClusterNode, getNode, patchNode } from "../effects/cluster-nodes.ts";
 import type { Effects } from "../effects/effects.ts";
-import type { Device } from "../effects/headscale.ts";
 import { type KubernetesApi, Unreachable } from "../effects/kubernetes.ts";
 import { withServerLock } from "../effects/lease.ts";
 import { checkQuorum, removeNode } from "../effects/node-removal.ts";
@@ -11,6 +10,7 @@ import { patientKubernetes } from "../effects/patient-kubernetes.ts";
 import { remainingDevices } from "../effects/tailnets.ts";
 import { type Presence, restoredNode } from "../effects/restored-node.ts";
 import { waitFor } from "../effects/wait.ts";
+import { isOwnDevice, ownDevice } from "../logic/own-device.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
 import { isReady, isStopped, stuckText } from "../logic/stage.ts";
 import { membershipInputs, membershipOutputs } from "../schema/resources.ts";
@@ -116,17 +116,6 @@ export function membership(effects: Effects) {
     throw new Error(message);
   };
 
-  const isOwn = (inputs: Settings, device: Device): boolean =>
-    device.hostName === inputs.hostName && device.tags.includes(inputs.tag);
-
-  /** The node's device, of those with its host name and tag the one with its address; `undefined` when it has none. */
-  const ownDevice = (inputs: Settings, node: ClusterNode, devices: readonly Device[]) => {
-    const own = devices.filter((d) => isOwn(inputs, d));
-    const device = own.find((d) => d.addresses.some((a) => node.addresses.includes(a))) ?? own[0];
-    if (device === undefined) return undefined;
-    return { id: device.id, address: device.addresses.find((a) => !a.includes(":")) ?? "" };
-  };
-
   const ensure = async (
     inputs: Settings,
     { owned, confirm }: { readonly owned: NodeLabels; readonly confirm: boolean },
@@ -219,7 +208,8 @@ export function membership(effects: Effects) {
     // A device that logged in again has another id, and a creation that was interrupted never knew one: host name and tag
     // tell both.
     const own = devices.filter(
-      (device) => isOwn(state, device) || (device.id === state.deviceId && device.tags.includes(state.tag)),
+      (device) =>
+        isOwnDevice(state, device) || (device.id === state.deviceId && device.tags.includes(state.tag)),
     );
     for (const device of own) await tailnets.removeDevice(state.tailnet, device.id);
   };

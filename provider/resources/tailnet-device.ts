@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Effects } from "../effects/effects.ts";
 import type { Device } from "../effects/headscale.ts";
+import { isOwnDevice } from "../logic/own-device.ts";
 import { tailnetIdentity } from "../schema/common.ts";
 import { tailnetDeviceInputs, tailnetDeviceOutputs } from "../schema/machines.ts";
 import { resource } from "../server/resource.ts";
@@ -10,10 +11,8 @@ type Settings = z.output<typeof tailnetDeviceInputs>;
 
 export function tailnetDevice({ tailnets, clock, random }: Pick<Effects, "tailnets" | "clock" | "random">) {
   /** Those that carry the tag: anyone else's device of this name is left alone. */
-  const devicesOf = async ({ tailnet, hostName, tag }: Settings): Promise<readonly Device[] | undefined> =>
-    (await tailnets.devices(tailnet))?.filter(
-      (device) => device.hostName === hostName && device.tags.includes(tag),
-    );
+  const devicesOf = async (inputs: Settings): Promise<readonly Device[] | undefined> =>
+    (await tailnets.devices(inputs.tailnet))?.filter((device) => isOwnDevice(inputs, device));
 
   const free = async (inputs: Settings, after: string): Promise<void> => {
     const devices = await devicesOf(inputs);
