@@ -2,6 +2,9 @@ import { defineConfig } from "vitest/config";
 
 const minute = 60_000;
 
+/** A report shows what was found, and not its length alone (vitest's own bound is 40 characters). */
+const chaiConfig = { truncateThreshold: 400 };
+
 /**
  * Tests of what runs on nodes and as the language host, shell and Go, and of what starts processes by the dozen, with everything
  * around it faked. Nearly half of the time of all that needs no cluster, and left alone by most changes: `--quick` leaves them out.
@@ -23,6 +26,7 @@ const programs = [
  * nothing behind in a module, in process.env or on a prototype.
  */
 const shared = {
+  chaiConfig,
   globalSetup: "test/support/temporary.ts",
   testTimeout: 20_000,
   pool: "forks",
@@ -32,7 +36,13 @@ const shared = {
 } as const;
 
 /** Tests that share one machine's Podman: one after another, never repeated. */
-const serial = { fileParallelism: false, maxWorkers: 1, retry: 0, sequence: { concurrent: false } };
+const serial = {
+  chaiConfig,
+  fileParallelism: false,
+  maxWorkers: 1,
+  retry: 0,
+  sequence: { concurrent: false },
+};
 
 export default defineConfig({
   test: {

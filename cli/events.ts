@@ -5,6 +5,10 @@ export interface StepMetadata {
   readonly op: string;
   readonly urn: string;
   readonly type: string;
+  /** Paths of the properties that differ, where the provider names them. */
+  readonly detailedDiff?: Readonly<Record<string, unknown>> | null;
+  /** Their first parts alone. */
+  readonly diffs?: readonly string[] | null;
   readonly old?: { readonly custom?: boolean } | null;
   readonly new?: {
     readonly custom?: boolean;
@@ -59,6 +63,17 @@ export function shortName(urn: string): string {
   const type = (parts[2] ?? "").split("$").at(-1)?.split(":").at(-1) ?? "";
   const name = parts.slice(3).join("::");
   return type === "Stack" ? `stack ${name}` : `${type} ${name}`.trim();
+}
+
+/** How many properties a line names. */
+const NAMED = 3;
+
+/** What differs, in a few words: `ready, labels.site and 2 more`. "" where nothing is known to. */
+export function differences({ detailedDiff, diffs }: StepMetadata): string {
+  const detailed = Object.keys(detailedDiff ?? {});
+  const paths = (detailed.length > 0 ? detailed : [...(diffs ?? [])]).sort();
+  const more = paths.length - NAMED;
+  return paths.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${String(more)} more` : "");
 }
 
 /** True for the stack itself, whose errors are the program's. */

@@ -1,7 +1,7 @@
 /** Turns engine events into short lines, and remembers what the end of the run needs. Its clock is given. */
 import { duration } from "./console.ts";
 import type { EngineEvent, StepMetadata } from "./events.ts";
-import { isOwnResource, isRoot, plainText, shortName } from "./events.ts";
+import { differences, isOwnResource, isRoot, plainText, shortName } from "./events.ts";
 
 /** What changed, per verb of the past tense: `{created: 12}`. */
 export type Changes = Readonly<Record<string, number>>;
@@ -113,7 +113,10 @@ export class Progress {
     const since = this.#running.get(step.urn)?.since ?? this.#now();
     this.#running.delete(step.urn);
     this.#changes.set(word[1], (this.#changes.get(word[1]) ?? 0) + 1);
-    this.#line(`${word[1].padEnd(8)} ${shortName(step.urn)} (${duration(this.#now() - since)})`);
+    // An update that nobody asked for is one of something that was found changed: the line says of what.
+    const what = step.op === "update" ? differences(step) : "";
+    const took = duration(this.#now() - since);
+    this.#line(`${word[1].padEnd(8)} ${shortName(step.urn)} (${took})${what === "" ? "" : `: ${what}`}`);
   }
 
   #fail(step: StepMetadata): void {

@@ -215,8 +215,8 @@ export function events(...bodies: readonly object[]): string {
   );
 }
 
-export function step(op: string, type: string, name: string): object {
-  return { metadata: { op, urn: urn(type, name), type, old: null, new: { custom: true } } };
+export function step(op: string, type: string, name: string, differences: object = {}): object {
+  return { metadata: { op, urn: urn(type, name), type, old: null, new: { custom: true }, ...differences } };
 }
 
 export function diagnostic(message: string, severity: string, about = ""): object {

@@ -35,6 +35,25 @@ test("a line when a resource is done, with its time and the run's", () => {
   expect(progress.changes).toEqual({ created: 1 });
 });
 
+test("an update says what differed", () => {
+  const updated = (differences: object) => ({
+    resOutputsEvent: step("update", network, "cloud", differences),
+  });
+  const { lines } = run(
+    updated({
+      detailedDiff: { "labels.site": { diffKind: "UPDATE" }, ready: {} },
+      diffs: ["labels", "ready"],
+    }),
+    updated({ detailedDiff: null, diffs: ["d", "c", "b", "a"] }),
+    updated({}),
+  );
+  expect(lines).toEqual([
+    "   0.0 s  updated  SiteNetwork cloud (0 ms): labels.site, ready",
+    "   0.0 s  updated  SiteNetwork cloud (0 ms): a, b, c and 1 more",
+    "   0.0 s  updated  SiteNetwork cloud (0 ms)",
+  ]);
+});
+
 test("the heartbeat names what is being worked on", () => {
   const { lines, progress } = run({ resourcePreEvent: step("delete", network, "cloud") }, 15_000);
   progress.heartbeat();
