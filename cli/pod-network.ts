@@ -5,6 +5,7 @@ import type { Captured } from "./cluster.ts";
 import { capture, withKubeconfig } from "./cluster.ts";
 import type { Context } from "./context.ts";
 import { Failure } from "./errors.ts";
+import { smoke } from "./smoke-test.ts";
 import type { FlannelNode, Throughput } from "./tailnet-paths.ts";
 
 /** Annotations of a Node: where other nodes' flannel sends packets for its pods, and how. */
@@ -14,8 +15,6 @@ const flannelAnnotations = {
 } as const;
 /** flannel's backend that leaves the way to others (components/render/pod-network.ts). */
 const routesBackend = "extension";
-/** Where a stack's first workload runs: a pod on each node, with a busybox. */
-const smoke = { namespace: "homespan-smoke", label: "app.kubernetes.io/name=smoke" } as const;
 const port = 5201;
 const sendSeconds = 2;
 const limitSeconds = 5;

@@ -11,6 +11,7 @@ import type { Snapshot } from "../snapshots/list.ts";
 import { listSnapshots, runOn } from "../snapshots/list.ts";
 import type { RestoreOrder } from "../snapshots/order.ts";
 import { forgetOrder, newOrder, openOrder, rememberOrder, restoreVariable } from "../snapshots/order.ts";
+import { awaitSmokeTest } from "../smoke-test.ts";
 import type { Stack } from "../stack.ts";
 import { up } from "./up.ts";
 
@@ -32,8 +33,10 @@ export async function restore(context: Context, stack: Stack, options: RestoreOp
   const { timeoutMinutes } = options;
   const run = { settings: [], base: "last", verb: "restore", timeoutMinutes } as const;
   await up({ ...context, yes: true, environment }, stack, run);
-  await removeStrangers(context, stack);
+  const restored = await clusterOutputs(context, stack.name);
+  await removeStrangers(context, restored);
   await forgetOrder(paths, stack.name);
+  await awaitSmokeTest(context, stack.name, restored.kubeconfig);
 }
 
 function requireMachines(stack: Stack, { nodes }: Outputs): void {
@@ -135,8 +138,7 @@ async function stopServers(
 }
 
 /** Nodes that the snapshot knows and the stack does not: they left after it was taken. */
-async function removeStrangers(context: Context, stack: Stack): Promise<void> {
-  const outputs = await clusterOutputs(context, stack.name);
+async function removeStrangers(context: Context, outputs: Outputs): Promise<void> {
   const { nodes } = await kubernetesNodes(context, outputs);
   const names = outputs.nodes.map(({ name }) => name);
   const strangers = nodes.map(({ name }) => name).filter((name) => !names.includes(name));

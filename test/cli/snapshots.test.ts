@@ -133,7 +133,24 @@ describe("restore", () => {
       "admin@198.18.1.8",
       "admin@198.18.1.9",
     ]);
+    expect(calls.filter((call) => call.startsWith("kubectl|")).at(-1)).toContain(
+      "rollout status deployment/smoke",
+    );
+    expect(said).not.toContain("warning");
     // Done: nothing is left to go on with.
+    expect(existsSync(orderFile(made.context.paths, "ci"))).toBe(false);
+  });
+
+  test("warns where a node runs no pod of the smoke test in the end: the cluster is back", async () => {
+    const made = machines();
+    made.environment["FAKE_KUBERNETES_NODES"] = made.file("nodes.json", { items: [] });
+    made.environment["FAKE_ROLLOUT"] = "error: timed out waiting for the condition";
+    await prepareStack(made.context, ci, []);
+    await restore(made.context, stack, { timeoutMinutes: 1 });
+    expect(made.said.at(-1)).toBe(
+      "warning: not every node runs a pod of the smoke test after 180 s: timed out waiting for the condition. See " +
+        "./homespan kubectl --stack ci get pods -n homespan-smoke -o wide",
+    );
     expect(existsSync(orderFile(made.context.paths, "ci"))).toBe(false);
   });
 
