@@ -45,6 +45,7 @@ export const PACKAGES: Readonly<Record<PackageGroup, Readonly<Record<string, str
     "libxml2-utils": "reads libvirt's schemas",
     "libvirt-clients": "checks what virtual machines are made of",
     gnupg: "signs what tests look at",
+    "qemu-utils": "makes the disks of Lima's machines, and of virtual ones",
   },
   mac: {},
   rehearsal: { conntrack: "ends connections to an address that changes hands" },
