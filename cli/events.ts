@@ -68,7 +68,7 @@ export function shortName(urn: string): string {
 /** How many properties a line names. */
 const NAMED = 3;
 
-/** What differs, in a few words: `ready, labels.site and 2 more`. "" where nothing is known to. */
+/** What differs, in a few words: `labels.site, ready, tag and 2 more`. "" where nothing is known to. */
 export function differences({ detailedDiff, diffs }: StepMetadata): string {
   const detailed = Object.keys(detailedDiff ?? {});
   const paths = (detailed.length > 0 ? detailed : [...(diffs ?? [])]).sort();

@@ -1,4 +1,5 @@
 /** The pods of a stack's smoke test: one on each node (components/kubernetes/smoke-test.ts). */
+import { setTimeout as sleep } from "node:timers/promises";
 import { capture, withKubeconfig } from "./cluster.ts";
 import type { Context } from "./context.ts";
 
@@ -9,31 +10,56 @@ export const smoke = {
   label: "app.kubernetes.io/name=smoke",
 } as const;
 
-/** Those of a lost machine are made anew once Kubernetes is sure of its end, which takes most of a minute. */
-const WAIT_SECONDS = 180;
+export interface SmokePatience {
+  /** Pods of a lost machine are made anew once Kubernetes is sure of its end, which takes most of a minute. */
+  readonly seconds: number;
+  readonly pauseSeconds: number;
+}
+const PATIENCE: SmokePatience = { seconds: 180, pauseSeconds: 2 };
+const QUESTION_MILLISECONDS = 20_000;
 
 /**
- * Waits until each node runs one, as `up` does where it makes the Deployment or changes it. What does not run by then is a warning:
- * the nodes themselves are Ready.
- *
- * Without this, a run that follows at once finds the Deployment unfinished and updates it, which changes nothing.
+ * Waits until each node runs one, as `up` does where it makes the Deployment or changes it: a run that follows at once would find
+ * the Deployment unfinished and update it, which changes nothing. What does not run in the end is a warning: the nodes are Ready.
  */
-export async function awaitSmokeTest(context: Context, stack: string, kubeconfig: string): Promise<void> {
-  const { namespace, deployment } = smoke;
+export async function awaitSmokeTest(
+  context: Context,
+  stack: string,
+  kubeconfig: string,
+  { seconds, pauseSeconds }: SmokePatience = PATIENCE,
+): Promise<void> {
   context.console.info("waiting for a pod of the smoke test on each node");
-  const rollout = ["rollout", "status", `deployment/${deployment}`, `--timeout=${String(WAIT_SECONDS)}s`];
-  const done = await withKubeconfig(context, kubeconfig, (file) =>
+  const end = Date.now() + seconds * 1000;
+  let state = await rolloutState(context, kubeconfig);
+  // A question at a time: between them a signal ends this process, and no kubeconfig is in a file.
+  while (!state.includes("successfully rolled out") && Date.now() < end) {
+    await sleep(pauseSeconds * 1000);
+    state = await rolloutState(context, kubeconfig);
+  }
+  if (state.includes("successfully rolled out")) return;
+  context.console.warn(
+    `warning: after ${String(seconds)} s not every node was seen to run a pod of the smoke test: ${state}; see ` +
+      `./homespan kubectl --stack ${stack} get pods -n ${smoke.namespace} -o wide`,
+  );
+}
+
+/** In kubectl's words: `deployment "smoke" successfully rolled out`, what it waits for, or why it does not know. */
+async function rolloutState(context: Context, kubeconfig: string): Promise<string> {
+  const { namespace, deployment } = smoke;
+  const question = [
+    "rollout",
+    "status",
+    `deployment/${deployment}`,
+    "--watch=false",
+    "--request-timeout=10s",
+  ];
+  const { text } = await withKubeconfig(context, kubeconfig, (file) =>
     capture(
       context,
       "kubectl",
-      ["--kubeconfig", file, "--namespace", namespace, ...rollout],
-      (WAIT_SECONDS + 30) * 1000,
+      ["--kubeconfig", file, "--namespace", namespace, ...question],
+      QUESTION_MILLISECONDS,
     ),
   );
-  if (done.ok) return;
-  const reason = (done.text.trim().split("\n").at(-1) ?? "").replace(/^error: /, "");
-  context.console.warn(
-    `warning: not every node runs a pod of the smoke test after ${String(WAIT_SECONDS)} s: ${reason}. See ` +
-      `./homespan kubectl --stack ${stack} get pods -n ${namespace} -o wide`,
-  );
+  return (text.trim().split("\n").at(-1) ?? "").replace(/\.+$/, "");
 }

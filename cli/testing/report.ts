@@ -1,4 +1,4 @@
-/** Why tests failed, one line per part, which tests failed and why in a line each, and at the very end `N passed, N failed`: the end of a long log is enough. */
+/** Why tests failed, one line per part, which tests failed and why in a line each, and at the very end `N passed, N failed, N skipped`: the end of a long log is enough. */
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { REASON } from "../vitest-report.ts";
@@ -43,7 +43,8 @@ export function report(
     console.out(`failed  ${which}`);
     if (excerpt.length > 0) console.out(`        ${inOneLine(excerpt)}`);
   }
-  console.out(`${String(totals.passed)} passed, ${String(totals.failed)} failed`);
+  const skipped = totals.skipped > 0 ? `, ${String(totals.skipped)} skipped` : "";
+  console.out(`${String(totals.passed)} passed, ${String(totals.failed)} failed${skipped}`);
 }
 
 /** From the wrapper's own reason on, if there is one. */

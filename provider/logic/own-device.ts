@@ -12,7 +12,7 @@ export function isOwnDevice({ hostName, tag }: Login, device: Device): boolean {
   return device.hostName === hostName && device.tags.includes(tag);
 }
 
-/** Of those with its host name and tag the one with its address; `undefined` when it has none. */
+/** Of the devices with its host name and tag the one with an address of the Node, else the first; `undefined` where there is none. */
 export function ownDevice(login: Login, node: ClusterNode, devices: readonly Device[]) {
   const own = devices.filter((device) => isOwnDevice(login, device));
   const device = own.find(({ addresses }) => addresses.some((a) => node.addresses.includes(a))) ?? own[0];

@@ -29,6 +29,6 @@ test("the end of all tests names each that failed, and counts last", () => {
     "        homespan: node-1 answers not",
     "failed  test/e2e/a.test.ts: nodes join",
     `        ${"a long ".repeat(35).slice(0, 240)}...`,
-    "5 passed, 3 failed",
+    "5 passed, 3 failed, 2 skipped",
   ]);
 });
