@@ -24,7 +24,8 @@ export function addPaths(program: Command): void {
       `
 Shows for each node its tailnet address, where flannel sends packets for its pods, MTUs, kind of NAT (unknown where only
 one relay answers) and preferred relay; for each pair direct or relay, endpoint, round trip (median of three pings) and
-the network device to the peer. Idle pairs are woken first. Two nodes of one site that use a relay or are more than 20 ms
+the network device to the peer; beside the round trip of two nodes of one site their LAN's, which is below the tunnel
+(where the other answers pings). Idle pairs are woken first. Two nodes of one site that use a relay or are more than 20 ms
 apart are pointed out; the exit code stays 0.
 ${help(["paths", "paths --svg paths.svg --throughput", "paths lightsail --json"])}`,
     )

@@ -11,7 +11,8 @@ import {
   wayOf,
 } from "./tailnet-map-layout.ts";
 import type { Box, Layout, Link, Placed, Point } from "./tailnet-map-layout.ts";
-import { milliseconds, pairsOf, pairWarnings, rateText } from "./tailnet-paths.ts";
+import { milliseconds, rateText } from "./tailnet-paths-text.ts";
+import { pairsOf, pairWarnings } from "./tailnet-paths.ts";
 import type { NodePair, NodePath, PathsReport } from "./tailnet-paths.ts";
 
 const dashes = { direct: "", relay: ' stroke-dasharray="8 5"', none: ' stroke-dasharray="2 5"' } as const;

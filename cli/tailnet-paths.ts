@@ -1,5 +1,4 @@
 /** From what each node said to the ways between all pairs of them, and what is wrong with those. Pure. */
-import { table } from "./console.ts";
 import type { NatReport, PeerProbe, Probe } from "./tailnet-probe.ts";
 
 /** What flannel says of a node, in annotations of its Node. */
@@ -46,6 +45,8 @@ export interface NodePath {
   readonly endpoint?: string;
   /** Median of the pings that went this way; 0 is less than one. */
   readonly roundTripMilliseconds?: number;
+  /** The best of two pings to `endpoint` itself, below the tunnel: of two nodes on one site that reach each other directly. */
+  readonly lanRoundTripMilliseconds?: number;
   /** The network device they leave on. */
   readonly device?: string;
   /** Where the tailnet has routes to pods: the network of those of `to`, empty when `from` has no route to it. */
@@ -122,7 +123,14 @@ function nodePath(from: ProbedNode, to: ProbedNode): NodePath {
     ...(to.podRoutes ? { podRoute: peer.routes.join(" ") } : {}),
   };
   if (peer.problem !== undefined) return { ...pair, path: "none", ...device, problem: peer.problem };
-  return { ...pair, ...wayOf(peer), ...device };
+  const way = wayOf(peer);
+  const onLan = pair.sameSite && way.path === "direct";
+  return {
+    ...pair,
+    ...way,
+    ...(onLan ? given({ lanRoundTripMilliseconds: peer.lanMilliseconds }) : {}),
+    ...device,
+  };
 }
 
 /** What tailscaled says it sends to counts; where it has sent nothing but pings yet, the last reply's way does. */
@@ -141,7 +149,7 @@ function wayOf(peer: PeerProbe): Pick<NodePath, "path" | "endpoint" | "roundTrip
             : ["direct", last];
   const same = peer.pongs.filter(({ via }) => isRelay(via) === (path === "relay"));
   const times = (same.length > 0 ? same : peer.pongs).map(({ milliseconds }) => milliseconds);
-  return { path, endpoint, roundTripMilliseconds: median(times) };
+  return { path, endpoint, roundTripMilliseconds: median(times) ?? 0 };
 }
 
 function isRelay(via: string): boolean {
@@ -170,6 +178,7 @@ export interface NodePair {
   readonly directions: readonly [NodePath, ...NodePath[]];
   /** Of the two directions, or of the one that is known. */
   readonly roundTripMilliseconds?: number;
+  readonly lanRoundTripMilliseconds?: number;
 }
 
 /** Pairs in the order of the nodes. Directions that differ are a pair each; one that is not known says nothing beside one that is. */
@@ -184,8 +193,13 @@ export function pairsOf(paths: readonly NodePath[]): readonly NodePair[] {
     const same = other !== undefined && other.path === path.path && other.device === path.device;
     const directions: NodePair["directions"] = same ? [path, other] : [path];
     for (const direction of directions) done.add(direction);
-    const times = directions.flatMap(({ roundTripMilliseconds: time }) => (time === undefined ? [] : [time]));
-    pairs.push({ directions, ...(times.length > 0 ? { roundTripMilliseconds: median(times) } : {}) });
+    pairs.push({
+      directions,
+      ...given({
+        roundTripMilliseconds: median(directions.map((one) => one.roundTripMilliseconds)),
+        lanRoundTripMilliseconds: median(directions.map((one) => one.lanRoundTripMilliseconds)),
+      }),
+    });
   }
   return pairs;
 }
@@ -216,71 +230,13 @@ export function pairWarnings({ directions, roundTripMilliseconds: time = 0 }: No
   return warnings;
 }
 
-/** What a terminal shows. */
-export function pathsText(report: PathsReport): string {
-  const { nodes, paths, throughput, warnings } = report;
-  const rates = new Map(throughput.map((rate) => [`${rate.from} ${rate.to}`, rate]));
-  const pairs = pairsOf(paths).map((pair) => {
-    const [{ from, to, sameSite, path, endpoint, device }] = pair.directions;
-    const both = pair.directions.length > 1;
-    const rate = rates.get(`${from} ${to}`) ?? (both ? rates.get(`${to} ${from}`) : undefined);
-    return [
-      `${from} ${both ? "<->" : "->"} ${to}`,
-      sameSite ? "same" : "cross",
-      path,
-      endpoint ?? "-",
-      milliseconds(pair.roundTripMilliseconds),
-      device ?? "-",
-      ...(throughput.length > 0 ? [rateText(rate)] : []),
-      pairWarnings(pair).length > 0 ? "<- see below" : "",
-    ];
-  });
-  const header = ["PAIR", "SITE", "PATH", "ENDPOINT", "ROUND TRIP", "DEVICE"];
-  const parts = [nodeTable(nodes)];
-  if (pairs.length > 0) {
-    parts.push(table([...header, ...(throughput.length > 0 ? ["POD TO POD"] : []), ""], pairs));
-  }
-  if (warnings.length > 0) parts.push(warnings.join("\n"));
-  return parts.join("\n\n");
-}
-
-function nodeTable(nodes: readonly NodePaths[]): string {
-  return table(
-    ["NODE", "SITE", "TAILNET ADDRESS", "FLANNEL PUBLIC-IP", "MTU TAILSCALE0/FLANNEL.1", "NAT", "RELAY"],
-    nodes.map((node) => [
-      node.name,
-      node.site,
-      ...(node.problem === undefined
-        ? [
-            node.tailnetAddress ?? "-",
-            node.flannelPublicIp ?? "-",
-            `${node.tailscaleMtu ?? "-"}/${node.flannelMtu ?? "-"}`,
-            node.nat ?? "-",
-            node.relay ?? "-",
-          ]
-        : ["does not answer"]),
-    ]),
-  );
-}
-
-/** `<1 ms`, `12 ms`, `-` */
-export function milliseconds(time: number | undefined): string {
-  if (time === undefined) return "-";
-  return time < 1 ? "<1 ms" : `${Math.round(time)} ms`;
-}
-
-/** `812 Mbit/s`, `none` */
-export function rateText(rate: Throughput | undefined): string {
-  if (rate === undefined) return "-";
-  if (rate.megabitsPerSecond === undefined) return "none";
-  return `${rate.megabitsPerSecond.toFixed(rate.megabitsPerSecond < 10 ? 1 : 0)} Mbit/s`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+/** Of those that are known, if any is. */
+function median(values: readonly (number | undefined)[]): number | undefined {
+  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
+  const upper = sorted[middle];
+  if (upper === undefined || sorted.length % 2 === 1) return upper;
+  return (upper + (sorted[middle - 1] ?? upper)) / 2;
 }
 
 type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined | ""> };

@@ -52,5 +52,16 @@ ask netcheck tailscale netcheck --format json
 wait
 # Last: the pings have found the ways it shows.
 ask status tailscale status --json
+# Below each direct way: the machine itself, past the tunnel. One that answers no ping says nothing of the way.
+timeout "$bound" tailscale status >"$folder/known" 2>/dev/null </dev/null
+while read -r _ name _ _ way; do
+  case " $* " in *" $name "*) ;; *) continue ;; esac
+  case $way in *'direct '*) ;; *) continue ;; esac
+  way=${way#*direct }
+  way=${way%%,*}
+  way=${way%:*}
+  way=${way#[}
+  ask "lan $name" ping -q -c 2 -W 1 "${way%]}"
+done <"$folder/known"
 wait
 cat "$folder"/*.section

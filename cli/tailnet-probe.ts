@@ -28,6 +28,8 @@ export interface PeerProbe {
   /** The peer that relays, if one does: a node of the tailnet instead of one of Tailscale's relays. */
   readonly peerRelay: string;
   readonly pongs: readonly Pong[];
+  /** The best of some pings to the host of `directAddress`, which do not go through the tunnel; absent where none came back. */
+  readonly lanMilliseconds?: number;
   /** Networks behind the peer that packets are sent to it for: IPv4, as the control server approved them. */
   readonly routes: readonly string[];
   /** The network device on which packets to the peer's 100.x address leave. */
@@ -89,7 +91,9 @@ export function readProbe(text: string, peers: readonly string[]): Probe {
         const ping = sections.get(`ping ${name}`);
         const pongs = readPongs(ping?.text ?? "");
         const problem = pongs.length > 0 ? undefined : (ping?.problem ?? "no reply");
+        const lan = readPing(sections.get(`lan ${name}`)?.text ?? "");
         const peer = {
+          ...(lan === undefined ? {} : { lanMilliseconds: lan }),
           directAddress: found?.CurAddr ?? "",
           peerRelay: found?.PeerRelay ?? "",
           pongs,
@@ -157,4 +161,10 @@ function readPongs(text: string): readonly Pong[] {
     via,
     milliseconds: Math.round(Number(number) * (unit === "s" ? 1000 : 1)),
   }));
+}
+
+/** iputils: `rtt min/avg/max/mdev = 0.031/0.038/...`, BusyBox: `round-trip min/avg/max = 0.056/...`. */
+function readPing(text: string): number | undefined {
+  const best = / min\/avg\/max\S* = ([\d.]+)\//.exec(text)?.[1];
+  return best === undefined ? undefined : Number(best);
 }

@@ -5,7 +5,8 @@ import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { PodNetwork } from "../../cli/pod-network.ts";
 import { makeProgram } from "../../cli/program.ts";
-import { pairsOf, pathsReport, pathsText } from "../../cli/tailnet-paths.ts";
+import { pathsText } from "../../cli/tailnet-paths-text.ts";
+import { pairsOf, pathsReport } from "../../cli/tailnet-paths.ts";
 import type { ProbedNode } from "../../cli/tailnet-paths.ts";
 import { readProbe } from "../../cli/tailnet-probe.ts";
 import type { PeerProbe, Probe } from "../../cli/tailnet-probe.ts";
@@ -107,6 +108,15 @@ describe("what a node says", () => {
     expect(read({ "ping b": answer }).peers.get("b")).not.toHaveProperty("problem");
   });
 
+  test.each([
+    ["iputils", "rtt min/avg/max/mdev = 0.031/0.038/0.046/0.007 ms", 0.031],
+    ["BusyBox", "round-trip min/avg/max = 0.056/0.072/0.089 ms", 0.056],
+  ])("the LAN's round trip, by %s' ping", (_, line, milliseconds) => {
+    const text = `PING 192.0.2.7 (192.0.2.7) 56(84) bytes of data.\n\n2 packets transmitted, 2 received\n${line}`;
+    expect(read({ "lan b": text }).peers.get("b")?.lanMilliseconds).toBe(milliseconds);
+    expect(read({ "lan b": "\n! ping: not found" }).peers.get("b")).not.toHaveProperty("lanMilliseconds");
+  });
+
   test("a tailscaled that does not answer, or is not connected, is the problem of the whole node", () => {
     expect(() => read({ status: "\n! failed to connect to local tailscaled" })).toThrow(
       "its tailscaled does not answer: failed to connect to local tailscaled",
@@ -124,9 +134,10 @@ test("the script asks everything at once and marks what failed", async () => {
   };
   tool(
     "tailscale",
-    'case "$*" in\nping*\\ b) echo "warning" >&2; echo "no matching peer" >&2; exit 1 ;;\nstatus) printf "100.64.0.%s %s ci linux -\\n" 8 a 9 b 10 c 11 d 12 e ;;\n*) printf %s "$*" ;;\nesac',
+    'case "$*" in\nping*\\ b) echo "warning" >&2; echo "no matching peer" >&2; exit 1 ;;\nstatus) printf "100.64.0.%s %s ci linux %s\\n" 8 a - 9 b "idle; offline" 10 c "active; direct 192.0.2.5:41641, tx 1 rx 2" 11 d "idle; direct [fd00::5]:41641" 12 e "active; relay fra" 13 f "active; direct 192.0.2.6:41641, tx 1 rx 2" ;;\n*) printf %s "$*" ;;\nesac',
   );
   tool("ip", 'echo "ip $*"');
+  tool("ping", 'echo "ping $*"');
   // Of one question and of the other: what GNU's and what BusyBox's ends with when time is up.
   tool("timeout", 'shift\ncase "$*" in\n*" d") exit 124 ;;\n*netcheck*) exit 143 ;;\nesac\nexec "$@"');
   const { stdout } = await execa("sh", [join(checkout, "cli/tailnet-probe.sh"), "b", "c", "d", "e"], {
@@ -136,6 +147,8 @@ test("the script asks everything at once and marks what failed", async () => {
   const sections = stdout.split(/^== /m).map((section) => section.trim().replaceAll(/\n+/g, " | "));
   expect(sections.filter(Boolean).sort()).toEqual([
     "address | ip -4 -o addr show",
+    "lan c | ping -q -c 2 -W 1 192.0.2.5",
+    "lan d | ping -q -c 2 -W 1 fd00::5",
     "link | ip -o link show",
     "netcheck | ! not answered within 15 s",
     "ping b | ! no matching peer",
@@ -192,6 +205,21 @@ describe("pairs", () => {
       { roundTripMilliseconds: 3, directions: [{ from: "a" }, {}] },
     ]);
     expect(pathsText(report)).toContain("a <-> b  same  direct  192.0.2.2:1  3 ms        tailscale0");
+  });
+
+  test("of one site have their LAN's round trip beside the tailnet's, where it is known", () => {
+    const lan = { ...direct("192.0.2.2:1", 2), lanMilliseconds: 0.31 };
+    const report = pathsReport(pair(lan, { ...direct("192.0.2.1:1", 4), lanMilliseconds: 0.5 }));
+    expect(report.paths[0]).toMatchObject({ roundTripMilliseconds: 2, lanRoundTripMilliseconds: 0.31 });
+    expect(cells(pathsText(report)).slice(-2)).toEqual([
+      "PAIR | SITE | PATH | ENDPOINT | ROUND TRIP | LAN'S | DEVICE",
+      "a <-> b | same | direct | 192.0.2.2:1 | 3 ms | 0.4 ms | tailscale0",
+    ]);
+    // What a ping reaches of another site is its router.
+    expect(pathsReport(pair(lan, lan, "cloud")).paths[0]).not.toHaveProperty("lanRoundTripMilliseconds");
+    // A relay's packets do not go there.
+    const around = { ...relayed("fra", 2), lanMilliseconds: 0.31 };
+    expect(pathsReport(pair(around, around)).paths[0]).not.toHaveProperty("lanRoundTripMilliseconds");
   });
 
   test("that differ by direction are shown and judged by direction", () => {

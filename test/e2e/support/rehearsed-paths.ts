@@ -9,12 +9,13 @@ const report = z.object({
     z.object({
       ...{ from: z.string(), to: z.string(), sameSite: z.boolean(), path: z.string() },
       roundTripMilliseconds: z.number().nonnegative().optional(),
+      lanRoundTripMilliseconds: z.number().nonnegative().optional(),
       problem: z.string().optional(),
     }),
   ),
 });
 
-/** Measures all pairs: packets of each get there, and those between any two of `home` directly, as nodes of one site. */
+/** Measures all pairs: packets of each get there, and those between any two of `home` directly, as nodes of one site on one LAN. */
 export async function expectDirectAtHome(
   stack: RehearsedStack,
   home: readonly string[],
@@ -22,8 +23,11 @@ export async function expectDirectAtHome(
 ): Promise<void> {
   const { stdout } = await stack.homespan(["paths", stack.name, "--json"], { timeoutSeconds });
   const { nodes, paths } = report.parse(JSON.parse(stdout));
-  for (const { from, to, path, roundTripMilliseconds } of paths) {
-    process.stdout.write(`             ${from} to ${to}: ${path}, ${roundTripMilliseconds ?? "-"} ms\n`);
+  for (const { from, to, path, roundTripMilliseconds, lanRoundTripMilliseconds: lan } of paths) {
+    const beside = lan === undefined ? "" : `, on the LAN ${lan} ms`;
+    process.stdout.write(
+      `             ${from} to ${to}: ${path}, ${roundTripMilliseconds ?? "-"} ms${beside}\n`,
+    );
   }
   expect(nodes.filter(({ problem }) => problem !== undefined)).toEqual([]);
   const silent = paths.filter(({ path }) => path !== "direct" && path !== "relay");
@@ -33,4 +37,5 @@ export async function expectDirectAtHome(
   const atHome = paths.filter(({ from, to }) => home.includes(from) && home.includes(to));
   expect(atHome).toHaveLength(home.length * (home.length - 1));
   expect(atHome.filter((way) => !way.sameSite || way.path !== "direct")).toEqual([]);
+  expect(atHome.filter((way) => way.lanRoundTripMilliseconds === undefined)).toEqual([]);
 }
