@@ -80,7 +80,7 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     datastore: config.datastore,
     disable: config.disable,
     podRoutes: podRoutesOf(config),
-    registry: registry?.mirror,
+    registryMirrors: registry?.mirrors,
   });
   const kubeconfig = firstObjects(clusterName, cluster);
 

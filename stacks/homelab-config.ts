@@ -77,9 +77,10 @@ function complete(fields: HomelabFields, stackName: string): CheckedHomelabConfi
   }
   if (tailnet === undefined) throw new Error("a cluster of its own must have a tailnet: the rules see to it");
   const { snapshots, s3SecretAccessKey, podSecurity, auditLog, disable, timeToLive, podNetwork } = fields;
+  const { registryMirrors } = fields;
   const own: OwnClusterConfig = {
     ...{ clusterName, home, snapshots, s3SecretAccessKey, podSecurity, auditLog },
-    ...{ disable, timeToLive, podNetwork, extraConfig },
+    ...{ disable, timeToLive, podNetwork, registryMirrors, extraConfig },
     k3sVersion: fields.k3sVersion ?? k3sReleaseOf(images.k3s),
     tailnet: completeTailnet(tailnet, clusterName),
   };

@@ -15,6 +15,7 @@ import { joiningOperator } from "./join.ts";
 import type { Join } from "./join-schema.ts";
 import type { MachineOutputs } from "./machine-cluster.ts";
 import { joined, nodeOutput } from "./made-node.ts";
+import { mirrorsOf } from "./registry-mirrors.ts";
 import { formatWarning, type Warning } from "./warnings.ts";
 
 /** Of the cluster's own outputs those that this stack can tell. */
@@ -65,6 +66,7 @@ export function homelabJoining(
   new JoinedAgents("agents", {
     ...{ clusterName, podRoutes, kubeconfig, servers: join.servers, hardening: join.hardening },
     agentToken: pulumi.secret(join.agentToken),
+    registryMirrors: mirrorsOf(config.fields),
     agents: nodes.map((made) => joined(made, extraConfig)),
   });
   return {

@@ -20,6 +20,7 @@ import {
   name,
   podNetwork,
   podSecurity,
+  registryMirrors,
   text,
   timeToLive,
 } from "./schema-pieces.ts";
@@ -79,6 +80,7 @@ export const homelabFields = {
   disable: disable.default(["traefik", "servicelb"]),
   timeToLive,
   podNetwork,
+  registryMirrors,
   extraConfig,
 } as const;
 

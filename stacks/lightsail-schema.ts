@@ -20,6 +20,7 @@ import {
   name,
   podNetwork,
   podSecurity,
+  registryMirrors,
   text,
   timeToLive,
   wholeNumber,
@@ -140,6 +141,7 @@ export const lightsailFields = {
   disable: disable.optional(),
   timeToLive,
   podNetwork,
+  registryMirrors,
   extraConfig,
 } as const;
 

@@ -8,6 +8,7 @@ import { TailnetOperator } from "../components/machine/tailnet-operator.ts";
 import type { AuditLog, PodSecurity } from "../components/render/hardening.ts";
 import { operatorHostName } from "../components/render/names.ts";
 import type { PodNetwork } from "../components/render/pod-network.ts";
+import type { RegistryMirrors } from "../components/render/registry.ts";
 import type { LastingTailnet } from "../components/shared/tailnet.ts";
 import { endOfLife } from "./duration.ts";
 import { firstObjects } from "./first-objects.ts";
@@ -17,6 +18,7 @@ import { joined, nodeOutput, type MachineNodeOutput, type MadeNode } from "./mad
 import type { TailnetConfig } from "./machine-tailnet-config.ts";
 import { snapshotTarget } from "./machine-snapshots.ts";
 import { podRoutesOf } from "./pod-network.ts";
+import { mirrorsOf } from "./registry-mirrors.ts";
 
 type Options = NonNullable<ClusterNode["extraConfig"]>;
 
@@ -31,6 +33,7 @@ export interface MachineClusterConfig {
   readonly disable: readonly string[];
   readonly timeToLive?: string | undefined;
   readonly podNetwork: PodNetwork;
+  readonly registryMirrors: RegistryMirrors;
   readonly extraConfig: { readonly server: Options; readonly agent: Options };
 }
 
@@ -98,6 +101,7 @@ export function machineCluster(config: MachineClusterConfig, parts: MachineClust
     snapshots: config.snapshots,
     hardening: hardeningOf(config),
     podRoutes: podRoutesOf(config),
+    registryMirrors: mirrorsOf(config),
     snapshotTarget: snapshotTarget(store, config.snapshots.keep),
     proxyUrl: operator.proxyUrl,
   });

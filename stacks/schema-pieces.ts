@@ -115,6 +115,33 @@ export const extraConfig = z
 /** How packets get from a pod to one on another node. A change restarts k3s on every node. */
 export const podNetwork = z.enum(podNetworks, { error: `be ${alternatives(podNetworks)}` }).default("vxlan");
 
+const mirrorRule =
+  "be an address such as https://mirror.example.com:5000, without a user's name and password";
+
+/** True for what containerd takes as an endpoint. Secrets have no place in it: it is in a file that every pod of the host's can read. */
+function isMirror(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, username, password, search, hash } = new URL(address);
+  return ["http:", "https:"].includes(protocol) && `${username}${password}${search}${hash}` === "";
+}
+
+/**
+ * Where images of a registry are pulled from first; after them from the registry itself. A change restarts k3s on every node.
+ * https://docs.k3s.io/installation/private-registry
+ */
+export const registryMirrors = z
+  .record(
+    z.string().regex(/^(\*|[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9]\d{0,4})?)$/, {
+      error:
+        "be a registry as it stands in front of an image's name, such as docker.io or registry.example.com:5000, or * for all others",
+    }),
+    z
+      .array(text(mirrorRule).refine(isMirror, { error: mirrorRule }), { error: "be a list of addresses" })
+      .min(1, { error: "be a list of at least one address" }),
+    { error: "be a mapping of registries, each with a list of addresses" },
+  )
+  .default({});
+
 /** Release of k3s. */
 export const k3sVersion = text("be text")
   .regex(/^v\d+\.\d+\.\d+(-rc\d+)?\+k3s\d+$/, { error: "be a k3s release such as v1.35.1+k3s1" })

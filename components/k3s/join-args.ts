@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Hardening } from "../render/hardening.ts";
 import type { PodRoutes } from "../render/pod-network.ts";
-import type { RegistryMirror } from "../render/registry.ts";
+import type { RegistryMirrors } from "../render/registry.ts";
 import type { ConfigValue } from "../render/yaml.ts";
 import type { Host } from "../shared/host.ts";
 import type { ClusterAnchor } from "./cluster-anchor.ts";
@@ -59,11 +59,11 @@ export interface JoinArgs {
    */
   readonly podRoutes?: PodRoutes | undefined;
   /**
-   * The image registry the node pulls from; the same for all nodes of a cluster. A change restarts k3s.
+   * Where the node pulls images from first. A change restarts k3s.
    *
    * @default each image comes from the registry in its name
    */
-  readonly registry?: pulumi.Output<RegistryMirror> | undefined;
+  readonly registryMirrors?: pulumi.Input<RegistryMirrors> | undefined;
 }
 
 /** What a join needs once the cluster answers, to become a member. */

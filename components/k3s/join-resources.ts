@@ -43,12 +43,14 @@ export function nodeConfig(
       nodeName: host.nodeName,
       transport: host.transport,
       identity: host.identity,
-      // Where the registry is, is known once its network is.
+      // Where a registry of the stack's own is, is known once its network is.
       files:
-        args.registry?.apply((it) => ({
-          ...files,
-          [pathBelowData(host.paths, k3sPaths.registries)]: renderRegistries(it),
-        })) ?? files,
+        args.registryMirrors === undefined
+          ? files
+          : pulumi.output(args.registryMirrors).apply((mirrors) => ({
+              ...files,
+              [pathBelowData(host.paths, k3sPaths.registries)]: renderRegistries(mirrors),
+            })),
       secretFiles: pulumi.secret(pulumi.all(role.secretFiles)),
       // Known only once the machine has its address; everything else is known at once.
       joinFile: host.externalAddress?.apply((it) => render({ externalAddress: it }).joinFile) ?? joinFile,

@@ -4,7 +4,10 @@ import { K3sAgent } from "./k3s-agent.ts";
 import type { ClusterNode } from "./k3s-cluster.ts";
 import type { Membership } from "./membership.ts";
 
-export interface JoinedAgentsArgs extends Pick<JoinArgs, "clusterName" | "hardening" | "podRoutes"> {
+export interface JoinedAgentsArgs extends Pick<
+  JoinArgs,
+  "clusterName" | "hardening" | "podRoutes" | "registryMirrors"
+> {
   /** The cluster's token for agents. Secret. */
   readonly agentToken: pulumi.Output<string>;
   /** Its servers, none of which is this stack's. */
@@ -23,7 +26,7 @@ export class JoinedAgents extends pulumi.ComponentResource {
 
   constructor(name: string, args: JoinedAgentsArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:k3s:JoinedAgents", name, {}, options);
-    const { clusterName, hardening, podRoutes, servers } = args;
+    const { clusterName, hardening, podRoutes, registryMirrors, servers } = args;
     // The cluster is there: what a first server decides by does not arise.
     const identity = { agentToken: args.agentToken, initialised: true };
     const names = servers.map(({ fullyQualifiedName }) => fullyQualifiedName);
@@ -31,7 +34,7 @@ export class JoinedAgents extends pulumi.ComponentResource {
       (node) =>
         new K3sAgent(
           node.host.nodeName,
-          { ...node, clusterName, identity, hardening, podRoutes, servers: names },
+          { ...node, clusterName, identity, hardening, podRoutes, registryMirrors, servers: names },
           { parent: this },
         ),
     );

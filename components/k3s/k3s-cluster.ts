@@ -4,7 +4,7 @@ import type { Hardening } from "../render/hardening.ts";
 import type { Snapshots } from "../render/k3s-config.ts";
 import type { SnapshotTarget } from "../render/k3s-snapshots.ts";
 import type { PodRoutes } from "../render/pod-network.ts";
-import type { RegistryMirror } from "../render/registry.ts";
+import type { RegistryMirrors } from "../render/registry.ts";
 import type { Host, PublishedApi } from "../shared/host.ts";
 import type { Datastore } from "../upstream/k3s.ts";
 import { ClusterAnchor } from "./cluster-anchor.ts";
@@ -50,11 +50,11 @@ export interface K3sClusterArgs {
    */
   readonly podRoutes?: PodRoutes | undefined;
   /**
-   * The image registry every node pulls from.
+   * Where every node pulls images from first.
    *
    * @default each image comes from the registry in its name
    */
-  readonly registry?: pulumi.Output<RegistryMirror> | undefined;
+  readonly registryMirrors?: pulumi.Input<RegistryMirrors> | undefined;
   /**
    * The bucket that takes a copy of each snapshot. Secret.
    *
@@ -82,7 +82,7 @@ export class K3sCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: K3sClusterArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:k3s:K3sCluster", name, {}, options);
-    const { clusterName, identity, hardening, podRoutes, registry } = args;
+    const { clusterName, identity, hardening, podRoutes, registryMirrors } = args;
     this.serverCount = args.servers.length;
     const serverHosts = args.servers.map((server) => server.host);
     const peersOf = (host: Host): string[] =>
@@ -90,7 +90,7 @@ export class K3sCluster extends pulumi.ComponentResource {
 
     this.anchor = new ClusterAnchor(`${name}-anchor`, { clusterName }, { parent: this });
     const join = (node: ClusterNode): JoinArgs & { readonly identity: ClusterIdentity } => {
-      const common = { clusterName, identity, hardening, podRoutes, registry };
+      const common = { clusterName, identity, hardening, podRoutes, registryMirrors };
       return { ...node, ...common, servers: peersOf(node.host) };
     };
     const servers = args.servers.map((node, index) => {

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { hostAddress } from "../render/address.ts";
-import { registryName, renderRegistryConfig, type RegistryMirror } from "../render/registry.ts";
+import { registryName, renderRegistryConfig, type RegistryMirrors } from "../render/registry.ts";
 import { RegistryServer } from "./registry-server.ts";
 
 export interface ClusterRegistryArgs {
@@ -28,7 +28,7 @@ export class ClusterRegistry extends pulumi.ComponentResource {
   /** What stands in front of an image's name, in a push and in a pod: `localhost:5001`. */
   readonly imagePrefix: string;
   /** For the nodes' joins. */
-  readonly mirror: pulumi.Output<RegistryMirror>;
+  readonly mirrors: pulumi.Output<RegistryMirrors>;
 
   constructor(name: string, args: ClusterRegistryArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("homespan:registry:ClusterRegistry", name, {}, options);
@@ -47,7 +47,7 @@ export class ClusterRegistry extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.mirror = server.endpoint.apply((endpoint) => ({ name: this.imagePrefix, endpoint }));
+    this.mirrors = server.endpoint.apply((endpoint) => ({ [this.imagePrefix]: [endpoint] }));
     this.registerOutputs({ imagePrefix: this.imagePrefix });
   }
 }

@@ -1,13 +1,11 @@
 import { registryPaths, registryPort } from "../upstream/registry.ts";
 import { renderYaml } from "./yaml.ts";
 
-/** What nodes take in place of a registry's name. */
-export interface RegistryMirror {
-  /** As it stands in front of an image's name: `localhost:5001`. */
-  readonly name: string;
-  /** Where nodes find it: `http://10.90.0.11:5000`. */
-  readonly endpoint: string;
-}
+/**
+ * Where nodes pull the images of a registry from: its name as it stands in front of an image's (`localhost:5001`, `docker.io`, `*` for
+ * all others) -> addresses (`http://10.90.0.11:5000`), tried in this order, and after them the registry itself.
+ */
+export type RegistryMirrors = Readonly<Record<string, readonly string[]>>;
 
 /**
  * The name of a cluster's registry, the same in a push from this machine and in a pod. `localhost` because every client takes
@@ -20,11 +18,12 @@ export function registryName(port: number): string {
 /**
  * `/etc/rancher/k3s/registries.yaml`, which k3s reads at its start. https://docs.k3s.io/installation/private-registry
  *
- * A mirror and not a registry of its own: on a node, `localhost` is the node itself.
+ * A cluster's own registry is a mirror, too: on a node, `localhost` is the node itself.
  */
-export function renderRegistries({ name, endpoint }: RegistryMirror): string {
+export function renderRegistries(mirrors: RegistryMirrors): string {
+  const entries = Object.entries(mirrors).map(([name, endpoint]) => [name, { endpoint }]);
   return renderYaml(
-    { mirrors: { [name]: { endpoint: [endpoint] } } },
+    { mirrors: Object.fromEntries(entries) as Record<string, { endpoint: readonly string[] }> },
     "Written by Homespan's join layer; a change here restarts k3s on this node.",
   );
 }

@@ -118,6 +118,15 @@ describe("a cluster of its own", () => {
     }
   });
 
+  test("mirrors are this stack's: its agents may have one near them", async () => {
+    const recording = await joining({ registryMirrors: { "*": ["http://192.168.1.20:5000"] } });
+    const { inputs } = recording.find("homespan:index:NodeConfig", "agent-1-config");
+    const files = inputs["files"] as Record<string, string>;
+    expect(parse(files["etc/rancher/k3s/registries.yaml"] ?? "")).toEqual({
+      mirrors: { "*": { endpoint: ["http://192.168.1.20:5000"] } },
+    });
+  });
+
   test("a preview, where nothing is made yet, registers the same", async () => {
     expect(tree(await ownCluster({}, true))).toEqual(tree(await ownCluster()));
   });

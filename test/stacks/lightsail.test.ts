@@ -54,6 +54,21 @@ test("the committed file: the whole tree", async () => {
   expect(tree(await run())).toMatchSnapshot();
 });
 
+test("every node is told of mirrors, and without them has no file of registries", async () => {
+  const registries = ({ ofType }: StackRecording): readonly unknown[] =>
+    ofType("homespan:index:NodeConfig").map(({ inputs }) => {
+      const text = (inputs["files"] as Record<string, string>)["etc/rancher/k3s/registries.yaml"];
+      return text === undefined ? undefined : parse(text);
+    });
+  expect(new Set(registries(await run(withAgent)))).toEqual(new Set([undefined]));
+  const registryMirrors = { "docker.io": ["https://mirror.example.com"] };
+  const told = registries(await run({ ...withAgent, registryMirrors }));
+  expect(told).toHaveLength(4);
+  for (const file of told) {
+    expect(file).toEqual({ mirrors: { "docker.io": { endpoint: ["https://mirror.example.com"] } } });
+  }
+});
+
 test("a lone server and an agent with a disk: the whole tree", async () => {
   expect(tree(await run({ ...withAgent, servers: [{ bundleId: "large_3_0" }] }))).toMatchSnapshot();
 });

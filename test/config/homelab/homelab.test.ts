@@ -129,6 +129,7 @@ describe("defaults", () => {
       disable: ["traefik", "servicelb"],
       timeToLive: undefined,
       podNetwork: "vxlan",
+      registryMirrors: {},
       extraConfig: { server: {}, agent: {} },
       k3sVersion: "v1.35.1+k3s1",
       tailnet: {

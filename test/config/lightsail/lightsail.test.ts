@@ -129,6 +129,7 @@ describe("defaults", () => {
       auditLog: { maxAgeDays: 30, maxBackups: 10, maxSizeMiB: 100 },
       disable: ["traefik", "servicelb"],
       podNetwork: "vxlan",
+      registryMirrors: {},
       extraConfig: { server: {}, agent: {} },
     });
   });
