@@ -46,6 +46,12 @@ export function parsePositive(text: string): number {
   throw new InvalidArgumentError("It must be a number above 0.");
 }
 
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError("It must be a port from 1 to 65535.");
+}
+
 export function help(examples: readonly string[]): string {
   return `\nExamples:\n${examples.map((example) => `  ./homespan ${example}`).join("\n")}\n${exitCodes}`;
 }

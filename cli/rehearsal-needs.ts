@@ -17,9 +17,11 @@ export type PreparedRehearsal = Awaited<ReturnType<typeof prepareRehearsal>>;
 export async function prepareRehearsal(
   context: Context,
   { mac, machines }: Pick<RehearsedConfig, "mac" | "machines">,
+  { registry }: { readonly registry: boolean } = { registry: false },
 ) {
   const groups: readonly Group[] = [
     ...(["core", "rehearsal"] as const),
+    ...(registry ? (["registry"] as const) : []),
     ...(mac === undefined ? [] : (["mac"] as const)),
     ...(machines === undefined ? [] : (["homelab", "guest"] as const)),
   ];

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { CommonOptions } from "./context.ts";
 import { makeContext } from "./context.ts";
 import { InputError, didYouMean } from "./errors.ts";
-import { common, help, overCommitted, parsePositive, settable, timed } from "./options.ts";
+import { common, help, overCommitted, parsePort, parsePositive, settable, timed } from "./options.ts";
 import { resolveStack } from "./stack.ts";
 
 interface RehearseCommandOptions extends CommonOptions {
@@ -12,6 +12,7 @@ interface RehearseCommandOptions extends CommonOptions {
   readonly match?: string;
   readonly error?: string;
   readonly times?: number;
+  readonly registry?: number;
 }
 
 const faultHelp = `
@@ -32,6 +33,11 @@ export function addRehearse(program: Command): void {
     .argument("<stack>", "the topology: lightsail or homelab")
     .argument("[verb]", "up, preview, home, status, destroy, env or fault (default: up)", "up")
     .argument("[words...]", "of fault: see below")
+    .option(
+      "--registry <port>",
+      "up, preview: an image registry that every node pulls from, pushed to at this port of 127.0.0.1; without it there is none",
+      parsePort,
+    )
     .option("--match <text>", "fault CALL: part of the name of what the call is about (default: any)")
     .option("--error <error>", "fault CALL: what the call meets, such as ThrottlingException or timeout")
     .option("--times <number>", "fault CALL: how many calls meet it (default: 1)", parsePositive)
@@ -43,6 +49,7 @@ export function addRehearse(program: Command): void {
         "rehearse lightsail fault CreateInstances --match server-2 --error ThrottlingException --times 3",
         "rehearse lightsail fault delete server-2",
         "rehearse lightsail destroy",
+        "rehearse lightsail --registry 5001  # then: podman push --tls-verify=false localhost:5001/app:1",
         "rehearse homelab",
       ])}`,
     )
@@ -66,7 +73,12 @@ export function addRehearse(program: Command): void {
         const given = [...words, ...Object.keys(fault).map((name) => `--${name}`)].join(" ");
         throw new InputError(`rehearse ${stack.name} ${known} takes no more words, got ${given}`);
       }
+      const { registry } = options;
+      if (registry !== undefined && known !== "up" && known !== "preview") {
+        throw new InputError(`\`--registry\` must be left out with ${known}: up and preview start one`);
+      }
       await rehearse(context, stack, known, {
+        ...(registry === undefined ? {} : { registryPort: registry }),
         settings: options.set ?? [],
         timeoutMinutes: options.timeout ?? 30,
         words,

@@ -1,4 +1,5 @@
 /** What a stack's configuration asks of its rehearsal, and the few settings that a rehearsal has to change. */
+import type { RegistryMirrors } from "../components/render/registry.ts";
 import type { ControlOrder, Mac } from "../rehearsal/rehearsal.ts";
 import { macName } from "../rehearsal/rehearsal.ts";
 import { InputError } from "./errors.ts";
@@ -51,6 +52,14 @@ export function ownMac(
   if (place === undefined) return [];
   const { port: _port, hostKey: _hostKey, ...mac } = mapping(settingOf(config, "mac"));
   return [`mac=${JSON.stringify({ ...mac, ...place })}`];
+}
+
+/** The nodes of a rehearsal with a registry pull from it, beside what the stack's own mirrors are for. */
+export function ownRegistry(config: StackFile, mirrors: RegistryMirrors | undefined): string[] {
+  if (mirrors === undefined) return [];
+  return [
+    `registryMirrors=${JSON.stringify({ ...mapping(settingOf(config, "registryMirrors")), ...mirrors })}`,
+  ];
 }
 
 /** @throws InputError with the setting that leaves out what nothing plays: a box that a person installs */

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { RegistryMirrors } from "../components/render/registry.ts";
 import { systemEffects } from "../provider/effects/effects.ts";
 import { runProcess } from "../provider/effects/process.ts";
 import type { ToolRow } from "../toolchain/types.ts";
@@ -33,6 +34,7 @@ import { bootId, wakeMachines } from "./machines/waking.ts";
 import { objectFiles } from "./objects/files.ts";
 import { makePulumiHome } from "./plugins.ts";
 import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
+import { endRegistry, ensureRegistry } from "./registry.ts";
 import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
 
 export type { ControlOrder } from "./daemon/state.ts";
@@ -122,6 +124,11 @@ export class Rehearsal {
     await makePulumiHome(join(this.folder, "pulumi-home"), pluginsOf);
     const programs = guestPrograms(tools);
     return startLibvirt(this.folder, order, await guestImage({ ...image, programs }));
+  }
+
+  /** Starts an image registry that every machine reaches; for a rehearsal that runs. */
+  registry(port: number): Promise<RegistryMirrors> {
+    return ensureRegistry(this.folder, port);
   }
 
   /** Starts the machine at home, which no cloud made; for a rehearsal that runs. */
@@ -222,6 +229,7 @@ export class Rehearsal {
   async end(): Promise<void> {
     await this.#endOperators();
     await endLibvirt(this.folder);
+    await endRegistry(this.world, systemEffects());
     await removeTailnet(this.folder, this.world, systemEffects());
     await removeWorld(this.folder, (await findWorld(this.folder))?.world ?? this.world);
     await this.#visit(undefined);

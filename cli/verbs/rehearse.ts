@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { registryName } from "../../components/render/registry.ts";
 import type { HomeLibvirt, Rehearsal } from "../../rehearsal/rehearsal.ts";
 import { recordedOutputs } from "../cluster.ts";
 import { duration } from "../console.ts";
@@ -12,9 +13,16 @@ import { Failure, InputError } from "../errors.ts";
 import { recover } from "../operation.ts";
 import { resolvePaths } from "../paths.ts";
 import { pulumi } from "../pulumi.ts";
+import { pushCommand } from "../registry.ts";
 import { type PreparedRehearsal, prepareRehearsal } from "../rehearsal-needs.ts";
 import { type RehearsalPlace, placeOf } from "../rehearsal-place.ts";
-import { type RehearsedConfig, ownAuthority, ownMac, rehearsedConfig } from "../rehearsed-config.ts";
+import {
+  type RehearsedConfig,
+  ownAuthority,
+  ownMac,
+  ownRegistry,
+  rehearsedConfig,
+} from "../rehearsed-config.ts";
 import { libvirtOrder, ownMachines } from "../rehearsed-machines.ts";
 import { type StackFile, settingOf } from "../settings.ts";
 import type { Stack } from "../stack.ts";
@@ -25,6 +33,8 @@ import type { FaultOptions } from "./fault.ts";
 export interface RehearseOptions {
   readonly settings: readonly string[];
   readonly timeoutMinutes: number;
+  /** Of 127.0.0.1, where a registry is pushed to that all nodes pull from. @default no registry */
+  readonly registryPort?: number;
   /** What follows `fault`. */
   readonly words?: readonly string[];
   readonly fault?: FaultOptions;
@@ -78,16 +88,17 @@ async function run(
   stack: Stack,
   verb: "up" | "preview" | "home",
   place: RehearsalPlace,
-  { settings, timeoutMinutes }: RehearseOptions,
+  { settings, timeoutMinutes, registryPort }: RehearseOptions,
 ): Promise<void> {
   const { rehearsal, joins } = place;
   const config = await composeConfig(context.paths, stack, settings);
   const wanted = rehearsedConfig(config);
   const started = Date.now();
-  const prepared = await prepareRehearsal(context, wanted);
+  const prepared = await prepareRehearsal(context, wanted, { registry: registryPort !== undefined });
   if (joins === undefined) await rehearsal.start({ ...wanted, ...prepared.settings });
   else await comeInto(rehearsal, stack, joins);
   const mac = wanted.mac && (await rehearsal.mac(wanted.mac, prepared.tool("limactl").path));
+  const registry = registryPort === undefined ? undefined : await rehearsal.registry(registryPort);
   const home = await startMachines(context, stack, place, { config, wanted, prepared });
   const environment = (await rehearsal.environment()) ?? {};
   if (Date.now() - started > 2000) {
@@ -110,6 +121,7 @@ async function run(
     ...ownAuthority(wanted.control, rehearsal.caFile),
     ...ownMac(config, mac && { address: mac.address, user: mac.user }),
     ...ownMachines(config, home),
+    ...ownRegistry(config, registry),
   ];
   if (verb === "preview") {
     const { preview } = await import("./preview.ts");
@@ -118,6 +130,7 @@ async function run(
   }
   const { up } = await import("./up.ts");
   await up(inside, stack, { settings: rehearsed, timeoutMinutes });
+  if (registryPort !== undefined) context.console.info(pushCommand(registryName(registryPort)));
   context.console.info(
     `\neval "$(./homespan rehearse ${stack.name} env)" lets every other verb, and pulumi, work on it`,
   );

@@ -15,7 +15,11 @@ const STOP_SECONDS = 3;
 
 type Settings = z.output<typeof registryServerInputs>;
 
-export function registryServer({ podman, registries, clock }: Effects) {
+export function registryServer({
+  podman,
+  registries,
+  clock,
+}: Pick<Effects, "podman" | "registries" | "clock">) {
   const start = async (inputs: Settings, container: string, context: CallContext): Promise<void> => {
     await podman.command(["start", container]);
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : START_SECONDS;

@@ -35,6 +35,12 @@ test("what is not rehearsed is not prepared", async () => {
   expect(() => tool("qemu")).toThrow("qemu is not installed; run: ./homespan toolchain --prepare");
 });
 
+test("a registry takes its image", async () => {
+  const { context, asked } = prepared();
+  await prepareRehearsal(context, { mac: undefined, machines: undefined }, { registry: true });
+  expect(asked).toEqual(["core", "rehearsal", "registry"]);
+});
+
 test("virtual machines take libvirt's tools and their image's", async () => {
   const { context, asked } = prepared();
   mkdirSync(join(context.paths.cache, "terraform"), { recursive: true });

@@ -1,6 +1,6 @@
 /** What a rehearsal takes from a stack's configuration, and what it changes of it. */
 import { expect, test } from "vitest";
-import { ownAuthority, ownMac, rehearsedConfig } from "../../cli/rehearsed-config.ts";
+import { ownAuthority, ownMac, ownRegistry, rehearsedConfig } from "../../cli/rehearsed-config.ts";
 import { applySettings, joinedStack, type StackFile } from "../../cli/settings.ts";
 
 const file = (settings: readonly string[]): StackFile => applySettings({ config: {} }, settings);
@@ -23,6 +23,17 @@ test("a Mac has the host name and the user of the configuration, and is found wh
     address: "10.89.0.7",
     user: "anna",
     site: "home",
+  });
+});
+
+test("a registry is one more mirror", () => {
+  expect(ownRegistry(file([]), undefined)).toEqual([]);
+  const mirrors = { "localhost:5001": ["http://10.89.4.12:5000"] };
+  const given = 'registryMirrors={"docker.io":["https://mirror.example.com"]}';
+  const [setting = ""] = ownRegistry(file([given]), mirrors);
+  expect(JSON.parse(setting.slice("registryMirrors=".length))).toEqual({
+    "docker.io": ["https://mirror.example.com"],
+    ...mirrors,
   });
 });
 

@@ -6,10 +6,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { Cluster, changesNothing } from "../e2e/support/cluster.ts";
-import { run } from "../e2e/support/command.ts";
-import { buildGreeting } from "../e2e/support/greeting.ts";
 import { objectsOf, podman } from "../e2e/support/podman.ts";
-import { timed } from "../e2e/support/report.ts";
+import { digestAt, pushGreeting, runOnNodes } from "../e2e/support/pushed-image.ts";
 import { eventually } from "../e2e/support/wait.ts";
 
 const apiPort = 17643;
@@ -18,53 +16,16 @@ const nodes = ["server-1", "agent-1"];
 const greeting = `greeting-${String(process.pid)}`;
 const cluster = new Cluster({ name: "reg", apiPort, settings: { agents: 1, registryPort: ports[0] } });
 
-const nameAt = (port: number): string => `localhost:${String(port)}/greeting:1`;
+const name = "greeting:1";
+const nameAt = (port: number): string => `localhost:${String(port)}/${name}`;
 
 afterAll(async () => {
   await cluster.cleanUp();
   await podman(["rmi", "--force", nameAt(ports[0])], { mayFail: true });
 });
 
-/** What the registry holds of the image, by its content. */
-async function digestAt(port: number): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${String(port)}/v2/greeting/manifests/1`, {
-    headers: {
-      accept:
-        "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json",
-    },
-  });
-  expect(answer.status).toBe(200);
-  return answer.headers.get("docker-content-digest") ?? "";
-}
-
-interface RunningPod {
-  readonly spec: { readonly nodeName: string };
-  readonly status: { readonly containerStatuses?: readonly { readonly imageID: string }[] };
-}
-
-/** One pod on each node, which must fetch the image; each says the greeting. */
-async function runOnBothSites(step: string, image: string, digest: string): Promise<void> {
-  const names = nodes.map((node) => `${step}-${node}`);
-  const items = nodes.map((nodeName, index) => ({
-    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: names[index] } },
-    spec: {
-      ...{ nodeName, terminationGracePeriodSeconds: 0, tolerations: [{ operator: "Exists" }] },
-      containers: [{ name: "greeting", image, imagePullPolicy: "Always" }],
-    },
-  }));
-  const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
-  await cluster.kubectl(["apply", "-f", "-"], { input });
-  const pods = names.map((name) => `pod/${name}`);
-  await timed(`${step}: pods on both sites run ${image}`, () =>
-    cluster.kubectl(["wait", "--for=condition=Ready", "--timeout=50s", ...pods]),
-  );
-  for (const name of names) {
-    const pod = JSON.parse(await cluster.kubectl(["get", "pod", name, "-o", "json"])) as RunningPod;
-    expect(pod.status.containerStatuses?.[0]?.imageID, name).toContain(digest);
-    expect((await cluster.kubectl(["logs", name])).trim(), name).toBe(greeting);
-  }
-  await cluster.kubectl(["delete", "--now", ...pods]);
-}
+const runOnBothSites = (step: string, image: string, digest: string): Promise<void> =>
+  runOnNodes(cluster, nodes, { step, image, digest, text: greeting });
 
 test("a port that is taken is named before anything is made", async () => {
   const server = createServer();
@@ -96,14 +57,9 @@ describe("a running registry", () => {
   });
 
   test("what is pushed by the printed command runs on both sites, under the same name", async () => {
-    const image = nameAt(ports[0]);
-    await buildGreeting(image, greeting);
     const said = (await cluster.homespan("status")).output;
-    const printed = /^podman push .*?(?= {2,}#)/m.exec(said)?.[0] ?? "";
-    await run("sh", ["-c", printed.replace("NAME:TAG", "greeting:1")]);
-    digest = await digestAt(ports[0]);
-    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
-    await runOnBothSites("pushed", image, digest);
+    digest = await pushGreeting(said, ports[0], name, greeting);
+    await runOnBothSites("pushed", nameAt(ports[0]), digest);
   });
 
   test("a second up changes nothing", async () => {
@@ -116,13 +72,13 @@ describe("a running registry", () => {
     expect((await cluster.preview())["update"]).toBe(1);
     await podman(["rm", "--force", container]);
     await cluster.up("the registry again");
-    expect(await digestAt(ports[0])).toBe(digest);
+    expect(await digestAt(ports[0], name)).toBe(digest);
     await runOnBothSites("healed", nameAt(ports[0]), digest);
   });
 
   test("another port is another name for the nodes, whose k3s starts again for it", async () => {
     await cluster.up("another registry port", { registryPort: ports[1] });
-    expect(await digestAt(ports[1])).toBe(digest);
+    expect(await digestAt(ports[1], name)).toBe(digest);
     await eventually("both nodes know the new name", 90, () =>
       runOnBothSites("moved", nameAt(ports[1]), digest),
     );

@@ -15,8 +15,8 @@ import { removeContainer, removeNetwork, removeVolume } from "../../../provider/
 import { objectNames } from "../../../provider/logic/ownership.ts";
 import { headscaleServer } from "../../../provider/resources/headscale-server.ts";
 import { siteNetwork } from "../../../provider/resources/site-network.ts";
-import type { Resource } from "../../../provider/server/resource.ts";
 import { type Properties, isRecord } from "../../../provider/server/values.ts";
+import { converge } from "../../converge.ts";
 import { ACCOUNT_USER } from "./account.ts";
 
 /** The control server a client takes that is told none: `DefaultControlURL` of tailscale.com/ipn. */
@@ -118,27 +118,6 @@ export async function internetOf(
 function configFor(settings: HeadscaleConfig, magicDns: boolean): string {
   const config = renderHeadscaleConfig(settings);
   return magicDns ? config : config.replace("magic_dns: true", "magic_dns: false");
-}
-
-/** Read, then made or updated where it is not as wanted: what the engine does with a resource. */
-async function converge(
-  resource: Resource,
-  known: Properties | undefined,
-  raw: Properties,
-  signal: AbortSignal,
-): Promise<Properties> {
-  const context = { signal, timeoutSeconds: 0 };
-  const { inputs, problems } = resource.check(raw);
-  if (problems.length > 0) throw new Error(problems.join("; "));
-  const state = known === undefined ? undefined : await resource.read("", known, context);
-  if (state === undefined) return (await resource.create(inputs, context)).outputs;
-  const changes = resource.diff(state, inputs);
-  if (changes.length === 0) return state;
-  if (changes.some(({ replace }) => replace)) {
-    await resource.delete("", state, context);
-    return (await resource.create(inputs, context)).outputs;
-  }
-  return resource.update(state, inputs, context);
 }
 
 async function read(file: string): Promise<Kept> {

@@ -28,6 +28,8 @@ export class RehearsedStack {
   /** False until it was seen to come up: steps that need it are skipped. */
   usable = false;
   #settings: readonly string[];
+  /** Of `rehearse`, in each run of `up`. */
+  readonly #flags: readonly string[];
   /** Out of the folders that are searched for secrets. */
   readonly #private = mkdtempSync(join(tmpdir(), "hs-rehkube-"));
   #environment: Readonly<Record<string, string>> | undefined;
@@ -38,8 +40,14 @@ export class RehearsedStack {
   readonly #limits: { readonly arguments: readonly string[]; readonly timeoutSeconds: number };
 
   /** @param minutes - of an `up` or a `destroy`, where that is more than machines of containers take */
-  constructor(settings: readonly string[], minutes?: number, name: RehearsedStack["name"] = "lightsail") {
+  constructor(
+    settings: readonly string[],
+    minutes?: number,
+    name: RehearsedStack["name"] = "lightsail",
+    flags: readonly string[] = [],
+  ) {
     this.name = name;
+    this.#flags = flags;
     this.world = `rehearsal-${name}`;
     this.#settings = settings;
     this.#limits =
@@ -72,7 +80,7 @@ export class RehearsedStack {
   }
 
   #upArguments(): string[] {
-    return this.#settings.flatMap((setting) => ["--set", setting]);
+    return [...this.#flags, ...this.#settings.flatMap((setting) => ["--set", setting])];
   }
 
   /** Brings it to these settings over the committed file, by default those of the last time. */
