@@ -1,6 +1,6 @@
 /** Agents on a rehearsed Mac beside a server in the rehearsed cloud: one cluster over two places, changed, hurt and healed. */
 import { expect, test } from "vitest";
-import { nodeOf, podsOf, readyNodes } from "../support/kube.ts";
+import { holds, nodeOf, podsOf, readyNodes } from "../support/kube.ts";
 import { exec } from "../support/podman.ts";
 import type { RehearsedStack } from "../support/rehearsal.ts";
 import { expectDirectAtHome } from "../support/rehearsed-paths.ts";
@@ -44,6 +44,12 @@ async function bootIds(stack: RehearsedStack): Promise<string[]> {
 const uid = async (stack: RehearsedStack, node: string): Promise<string> =>
   stack.kubectl(["get", "node", node, "--output", "jsonpath={.metadata.uid}"]);
 
+/** Node -> uid of the smoke pod that is Ready there. */
+async function smokePods(stack: RehearsedStack): Promise<ReadonlyMap<string, string>> {
+  const ready = (await podsOf(stack, "homespan-smoke")).filter((pod) => holds(pod, "Ready"));
+  return new Map(ready.map(({ spec, metadata }) => [spec.nodeName ?? "", metadata.uid]));
+}
+
 /** From the network of a pod on a node: what the smoke pod of another node answers. */
 async function askFromPod(container: string, address: string): Promise<string> {
   const script =
@@ -85,6 +91,7 @@ export function rehearsalHome(stack: RehearsedStack): void {
 
   test("more memory for one restarts that one alone, drained, as the same node", async () => {
     const [before, node] = [await bootIds(stack), await uid(stack, "agent-2")];
+    const pods = await smokePods(stack);
     await stack.up("memory of one agent", homeSettings(3072));
     const after = await bootIds(stack);
     expect(after[0]).toBe(before[0]);
@@ -94,6 +101,13 @@ export function rehearsalHome(stack: RehearsedStack): void {
     );
     expect(await uid(stack, "agent-2")).toBe(node);
     expect(await readyNodes(stack)).toEqual([...homeAgents, "server-1"]);
+    // A pod outlives a restart of its machine, unless it was evicted before.
+    const evicted = await eventually("each node runs a smoke pod", 60, async () => {
+      const now = await smokePods(stack);
+      expect([...now.keys()].sort()).toEqual([...homeAgents, "server-1"]);
+      return [...now].filter(([name, pod]) => pods.get(name) !== pod).map(([name]) => name);
+    });
+    expect(evicted).toEqual(["agent-2"]);
     const open = ["get", "node", "agent-2", "--output", "jsonpath={.spec.unschedulable}"];
     expect(await stack.kubectl(open)).toBe("");
   });

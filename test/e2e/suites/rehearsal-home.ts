@@ -1,6 +1,7 @@
 /** The rehearsed lightsail stack of one server, with two agents on a rehearsed Mac: from nothing to nothing, steps in order. */
 import { describe, expect, test } from "vitest";
 import { homeAgents, homeSettings, rehearsalHome } from "../steps/rehearsal-home.ts";
+import { rehearsalJoining } from "../steps/rehearsal-joining.ts";
 import { rehearsalRemoval } from "../steps/rehearsal-removal.ts";
 import { readyNodes } from "../support/kube.ts";
 import { RehearsedStack } from "../support/rehearsal.ts";
@@ -20,6 +21,7 @@ export function rehearsalHomeSuite(): void {
   describe("a rehearsed stack", () => {
     skipUnlessUsable(stack);
     rehearsalHome(stack);
+    rehearsalJoining(stack, [...homeAgents, "server-1"]);
     rehearsalRemoval(stack, before);
   });
 }
