@@ -6,7 +6,9 @@ import type { RegistryMirrors } from "../components/render/registry.ts";
 import { systemEffects } from "../provider/effects/effects.ts";
 import { runProcess } from "../provider/effects/process.ts";
 import type { ToolRow } from "../toolchain/types.ts";
+import { openAccount } from "./clouds/aws/account.ts";
 import { openAwsBooks } from "./clouds/aws/books.ts";
+import { forgetLostInstances } from "./clouds/aws/service/instances.ts";
 import { daemonState, startDaemon } from "./daemon/daemon.ts";
 import { removeTailnet } from "./daemon/removal.ts";
 import {
@@ -30,6 +32,7 @@ import {
 import { type GuestImageOptions, guestImage, guestPrograms } from "./libvirt/guest-image.ts";
 import { type Mac, leftOnMacs, removeEmptyMacs, startMac, wakeMacs } from "./lima/mac-machine.ts";
 import { type HomeMachine, homeKeyFile, startHomeMachine } from "./machines/home-machine.ts";
+import { PodmanMachines } from "./machines/podman-machines.ts";
 import { bootId, wakeMachines } from "./machines/waking.ts";
 import { objectFiles } from "./objects/files.ts";
 import { makePulumiHome } from "./plugins.ts";
@@ -211,6 +214,7 @@ export class Rehearsal {
 
   /** What the clouds' books, the Macs and the libvirt at home still hold, as `instance lightsail-server-1`. */
   async ordered(): Promise<readonly string[]> {
+    await forgetLostInstances(openAccount(this.folder, new PodmanMachines(this.folder)));
     const books = await openAwsBooks(this.folder).read();
     const entries: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
       instance: books.instances,

@@ -25,9 +25,15 @@ export async function removeContainer(
   name: string,
   stopSeconds = 0,
 ): Promise<void> {
-  const containers = await podman.list("containers");
-  if (ownObject("container", containers, name, cluster) === undefined) return;
-  await podman.remove("containers", name, stopSeconds);
+  const there = async (): Promise<boolean> =>
+    ownObject("container", await podman.list("containers"), name, cluster) !== undefined;
+  if (!(await there())) return;
+  try {
+    await podman.remove("containers", name, stopSeconds);
+  } catch (error) {
+    // What goes wrong after its end, with its network say, leaves no container: what is wanted is done.
+    if (await there()) throw error;
+  }
 }
 
 /**

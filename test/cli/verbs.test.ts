@@ -12,7 +12,7 @@ import { kubectl } from "../../cli/verbs/kubectl.ts";
 import { recreate } from "../../cli/verbs/recreate.ts";
 import { render } from "../../cli/verbs/render.ts";
 import { status } from "../../cli/verbs/status.ts";
-import { checkout, resourcesOfCi, urn, withCluster } from "./bed.ts";
+import { checkout, diagnostic, events, resourcesOfCi, step, urn, withCluster } from "./bed.ts";
 
 import { bed, ci, failure, once } from "./verb-support.ts";
 
@@ -33,6 +33,27 @@ describe("destroy", () => {
     expect(existsSync(made.context.paths.passphrase)).toBe(true);
     await destroy(made.context, { name: "pr-1", topology: "ci" }, once);
     expect(existsSync(made.context.paths.state)).toBe(false);
+  });
+
+  test("says what failed before it tries once more", async () => {
+    const made = withCluster(bed());
+    await prepareStack(made.context, ci, []);
+    const network = "homespan:index:SiteNetwork";
+    made.environment["FAKE_EVENTS"] = made.file(
+      "failing",
+      events(diagnostic("deleting it failed:\n  it is in use\n", "error", urn(network, "cloud")), {
+        resOpFailedEvent: step("delete", network, "cloud"),
+      }),
+    );
+    made.environment["FAKE_EXIT"] = "1";
+    await failure(destroy(made.context, ci, once));
+    const said = made.said.filter((line) => !line.includes("FAILED"));
+    expect(
+      said.slice(said.indexOf("SiteNetwork cloud: deleting it failed: it is in use")).slice(0, 2),
+    ).toEqual([
+      "SiteNetwork cloud: deleting it failed: it is in use",
+      "once more, after reading what is really there",
+    ]);
   });
 
   test("removes what bears the cluster's label, its service, and only this cluster's tables", async () => {

@@ -1,6 +1,7 @@
 /** What the stand-in for aws makes, changes, finds and removes. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { countObjects } from "../../../rehearsal/clouds/aws/service/buckets.ts";
+import { forgetLostInstances } from "../../../rehearsal/clouds/aws/service/instances.ts";
 import { type Properties, UNKNOWN, unwrapAll } from "../../../provider/server/values.ts";
 import type { Made } from "../shared/plugin-client.ts";
 import {
@@ -246,6 +247,17 @@ describe("machines", () => {
     expect(h.machines.world().machines["ci-server-1"]?.disks).toEqual({
       "/dev/xvdf": "ci-server-1-data",
     });
+  });
+
+  it("that somebody removed are in no list, and those that are there stay in it", async () => {
+    await everything();
+    await forgetLostInstances(h.account);
+    expect(Object.keys((await h.account.books.read()).instances)).toEqual(["ci-server-1"]);
+    await h.machines.remove("ci-server-1");
+    await forgetLostInstances(h.account);
+    const { instances, staticIps } = await h.account.books.read();
+    expect(instances).toEqual({});
+    expect(Object.values(staticIps).map(({ attachedTo }) => attachedTo)).toEqual([undefined]);
   });
 });
 

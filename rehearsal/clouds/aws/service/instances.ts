@@ -178,6 +178,11 @@ export async function knownInstance(
   return entry;
 }
 
+/** Those whose machines are gone, as {@link liveInstance} says, are in no list of AWS's either. */
+export async function forgetLostInstances(account: Account): Promise<void> {
+  for (const name of Object.keys((await account.books.read()).instances)) await forgetLost(account, name);
+}
+
 async function forgetLost(account: Account, name: string): Promise<void> {
   const entry = (await account.books.read()).instances[name];
   if (entry?.machine !== "made") return;
