@@ -27,7 +27,7 @@ export interface CommandedNodes {
 /** Where boot files are on a machine that has no other place for them. */
 export const usualLibrary = "/usr/lib/homespan";
 
-/** For scripts that bound each of their questions: tailnet-probe.sh, three times 15 s at most, after a login. */
+/** For scripts that bound each of their questions: tailnet-probe.sh, four times 15 s at most, after a login. */
 const scriptTimeout = 90_000;
 
 /** A program and its arguments. */

@@ -262,7 +262,9 @@ function addProjectVerbs(program: Command): void {
       await generateSdk(makeContext(options));
     });
   common(program.command("test"))
-    .description("run the project's tests; the last line is: N passed, N failed")
+    .description(
+      "run the project's tests; the last line is: N passed, N failed, and N skipped where some were",
+    )
     .addOption(new Option("--quick", "only linters and unit tests, in about a minute").conflicts("long"))
     .option("--long <name>", "a long suite of test/long")
     .option(

@@ -56,10 +56,10 @@ export function ownMac(
 
 /** The nodes of a rehearsal with a registry pull from it, beside what the stack's own mirrors are for. */
 export function ownRegistry(config: StackFile, mirrors: RegistryMirrors | undefined): string[] {
-  if (mirrors === undefined) return [];
-  return [
-    `registryMirrors=${JSON.stringify({ ...mapping(settingOf(config, "registryMirrors")), ...mirrors })}`,
-  ];
+  const given = settingOf(config, "registryMirrors");
+  // What is no mapping is config's to refuse.
+  if (mirrors === undefined || Array.isArray(given)) return [];
+  return [`registryMirrors=${JSON.stringify({ ...mapping(given), ...mirrors })}`];
 }
 
 /** @throws InputError with the setting that leaves out what nothing plays: a box that a person installs */

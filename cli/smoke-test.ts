@@ -10,7 +10,7 @@ export const smoke = {
   label: "app.kubernetes.io/name=smoke",
 } as const;
 
-export interface SmokePatience {
+interface SmokePatience {
   /** Pods of a lost machine are made anew once Kubernetes is sure of its end, which takes most of a minute. */
   readonly seconds: number;
   readonly pauseSeconds: number;

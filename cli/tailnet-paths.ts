@@ -45,7 +45,7 @@ export interface NodePath {
   readonly endpoint?: string;
   /** Median of the pings that went this way; 0 is less than one. */
   readonly roundTripMilliseconds?: number;
-  /** The best of two pings to `endpoint` itself, below the tunnel: of two nodes on one site that reach each other directly. */
+  /** The best of two pings to `endpoint` itself, below the tunnel: of two nodes on one site that reach each other directly, without a router. */
   readonly lanRoundTripMilliseconds?: number;
   /** The network device they leave on. */
   readonly device?: string;

@@ -52,7 +52,8 @@ ask netcheck tailscale netcheck --format json
 wait
 # Last: the pings have found the ways it shows.
 ask status tailscale status --json
-# Below each direct way: the machine itself, past the tunnel. One that answers no ping says nothing of the way.
+# Below each direct way to an address that no router stands for: the machine itself, past the tunnel. One that answers no ping says
+# nothing of the way.
 timeout "$bound" tailscale status >"$folder/known" 2>/dev/null </dev/null
 while read -r _ name _ _ way; do
   case " $* " in *" $name "*) ;; *) continue ;; esac
@@ -61,7 +62,12 @@ while read -r _ name _ _ way; do
   way=${way%%,*}
   way=${way%:*}
   way=${way#[}
-  ask "lan $name" ping -q -c 2 -W 1 "${way%]}"
+  way=${way%]}
+  case $way in
+    10.* | 192.168.* | 172.1[6-9].* | 172.2[0-9].* | 172.3[01].* | f[cd]*:* | fe80:*) ;;
+    *) continue ;;
+  esac
+  ask "lan $name" ping -q -c 2 -W 1 "$way"
 done <"$folder/known"
 wait
 cat "$folder"/*.section

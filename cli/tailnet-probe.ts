@@ -28,7 +28,10 @@ export interface PeerProbe {
   /** The peer that relays, if one does: a node of the tailnet instead of one of Tailscale's relays. */
   readonly peerRelay: string;
   readonly pongs: readonly Pong[];
-  /** The best of some pings to the host of `directAddress`, which do not go through the tunnel; absent where none came back. */
+  /**
+   * The best of some pings to the host of `directAddress`, which do not go through the tunnel; absent where none came back, or where
+   * that is a public address, which may be a router's.
+   */
   readonly lanMilliseconds?: number;
   /** Networks behind the peer that packets are sent to it for: IPv4, as the control server approved them. */
   readonly routes: readonly string[];
@@ -91,7 +94,7 @@ export function readProbe(text: string, peers: readonly string[]): Probe {
         const ping = sections.get(`ping ${name}`);
         const pongs = readPongs(ping?.text ?? "");
         const problem = pongs.length > 0 ? undefined : (ping?.problem ?? "no reply");
-        const lan = readPing(sections.get(`lan ${name}`)?.text ?? "");
+        const lan = readPing(sections.get(`lan ${name}`)?.text ?? "", found?.CurAddr ?? "");
         const peer = {
           ...(lan === undefined ? {} : { lanMilliseconds: lan }),
           directAddress: found?.CurAddr ?? "",
@@ -163,8 +166,10 @@ function readPongs(text: string): readonly Pong[] {
   }));
 }
 
-/** iputils: `rtt min/avg/max/mdev = 0.031/0.038/...`, BusyBox: `round-trip min/avg/max = 0.056/...`. */
-function readPing(text: string): number | undefined {
-  const best = / min\/avg\/max\S* = ([\d.]+)\//.exec(text)?.[1];
-  return best === undefined ? undefined : Number(best);
+/** iputils: `rtt min/avg/max/mdev = 0.031/0.038/...`, BusyBox: `round-trip min/avg/max = 0.056/...`; of the way that is meant alone. */
+function readPing(text: string, endpoint: string): number | undefined {
+  const [, pinged] = /^PING (\S+)/m.exec(text) ?? [];
+  const host = endpoint.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  const [, best] = / min\/avg\/max\S* = ([\d.]+)\//.exec(text) ?? [];
+  return best === undefined || pinged !== host ? undefined : Number(best);
 }

@@ -37,7 +37,7 @@ import { bootId, wakeMachines } from "./machines/waking.ts";
 import { objectFiles } from "./objects/files.ts";
 import { makePulumiHome } from "./plugins.ts";
 import { becomeVisitor, leave, visitorAddress } from "./visitor.ts";
-import { endRegistry, ensureRegistry } from "./registry.ts";
+import { ensureRegistry, wakeRegistry } from "./registry.ts";
 import { findWorld, makeWorld, readWorld, removeWorld } from "./world.ts";
 
 export type { ControlOrder } from "./daemon/state.ts";
@@ -129,7 +129,7 @@ export class Rehearsal {
     return startLibvirt(this.folder, order, await guestImage({ ...image, programs }));
   }
 
-  /** Starts an image registry that every machine reaches; for a rehearsal that runs. */
+  /** Starts the image registry that every machine reaches, or moves it to this port; for a rehearsal that runs. */
   registry(port: number): Promise<RegistryMirrors> {
     return ensureRegistry(this.folder, port);
   }
@@ -202,6 +202,7 @@ export class Rehearsal {
     await wakeMachines(folder, world, await bootId());
     await wakeMacs(folder);
     await wakeLibvirt(folder);
+    await wakeRegistry(folder);
     const visitor = await this.#visitor();
     if (visitor !== "") await becomeVisitor(runProcess, world, visitor);
     return environmentOf(folder, daemon);
@@ -212,9 +213,12 @@ export class Rehearsal {
     return daemonFiles(this.folder).caFile;
   }
 
-  /** What the clouds' books, the Macs and the libvirt at home still hold, as `instance lightsail-server-1`. */
+  /** What the clouds' books, the Macs and the libvirt at home still hold, as `instance lightsail-server-1`; forgets instances that are gone. */
   async ordered(): Promise<readonly string[]> {
-    await forgetLostInstances(openAccount(this.folder, new PodmanMachines(this.folder)));
+    // Without a world there are no machines to look for: an end that was cut off.
+    if ((await findWorld(this.folder)) !== undefined) {
+      await forgetLostInstances(openAccount(this.folder, new PodmanMachines(this.folder)));
+    }
     const books = await openAwsBooks(this.folder).read();
     const entries: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
       instance: books.instances,
@@ -233,7 +237,6 @@ export class Rehearsal {
   async end(): Promise<void> {
     await this.#endOperators();
     await endLibvirt(this.folder);
-    await endRegistry(this.world, systemEffects());
     await removeTailnet(this.folder, this.world, systemEffects());
     await removeWorld(this.folder, (await findWorld(this.folder))?.world ?? this.world);
     await this.#visit(undefined);

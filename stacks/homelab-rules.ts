@@ -4,6 +4,7 @@ import { homeRules } from "./home-rules.ts";
 import type { HomelabFields } from "./homelab-schema.ts";
 import { allNodes, isCoreos, isVm, nodeField, nodesOf, type PlacedNode } from "./machine-nodes.ts";
 import { machineOptionRules } from "./machine-option-rules.ts";
+import { mirrorRules } from "./registry-mirrors.ts";
 import { nodeRules, releaseRules, serverCount } from "./machine-rules.ts";
 import { snapshotRules } from "./machine-snapshot-rules.ts";
 import { tailnetRules } from "./machine-tailnet-rules.ts";
@@ -22,6 +23,7 @@ export const homelabRules: readonly Rule<HomelabFields>[] = [
   ...nodeRules,
   ...homeRules,
   ...machineOptionRules,
+  ...mirrorRules,
   ...snapshotRules,
   ...releaseRules,
   ...tailnetRules.map(({ needs, check }) => ({

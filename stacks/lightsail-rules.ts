@@ -14,6 +14,7 @@ import { knownZones, placedNodes } from "./lightsail-nodes.ts";
 import type { LightsailFields } from "./lightsail-schema.ts";
 import { nodeField } from "./machine-nodes.ts";
 import { machineOptionRules } from "./machine-option-rules.ts";
+import { mirrorRules } from "./registry-mirrors.ts";
 import { nodeRules, releaseRules, serverCount } from "./machine-rules.ts";
 import { snapshotRules } from "./machine-snapshot-rules.ts";
 import { tailnetRules } from "./machine-tailnet-rules.ts";
@@ -30,6 +31,7 @@ export const lightsailRules: readonly Rule<LightsailFields>[] = [
   { needs: ["region", "servers", "agents"], check: eachNode(bundle) },
   { needs: ["servers", "agents"], check: eachNode(enoughMemory) },
   ...machineOptionRules,
+  ...mirrorRules,
   ...snapshotRules,
   { needs: ["snapshots", "clusterName"], check: bucketNameFits },
   { needs: ["clusterName", "servers", "agents"], check: distinctCloudNames },

@@ -115,14 +115,11 @@ export const extraConfig = z
 /** How packets get from a pod to one on another node. A change restarts k3s on every node. */
 export const podNetwork = z.enum(podNetworks, { error: `be ${alternatives(podNetworks)}` }).default("vxlan");
 
-const mirrorRule =
-  "be an address such as https://mirror.example.com:5000, without a user's name and password";
+const mirrorRule = "be an address such as https://mirror.example.com:5000";
 
-/** True for what containerd takes as an endpoint. Secrets have no place in it: it is in a file that every pod of the host's can read. */
+/** True for what containerd takes as an endpoint. */
 function isMirror(address: string): boolean {
-  if (!URL.canParse(address)) return false;
-  const { protocol, username, password, search, hash } = new URL(address);
-  return ["http:", "https:"].includes(protocol) && `${username}${password}${search}${hash}` === "";
+  return URL.canParse(address) && ["http:", "https:"].includes(new URL(address).protocol);
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Why tests failed, one line per part, which tests failed and why in a line each, and at the very end `N passed, N failed, N skipped`: the end of a long log is enough. */
+/** Why tests failed, one line per part, which tests failed and why in a line each, and at the very end `N passed, N failed`, with `N skipped` where some were: the end of a long log is enough. */
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
 import { REASON } from "../vitest-report.ts";

@@ -60,8 +60,9 @@ async function destroyResources(context: Context, stack: Stack, options: Destroy
   if (first.result.succeeded || first.result.timedOut) {
     return requireSuccess(context, stack.name, "destroy", first);
   }
-  for (const { resource, message } of first.progress.resourceErrors) {
-    context.console.info(`${resource}: ${message.trim().split(/\s+/).join(" ")}`);
+  const { resourceErrors, programErrors } = first.progress;
+  for (const text of [...resourceErrors.map((it) => `${it.resource}: ${it.message}`), ...programErrors]) {
+    context.console.info(text.trim().split(/\s+/).join(" "));
   }
   context.console.info("once more, after reading what is really there");
   const second = await operate(context, stack.name, [...args, "--refresh=true"], timeoutMs);

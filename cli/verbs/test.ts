@@ -22,7 +22,7 @@ export interface TestOptions {
   readonly vitest: readonly string[];
 }
 
-/** Runs the project's tests and prints one line per part, and at the very end `N passed, N failed`. */
+/** Runs the project's tests and prints one line per part, and at the very end `N passed, N failed`, with `N skipped` where some were. */
 export async function test(context: Context, options: TestOptions): Promise<void> {
   const reports = await mkdtemp(join(tmpdir(), "homespan-test-"));
   const results: Result[] = [];

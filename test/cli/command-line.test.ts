@@ -79,6 +79,11 @@ describe("usage mistakes end with 2 and no stack trace", () => {
       ["toolchain", "--group", "cor"],
       /`--group` must be one of core, bench, test, rehearsal, libvirt, vms, homelab, guest, mac, registry, got "cor"; did you mean "core"\?/,
     ],
+    [["rehearse", "lightsail", "--registry", "70000"], /must be a port from 1 to 65535/],
+    [
+      ["rehearse", "lightsail", "destroy", "--registry", "5001"],
+      /`--registry` must be left out with destroy: up and preview start one/,
+    ],
     [["test", "--long", "none"], /`--long` must be/],
   ])("%j", async (args, message) => {
     const { code, error } = await homespan(...args);

@@ -1,9 +1,11 @@
 /** A rehearsal's image registry: made once, found again, made anew where it was lost or is asked for at another port. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { endRegistry, ensureRegistry } from "../../rehearsal/registry.ts";
+import { ensureRegistry, wakeRegistry } from "../../rehearsal/registry.ts";
 import { FakePodman } from "../provider/fake-podman.ts";
 import { FakeClock, FakeRegistries } from "../provider/harness.ts";
 
@@ -51,12 +53,31 @@ test("it is left alone while it runs, and made anew on what was pushed where it 
   await ensure(5001);
   expect(podman.containers.get(name)?.running).toBe(true);
   expect(await ensure(5002)).toEqual({ "localhost:5002": ["http://10.89.4.12:5000"] });
+  expect(podman.commands.at(-2)).toContain("--publish 127.0.0.1:5002:5000");
   expect(podman.commands.filter((command) => command.startsWith("volume rm"))).toEqual([]);
 });
 
-test("its container goes before the network it is in, and one that never was is no matter", async () => {
-  await endRegistry("rehearsal-lightsail", { podman });
+test("one that was stopped runs again where the rehearsal is resumed, and one that never was does not", async () => {
+  const effects = { podman, registries: new FakeRegistries(), clock: new FakeClock() };
+  await wakeRegistry(folder, effects);
+  expect(podman.containers.size).toBe(0);
   await ensure(5001);
-  await endRegistry("rehearsal-lightsail", { podman });
-  expect(podman.containers.has(name)).toBe(false);
+  podman.containers.delete(name);
+  await wakeRegistry(folder, effects);
+  expect(podman.containers.get(name)?.running).toBe(true);
+});
+
+test("a port that is taken is named before anything is made", async () => {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  try {
+    await expect(ensure(port)).rejects.toThrow(
+      `\`--registry\` must be a free port, got ${String(port)} (EADDRINUSE); who has it: ss -ltnp`,
+    );
+    expect(podman.commands).toEqual([]);
+  } finally {
+    server.close();
+  }
 });

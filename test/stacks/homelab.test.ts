@@ -118,15 +118,6 @@ describe("a cluster of its own", () => {
     }
   });
 
-  test("mirrors are this stack's: its agents may have one near them", async () => {
-    const recording = await joining({ registryMirrors: { "*": ["http://192.168.1.20:5000"] } });
-    const { inputs } = recording.find("homespan:index:NodeConfig", "agent-1-config");
-    const files = inputs["files"] as Record<string, string>;
-    expect(parse(files["etc/rancher/k3s/registries.yaml"] ?? "")).toEqual({
-      mirrors: { "*": { endpoint: ["http://192.168.1.20:5000"] } },
-    });
-  });
-
   test("a preview, where nothing is made yet, registers the same", async () => {
     expect(tree(await ownCluster({}, true))).toEqual(tree(await ownCluster()));
   });
@@ -277,6 +268,15 @@ describe("machines with Fedora CoreOS", () => {
 describe("agents of another stack's cluster", () => {
   test("the committed file: the whole tree", async () => {
     expect(tree(await joining())).toMatchSnapshot();
+  });
+
+  test("mirrors are this stack's: its agents may have one near them", async () => {
+    const recording = await joining({ registryMirrors: { "*": ["http://192.168.1.20:5000"] } });
+    const { inputs } = recording.find("homespan:index:NodeConfig", "agent-1-config");
+    const files = inputs["files"] as Record<string, string>;
+    expect(parse(files["etc/rancher/k3s/registries.yaml"] ?? "")).toEqual({
+      mirrors: { "*": { endpoint: ["http://192.168.1.20:5000"] } },
+    });
   });
 
   test("no secret is in any input outside a secret, and none of the outputs but those that are meant", async () => {
