@@ -58,7 +58,7 @@ test("every node is told of mirrors, and without them has no file of registries"
   const registries = ({ ofType }: StackRecording): readonly unknown[] =>
     ofType("homespan:index:NodeConfig").map(({ inputs }) => {
       const text = (inputs["files"] as Record<string, string>)["etc/rancher/k3s/registries.yaml"];
-      return text === undefined ? undefined : parse(text);
+      return text === undefined ? undefined : (parse(text) as unknown);
     });
   expect(new Set(registries(await run(withAgent)))).toEqual(new Set([undefined]));
   const registryMirrors = { "docker.io": ["https://mirror.example.com"] };

@@ -31,6 +31,7 @@ const report = z.strictObject({
       path: z.literal("direct"),
       endpoint: z.string().regex(/:41641$/),
       roundTripMilliseconds: z.number().nonnegative(),
+      lanRoundTripMilliseconds: z.number().nonnegative().optional(),
       device: z.literal("tailscale0"),
     }),
   ),
@@ -57,7 +58,10 @@ export function rehearsalPaths(stack: RehearsedStack): void {
       const count = rehearsedNodes.length;
       expect(new Set(paths.map(({ from, to }) => `${from} ${to}`)).size).toBe(count * (count - 1));
       expect(throughput).toHaveLength((count * (count - 1)) / 2);
-      for (const { to, endpoint } of paths) {
+      for (const { to, endpoint, lanRoundTripMilliseconds } of paths) {
+        // By its public address a node is reached through the cloud's router.
+        const onLan = endpoint.startsWith(`${await stack.privateAddress(to)}:`);
+        expect(lanRoundTripMilliseconds !== undefined, `${to} at ${endpoint}`).toBe(onLan);
         const own = [await stack.privateAddress(to), await stack.publicAddress(to)];
         expect(own).toContain(endpoint.split(":")[0]);
       }
