@@ -57,11 +57,12 @@ export function rehearsalPaths(stack: RehearsedStack): void {
       }
       const count = rehearsedNodes.length;
       expect(new Set(paths.map(({ from, to }) => `${from} ${to}`)).size).toBe(count * (count - 1));
+      expect(paths.filter((path) => path.lanRoundTripMilliseconds !== undefined)).not.toEqual([]);
       expect(throughput).toHaveLength((count * (count - 1)) / 2);
       for (const { to, endpoint, lanRoundTripMilliseconds } of paths) {
         // By its public address a node is reached through the cloud's router.
         const onLan = endpoint.startsWith(`${await stack.privateAddress(to)}:`);
-        expect(lanRoundTripMilliseconds !== undefined, `${to} at ${endpoint}`).toBe(onLan);
+        if (!onLan) expect(lanRoundTripMilliseconds, `${to} at ${endpoint}`).toBeUndefined();
         const own = [await stack.privateAddress(to), await stack.publicAddress(to)];
         expect(own).toContain(endpoint.split(":")[0]);
       }
