@@ -10,9 +10,9 @@ export const { Agent, request } = process.getBuiltinModule("node:http");
 const ANSWER_MILLISECONDS = 15_000;
 
 /** Whether a service of this machine gives 200 to a GET. */
-export function givesOk(where: RequestOptions): Promise<boolean> {
+export function givesOk(where: RequestOptions, milliseconds = ANSWER_MILLISECONDS): Promise<boolean> {
   return new Promise((resolve) => {
-    const outgoing = request({ ...where, timeout: ANSWER_MILLISECONDS }, (response) => {
+    const outgoing = request({ ...where, timeout: milliseconds }, (response) => {
       response.resume();
       resolve(response.statusCode === 200);
     });
