@@ -1,6 +1,6 @@
 /** An image registry beside the rehearsed clouds: the ci stack's (docs/decisions/0030), where every machine reaches it, as the internet is. */
 import { once } from "node:events";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { hostAddress } from "../components/render/address.ts";
@@ -11,6 +11,7 @@ import { registryServer } from "../provider/resources/registry-server.ts";
 import type { Properties } from "../provider/server/values.ts";
 import { internetOf } from "./clouds/tailscale/control-server.ts";
 import { converge } from "./converge.ts";
+import { asText, writeFileWhole } from "./daemon/state.ts";
 import { readWorld } from "./world.ts";
 
 /** Number of its address there, beside the control server's 10 and the buckets' 11. */
@@ -46,9 +47,7 @@ export async function ensureRegistry(
   // It starts within seconds, or not at all.
   const { signal } = new AbortController();
   const state = await converge(registryServer(effects), known, inputs, signal);
-  const draft = `${stateFile(folder)}.draft`;
-  await writeFile(draft, JSON.stringify(state), { mode: 0o600 });
-  await rename(draft, stateFile(folder));
+  await writeFileWhole(stateFile(folder), asText(state));
   return { [registryName(port)]: [String(state["endpoint"])] };
 }
 

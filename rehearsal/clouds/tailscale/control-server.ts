@@ -5,8 +5,7 @@
  *
  * The same resources run it that run Headscale in a cluster; what they would keep in Pulumi's state is in a file here.
  */
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile, rm } from "node:fs/promises";
 import { hostAddress } from "../../../components/render/address.ts";
 import { type HeadscaleConfig, renderHeadscaleConfig } from "../../../components/render/headscale-config.ts";
 import { images } from "../../../components/upstream/images.ts";
@@ -17,6 +16,7 @@ import { headscaleServer } from "../../../provider/resources/headscale-server.ts
 import { siteNetwork } from "../../../provider/resources/site-network.ts";
 import { type Properties, isRecord } from "../../../provider/server/values.ts";
 import { converge } from "../../converge.ts";
+import { asText, writeFileWhole } from "../../daemon/state.ts";
 import { ACCOUNT_USER } from "./account.ts";
 
 /** The control server a client takes that is told none: `DefaultControlURL` of tailscale.com/ipn. */
@@ -73,7 +73,7 @@ export function controlServer({
       const kept = await read(file);
       const place = { clusterName: world, site: SITE };
       const network = await converge(networks, kept.network, place, signal);
-      await write(file, { ...kept, network });
+      await writeFileWhole(file, asText({ ...kept, network }));
       const address = hostAddress(String(network["subnet"]), ADDRESS_NUMBER);
       const inputs = {
         ...{ clusterName: world, networkName: network["networkName"], address },
@@ -81,7 +81,7 @@ export function controlServer({
         config: configFor({ controlHostName: host, address, domain }, magicDns),
       };
       const server = await converge(servers, kept.server, inputs, signal);
-      await write(file, { network, server });
+      await writeFileWhole(file, asText({ network, server }));
       return {
         container: String(server["container"]),
         address,
@@ -128,10 +128,4 @@ async function read(file: string): Promise<Kept> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw error;
   }
-}
-
-async function write(file: string, kept: Kept): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.draft`, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
-  await rename(`${file}.draft`, file);
 }
