@@ -36,6 +36,7 @@ export class Progress {
   readonly #errors = new Map<string, string>();
   readonly #programErrors: string[] = [];
   readonly #changes = new Map<string, number>();
+  readonly #changedTypes = new Set<string>();
   /** Own resources the engine has come to, whatever it did with them. */
   readonly #seen = new Set<string>();
   #failedSteps = 0;
@@ -93,6 +94,11 @@ export class Progress {
     return Object.fromEntries([...this.#changes].sort());
   }
 
+  /** Whether a resource of that type was made, changed or removed. */
+  changed(type: string): boolean {
+    return this.#changedTypes.has(type);
+  }
+
   /** True when the run ended before any resource was touched. */
   get touchedNothing(): boolean {
     return this.#changes.size === 0 && this.#failedSteps === 0;
@@ -113,6 +119,7 @@ export class Progress {
     const since = this.#running.get(step.urn)?.since ?? this.#now();
     this.#running.delete(step.urn);
     this.#changes.set(word[1], (this.#changes.get(word[1]) ?? 0) + 1);
+    this.#changedTypes.add(step.type);
     // An update that nobody asked for is one of something that was found changed: the line says of what.
     const what = step.op === "update" ? differences(step) : "";
     const took = duration(this.#now() - since);

@@ -1,7 +1,9 @@
 /** The pods of a stack's smoke test: one on each node (components/kubernetes/smoke-test.ts). */
 import { setTimeout as sleep } from "node:timers/promises";
-import { capture, withKubeconfig } from "./cluster.ts";
+import { capture, clusterOutputs, withKubeconfig } from "./cluster.ts";
 import type { Context } from "./context.ts";
+import { readResources } from "./deployment.ts";
+import type { Progress } from "./progress.ts";
 
 /** Where they run, with a busybox each. */
 export const smoke = {
@@ -18,9 +20,26 @@ interface SmokePatience {
 const PATIENCE: SmokePatience = { seconds: 180, pauseSeconds: 2 };
 const QUESTION_MILLISECONDS = 20_000;
 
+const DEPLOYMENT = "kubernetes:apps/v1:Deployment";
+
 /**
- * Waits until each node runs one, as `up` does where it makes the Deployment or changes it: a run that follows at once would find
- * the Deployment unfinished and update it, which changes nothing. What does not run in the end is a warning: the nodes are Ready.
+ * Waits for them after a run that changed something below them, such as a node's machine, and left the Deployment as it was: where
+ * it changes that, Pulumi waits itself.
+ */
+export async function awaitUnsettledSmokeTest(
+  context: Context,
+  stack: string,
+  progress: Progress,
+): Promise<void> {
+  if (progress.touchedNothing || progress.changed(DEPLOYMENT)) return;
+  const resources = await readResources(context.paths, stack);
+  if (!resources.some(({ type }) => type === DEPLOYMENT)) return;
+  await awaitSmokeTest(context, stack, (await clusterOutputs(context, stack)).kubeconfig);
+}
+
+/**
+ * Waits until each node runs one: a run that follows at once would find the Deployment unfinished and update it, which changes
+ * nothing. What does not run in the end is a warning: the nodes are Ready.
  */
 export async function awaitSmokeTest(
   context: Context,
@@ -28,9 +47,11 @@ export async function awaitSmokeTest(
   kubeconfig: string,
   { seconds, pauseSeconds }: SmokePatience = PATIENCE,
 ): Promise<void> {
-  context.console.info("waiting for a pod of the smoke test on each node");
   const end = Date.now() + seconds * 1000;
   let state = await rolloutState(context, kubeconfig);
+  if (!state.includes("successfully rolled out")) {
+    context.console.info(`waiting for a pod of the smoke test on each node: ${state}`);
+  }
   // A question at a time: between them a signal ends this process, and no kubeconfig is in a file.
   while (!state.includes("successfully rolled out") && Date.now() < end) {
     await sleep(pauseSeconds * 1000);

@@ -13,6 +13,7 @@ import { groupsFor } from "../needs.ts";
 import type { RecordedNode } from "../nodes.ts";
 import { nodeTable, recordedNodes } from "../nodes.ts";
 import { operate, recover, requireSuccess, withStack } from "../operation.ts";
+import { awaitUnsettledSmokeTest } from "../smoke-test.ts";
 import { refuseWhileRestoring } from "../snapshots/order.ts";
 import type { Stack } from "../stack.ts";
 import { defaultTopology } from "../stack.ts";
@@ -50,7 +51,7 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   await prepareMachine(context, stack, await composeConfig(context.paths, stack, options.settings, base));
   const ready = Date.now();
   const extra = options.pulumiArguments ?? [];
-  const changes = await unlessRefused(context, stack, verb, async (begin) => {
+  const { changes, progress } = await unlessRefused(context, stack, verb, async (begin) => {
     const config = await prepareStack(context, stack, options.settings, base);
     await recover(context, stack.name);
     await requireRemainingServer(context, stack.name, config);
@@ -58,9 +59,14 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
     begin();
     const args = ["up", "--yes", "--skip-preview", ...extra];
     const outcome = await operate(context, stack.name, args, options.timeoutMinutes * 60_000);
-    return requireSuccess(context, stack.name, verb, outcome);
+    return {
+      changes: await requireSuccess(context, stack.name, verb, outcome),
+      progress: outcome.progress,
+    };
   });
   const applied = Date.now();
+  // After a restore there may be nodes of before, whose pods hold those of others back: it waits by itself.
+  if (verb !== "restore") await awaitUnsettledSmokeTest(context, stack.name, progress);
   const outputs = await recordedOutputs(context, stack.name);
   const nodes = recordedNodes(outputs.nodes, await readResources(context.paths, stack.name));
   if (context.console.json) {

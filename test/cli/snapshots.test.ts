@@ -6,7 +6,6 @@ import { placeOf, objectsIn, signedHeaders } from "../../cli/snapshots/bucket.ts
 import { parseLocal } from "../../cli/snapshots/list.ts";
 import { openOrder, orderFile, rememberOrder } from "../../cli/snapshots/order.ts";
 import { composeConfig, prepareStack } from "../../cli/state.ts";
-import { awaitSmokeTest } from "../../cli/smoke-test.ts";
 import { restore } from "../../cli/verbs/restore.ts";
 import { showSnapshots, takeSnapshot } from "../../cli/verbs/snapshot.ts";
 import { up } from "../../cli/verbs/up.ts";
@@ -140,27 +139,6 @@ describe("restore", () => {
     expect(said).not.toContain("warning");
     // Done: nothing is left to go on with.
     expect(existsSync(orderFile(made.context.paths, "ci"))).toBe(false);
-  });
-
-  test("waits for the pods of the smoke test, and warns where not all run in the end: the cluster is back", async () => {
-    const { context, environment, calls, said } = machines();
-    const wait = (seconds: number) =>
-      awaitSmokeTest(context, "ci", "apiVersion: v1\n", { seconds, pauseSeconds: 0.01 });
-    environment["FAKE_ROLLOUT"] =
-      'Waiting for deployment "smoke" rollout to finish: 2 of 4 updated replicas are available...';
-    await wait(0.3);
-    expect(calls().length).toBeGreaterThan(1);
-    expect(calls()[0]).toBe(
-      "kubectl|600|--namespace homespan-smoke rollout status deployment/smoke --watch=false --request-timeout=10s",
-    );
-    expect(said.at(-1)).toBe(
-      'warning: after 0.3 s not every node was seen to run a pod of the smoke test: Waiting for deployment "smoke" rollout to ' +
-        "finish: 2 of 4 updated replicas are available; see ./homespan kubectl --stack ci get pods -n homespan-smoke -o wide",
-    );
-    const asked = calls().length;
-    environment["FAKE_ROLLOUT"] = 'deployment "smoke" successfully rolled out';
-    await wait(60);
-    expect(calls()).toHaveLength(asked + 1);
   });
 
   test("goes on with one that was cut off, with the same order, and up waits for it", async () => {
