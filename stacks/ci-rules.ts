@@ -1,16 +1,20 @@
 /** Rules of the ci stack that join several fields. */
 import { nodeNames } from "../components/render/names.ts";
+import { registryName } from "../components/render/registry.ts";
 import type { CiFields } from "./ci-schema.ts";
 import { fieldPath, type Problem } from "./grammar.ts";
 import { freeKubeletArguments, freeLabels } from "./node-rules.ts";
 import { freeOptions } from "./option-rules.ts";
 import { onePodCidr } from "./pod-network.ts";
+import { mirrorRules } from "./registry-mirrors.ts";
 import type { Rule } from "./schema-check.ts";
 
 export const ciRules: readonly Rule<CiFields>[] = [
   { needs: ["servers", "datastore"], check: datastoreForServers },
   { needs: ["apiPort", "servers"], check: apiPortsInRange },
   { needs: ["registryPort", "apiPort", "servers"], check: registryBesideApi },
+  ...mirrorRules,
+  { needs: ["registryPort", "registryMirrors"], check: ownRegistryUnmirrored },
   { needs: ["nodes", "servers", "agents"], check: knownNodes },
   { needs: ["nodes"], check: eachNode(freeLabels) },
   { needs: ["nodes"], check: eachNode(freeKubeletArguments) },
@@ -42,6 +46,13 @@ function registryBesideApi({ registryPort, apiPort, servers }: CiFields): Proble
   if (registryPort === undefined || registryPort < apiPort || registryPort > last) return [];
   const taken = servers === 1 ? String(apiPort) : `${String(apiPort)} to ${String(last)}`;
   return [{ field: "registryPort", rule: `be another port than the API's (${taken})`, got: registryPort }];
+}
+
+function ownRegistryUnmirrored({ registryPort, registryMirrors }: CiFields): Problem[] {
+  const own = registryPort === undefined ? undefined : registryName(registryPort);
+  if (own === undefined || !(own in registryMirrors)) return [];
+  const rule = `not be given beside \`registryPort\` ${String(registryPort)}: nodes know that registry by this name`;
+  return [{ field: fieldPath(["registryMirrors", own]), rule }];
 }
 
 function knownNodes({ nodes, servers, agents }: CiFields): Problem[] {

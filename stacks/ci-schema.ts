@@ -10,6 +10,7 @@ import {
   labels,
   name,
   podNetwork,
+  registryMirrors,
   taints,
   timeToLive,
   wholeNumber,
@@ -54,6 +55,7 @@ export const ciFields = {
   /** What is particular to single nodes, by name. */
   nodes: z.record(z.string(), node, { error: "be a mapping of node names" }).default({}),
   podNetwork,
+  registryMirrors,
   extraConfig,
 } as const;
 

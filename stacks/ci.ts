@@ -16,6 +16,7 @@ import type { CiConfig } from "./ci-config.ts";
 import { endOfLife } from "./duration.ts";
 import { firstObjects } from "./first-objects.ts";
 import { podRoutesOf } from "./pod-network.ts";
+import { mirrorsOf } from "./registry-mirrors.ts";
 
 /** What the machine that runs the stack is like; not configuration, because it differs from machine to machine. */
 export interface CiMachine {
@@ -80,7 +81,8 @@ export function ciStack(config: CiConfig, machine: CiMachine): CiOutputs {
     datastore: config.datastore,
     disable: config.disable,
     podRoutes: podRoutesOf(config),
-    registryMirrors: registry?.mirrors,
+    registryMirrors:
+      registry?.mirrors.apply((own) => ({ ...config.registryMirrors, ...own })) ?? mirrorsOf(config),
   });
   const kubeconfig = firstObjects(clusterName, cluster);
 

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { Cluster, changesNothing } from "../e2e/support/cluster.ts";
-import { objectsOf, podman } from "../e2e/support/podman.ts";
+import { objectsOf, podman, underlayAddress } from "../e2e/support/podman.ts";
 import { digestAt, pushGreeting, runOnNodes } from "../e2e/support/pushed-image.ts";
 import { eventually } from "../e2e/support/wait.ts";
 
@@ -81,6 +81,16 @@ describe("a running registry", () => {
     expect(await digestAt(ports[1], name)).toBe(digest);
     await eventually("both nodes know the new name", 90, () =>
       runOnBothSites("moved", nameAt(ports[1]), digest),
+    );
+    expect(changesNothing(await cluster.preview())).toBe(true);
+  });
+
+  test("a mirror is told to the nodes, and they pull from it what another name stands in front of", async () => {
+    const address = await underlayAddress(`homespan-${cluster.name}-registry`);
+    const registryMirrors = JSON.stringify({ "images.example": [`http://${address}:5000`] });
+    await cluster.up("a mirror", { registryMirrors });
+    await eventually("both nodes know the mirror", 90, () =>
+      runOnBothSites("mirrored", `images.example/${name}`, digest),
     );
     expect(changesNothing(await cluster.preview())).toBe(true);
   });

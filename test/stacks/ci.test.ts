@@ -62,6 +62,19 @@ test("every node pulls from the registry, which stands where both sites reach it
   expect(outputs).toMatchObject({ registry: "localhost:5001" });
 });
 
+test("mirrors are told to every node, beside the registry of the cluster or without one", async () => {
+  const told = ({ ofType }: Recording): unknown[] =>
+    ofType("homespan:index:NodeConfig").map(({ inputs }) => {
+      const files = inputs["files"] as Record<string, string>;
+      return parse(files["etc/rancher/k3s/registries.yaml"] ?? "");
+    });
+  const registryMirrors = JSON.stringify({ "docker.io": ["https://mirror.example.com"] });
+  const mirrors = { "docker.io": { endpoint: ["https://mirror.example.com"] } };
+  expect(told(await run({ registryMirrors }))).toEqual([{ mirrors }, { mirrors }, { mirrors }]);
+  const both = { mirrors: { ...mirrors, "localhost:5001": { endpoint: ["http://10.90.0.11:5000"] } } };
+  expect(told(await run({ registryMirrors, registryPort: "5001" }))).toEqual([both, both, both]);
+});
+
 test("a registry changes files of the nodes alone: no machine is made anew for it", async () => {
   const inputs = ({ ofType }: Recording): string =>
     JSON.stringify(ofType("homespan:index:StewardNode").map((it) => it.inputs));

@@ -64,11 +64,11 @@ export async function stateOf(container: string): Promise<ContainerState> {
   return { id: Id, pid: State.Pid, conmonPid: State.ConmonPid ?? 0, running: State.Running };
 }
 
-/** The address of a pod's infra container in its one Podman network. */
-export async function underlayAddress(infraContainer: string): Promise<string> {
-  const networks = Object.values((await inspected(infraContainer)).NetworkSettings?.Networks ?? {});
+/** The address of a container, of a pod's infra container say, in its one Podman network. */
+export async function underlayAddress(container: string): Promise<string> {
+  const networks = Object.values((await inspected(container)).NetworkSettings?.Networks ?? {});
   const address = networks[0]?.IPAddress;
-  if (address === undefined || address === "") throw new Error(`${infraContainer} has no address`);
+  if (address === undefined || address === "") throw new Error(`${container} has no address`);
   return address;
 }
 
