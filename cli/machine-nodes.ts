@@ -55,6 +55,12 @@ export async function orderedMachines(context: Context, stack: string): Promise<
   return hosts.map(({ urn }) => nameOf(urn));
 }
 
+/** Names of those among them that are instances of a cloud. */
+export async function cloudMachines(context: Context, stack: string): Promise<ReadonlySet<string>> {
+  const servers = (await readResources(context.paths, stack)).filter(({ type }) => type === types.server);
+  return new Set(servers.map(({ urn }) => nameOf(urn)));
+}
+
 /** `undefined` for a stack without such nodes: nothing is started to find that out. */
 export async function machineNodes(context: Context, stack: string): Promise<MachineNodes | undefined> {
   const known = await readResources(context.paths, stack);

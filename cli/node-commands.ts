@@ -5,7 +5,7 @@ import { fedoraCoreosPlaces } from "../components/render/fedora-coreos.ts";
 import type { Captured, NodeStages, Outputs, StageProblem } from "./cluster.ts";
 import { capture, podmanStages, readStages } from "./cluster.ts";
 import type { Context } from "./context.ts";
-import type { MachineTransport } from "./machine-nodes.ts";
+import { cloudMachines, type MachineTransport } from "./machine-nodes.ts";
 import { withTemporaryFolder } from "./pulumi-environment.ts";
 import { writePrivate } from "./state.ts";
 import { tailnetPathsIn } from "./tailnet-status.ts";
@@ -58,11 +58,13 @@ export async function withNodeCommands<T>(
     const knownHosts = join(folder, `known-hosts-${randomUUID()}`);
     await writePrivate(key, sshPrivateKey);
     await writePrivate(knownHosts, nodes.map(({ transport }) => knownHost(transport)).join(""));
-    return work((node) =>
-      node.transport.kind === "ssh"
-        ? sshCommands(context, stack, node.name, node.transport, { key, knownHosts })
-        : podmanCommands(context, node),
-    );
+    const inCloud = await cloudMachines(context, stack);
+    return work((node) => {
+      const { name, transport } = node;
+      if (transport.kind !== "ssh") return podmanCommands(context, node);
+      const place = { ...transport, atHome: !inCloud.has(name) };
+      return sshCommands(context, stack, name, place, { key, knownHosts });
+    });
   });
 }
 
@@ -94,11 +96,14 @@ function podmanCommands(context: Context, { name, transport }: CommandedNode): N
   };
 }
 
+/** What can be done about a machine that does not answer differs. */
+type PlacedTransport = MachineTransport & { readonly atHome: boolean };
+
 function sshCommands(
   context: Context,
   stack: string,
   node: string,
-  transport: MachineTransport,
+  transport: PlacedTransport,
   files: SshFiles,
 ): NodeCommands {
   const target = sshArguments(transport, files);
@@ -147,11 +152,11 @@ function begun(found: NodeStages, { library }: MachineTransport, log: string): N
 /** Why a machine says nothing of its stages, and what to do about it. */
 function contactProblem(
   words: string,
-  { address, port, hostKey, library, via }: MachineTransport,
+  { address, port, hostKey, atHome, via }: PlacedTransport,
   { shell, again }: { readonly shell: string; readonly again: string },
 ): StageProblem {
   if (/command not found|No such file/.test(words)) {
-    if (library !== undefined) {
+    if (atHome) {
       return { stage: "user-data", error: "it has no boot files yet: nobody has delivered them" };
     }
     return {
@@ -175,15 +180,16 @@ function contactProblem(
     return {
       stage: "contact",
       error,
-      fix: "another machine answers at its address: look into the cloud's console, then run up again, which reads what is there",
+      fix: atHome
+        ? "another machine answers at its address, or it was installed anew: see who has that address, then run up again, which says what to do"
+        : "another machine answers at its address: look into the cloud's console, then run up again, which reads what is there",
     };
   }
   if (via !== undefined) {
     const fix = `is ${via.address} awake, and does the virtual machine run there (limactl list)? Then run up again`;
     return { stage: "contact", error, fix };
   }
-  // Immutable machines stand at home.
-  if (library !== undefined) {
+  if (atHome) {
     return { stage: "contact", error, fix: "is it on, and reached from here? Then run up again" };
   }
   const never = hostKey === undefined ? `; a machine that never comes to answer: ${again}` : "";

@@ -1,6 +1,7 @@
 /** One `pulumi up` or `pulumi destroy`, from lock to report. */
 import { join } from "node:path";
 import { podmanNodes, podmanStages } from "./cluster.ts";
+import { ownClusterName } from "./cluster-name.ts";
 import { duration, indent } from "./console.ts";
 import type { Context } from "./context.ts";
 import { readOutputs, settlePendingOperations } from "./deployment.ts";
@@ -15,7 +16,7 @@ import { Progress } from "./progress.ts";
 import type { OperationResult } from "./pulumi.ts";
 import { runOperation } from "./pulumi.ts";
 import { configProblems, isFollowUp } from "./refusal.ts";
-import { parseStackFile, settingOf } from "./settings.ts";
+import { parseStackFile } from "./settings.ts";
 import type { Stack } from "./stack.ts";
 import { projectName } from "./stack.ts";
 import type { StageSummary } from "./stages.ts";
@@ -156,8 +157,7 @@ export async function clusterName(context: Context, stack: string): Promise<stri
   const { readFile } = await import("node:fs/promises");
   const file = configFile(context.paths, stack);
   const text = await readFile(file, "utf8").catch(() => "");
-  const configured = settingOf(parseStackFile(text, file), "clusterName");
-  return typeof configured === "string" ? configured : stack;
+  return ownClusterName(stack, parseStackFile(text, file));
 }
 
 /**

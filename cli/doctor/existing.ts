@@ -5,6 +5,7 @@ import { z } from "zod";
 import { judgeMachine, parseMachineProbe } from "../../components/render/machine-probe.ts";
 import { capture } from "../cluster.ts";
 import type { Captured } from "../cluster.ts";
+import { clusterNameOf } from "../cluster-name.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
 import type { Resource } from "../deployment.ts";
@@ -14,13 +15,13 @@ import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import { describeChecks } from "./checks.ts";
 import type { Check } from "./checks.ts";
-import { type SshPlace, clusterKeyOf, sshArguments, sshProblem } from "./ssh.ts";
+import { type ClusterAccess, type SshPlace, clusterAccess, sshArguments, sshProblem } from "./ssh.ts";
 
 /** A look takes a second; a machine that is slow has more. */
 const timeoutMs = 30_000;
 
-const anotherKey =
-  "find out why; a machine that was installed anew: its new key into `existing.hostKey`, or recreate --node";
+const anotherKey = (stack: string, node: string): string =>
+  `find out why; a machine that was installed anew: its new key into \`existing.hostKey\`, or ./homespan recreate ${stack} --node ${node}`;
 
 /** As much of an agent as it takes to look at it: what is wrong with it is config's to say. */
 const agentSchema = z.object({
@@ -56,23 +57,22 @@ export async function examineExisting(
   const places = placesOf(config, await readResources(context.paths, stack));
   const wanted = places.filter(({ joined }) => which === "all" || !joined);
   if (wanted.length === 0) return [];
-  const configured = settingOf(config, "clusterName");
-  const clusterName = typeof configured === "string" ? configured : stack;
+  const clusterName = await clusterNameOf(context, stack, config);
   const script = await readFile(join(context.paths.checkout, "boot/machine/existing/probe"), "utf8");
-  const clusterKey = wanted.some(({ joined }) => joined) ? await clusterKeyOf(context, stack) : undefined;
+  // Also for one that no run has joined: somebody may have let the key in by hand.
+  const { clusterKey, clusterLine } = await clusterAccess(context, stack);
   return withTemporaryFolder(context, async (folder) => {
     const checks = await Promise.all(
       wanted.map(async (place) => {
-        const files = { folder, clusterKey: place.joined ? clusterKey : undefined };
         const now = Date.now();
         const answer = await capture(
           context,
           "ssh",
-          [...(await sshArguments(context, place, files)), asRoot(place)],
+          [...(await sshArguments(context, place, { folder, clusterKey })), asRoot(place)],
           timeoutMs,
           script,
         );
-        return judge(answer, place, { clusterName, now });
+        return judge(answer, place, { stack, clusterName, clusterLine, now });
       }),
     );
     return checks.flat();
@@ -108,11 +108,13 @@ function asRoot({ user }: SshPlace): string {
   return `${user === "root" ? "" : "sudo -n "}/bin/sh -s`;
 }
 
-function judge(
-  answer: Captured,
-  place: Place,
-  { clusterName, now }: { readonly clusterName: string; readonly now: number },
-): Check[] {
+interface Known extends Pick<ClusterAccess, "clusterLine"> {
+  readonly stack: string;
+  readonly clusterName: string;
+  readonly now: number;
+}
+
+function judge(answer: Captured, place: Place, { stack, clusterName, clusterLine, now }: Known): Check[] {
   const named = (check: Check): Check => ({ ...check, name: `${place.node} ${check.name}` });
   if (answer.missing === true) {
     return [
@@ -123,7 +125,10 @@ function judge(
       }),
     ];
   }
-  if (!answer.ok) return [named(sshProblem(answer.text, place, anotherKey))];
+  if (!answer.ok) {
+    const known = { anotherKey: anotherKey(stack, place.node), clusterLine };
+    return [named(sshProblem(answer.text, place, known))];
+  }
   try {
     const facts = parseMachineProbe(answer.text);
     return judgeMachine(facts, { clusterName, nodeName: place.node, now }).map(named);

@@ -1,6 +1,7 @@
 /** Doctor's part about nodes at home: the stack whose cluster they join, what virtual machines need here, their hosts and the Mac. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { clusterNameOf } from "../cluster-name.ts";
 import type { Context } from "../context.ts";
 import { readOutputs } from "../deployment.ts";
 import { childEnvironment } from "../environment.ts";
@@ -38,9 +39,7 @@ export async function examineHome(
   config: StackFile,
 ): Promise<readonly Check[]> {
   const facts = await homeFacts(context, config);
-  const own = settingOf(config, "clusterName");
-  const clusterName =
-    facts.joined === undefined ? (typeof own === "string" ? own : stack) : clusterOf(facts.joined.outputs);
+  const clusterName = await clusterNameOf(context, stack, config);
   const [hosts, mac] = await Promise.all([
     facts.vms === 0
       ? []

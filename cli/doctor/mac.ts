@@ -9,12 +9,11 @@ import { limaAgentPlans, limaRoom } from "../../components/render/lima-plan.ts";
 import { capture } from "../cluster.ts";
 import type { Captured } from "../cluster.ts";
 import type { Context } from "../context.ts";
-import { readResources } from "../deployment.ts";
 import { withTemporaryFolder } from "../pulumi-environment.ts";
 import { settingOf } from "../settings.ts";
 import type { StackFile } from "../settings.ts";
 import type { Check } from "./checks.ts";
-import { type SshPlace, clusterKeyOf, sshArguments, sshProblem } from "./ssh.ts";
+import { type ClusterAccess, type SshPlace, clusterAccess, sshArguments, sshProblem } from "./ssh.ts";
 
 /** limactl takes its time on a Mac that has just woken up. */
 const timeoutMs = 30_000;
@@ -58,16 +57,19 @@ export async function examineMac(
   const probe = await readFile(join(context.paths.checkout, "provider/effects/lima/probe.sh"), "utf8");
   const { network, startAt } = mac;
   const wanted = [...(network.kind === "vmnet" ? ["vmnet"] : []), ...(startAt === "off" ? [] : [startAt])];
-  const answer = await ask(context, stack, mac, limaLookScript(probe, wanted));
-  return judgeMac(answer, mac, agents, clusterName);
+  const access = await clusterAccess(context, stack);
+  const answer = await ask(context, mac, access, limaLookScript(probe, wanted));
+  return judgeMac(answer, { mac, agents, clusterName, ...access });
 }
 
-async function ask(context: Context, stack: string, mac: Mac, script: string): Promise<Captured> {
+async function ask(
+  context: Context,
+  mac: Mac,
+  { clusterKey }: ClusterAccess,
+  script: string,
+): Promise<Captured> {
   if (mac.address === undefined) return capture(context, "/bin/sh", ["-s"], timeoutMs, script);
   const place = placeOf(mac);
-  const resources = await readResources(context.paths, stack);
-  const known = resources.some(({ type }) => type === "homespan:index:LimaMac");
-  const clusterKey = known ? await clusterKeyOf(context, stack) : undefined;
   return withTemporaryFolder(context, async (folder) => {
     const line = [...(await sshArguments(context, place, { folder, clusterKey })), "/bin/sh -s"];
     return capture(context, "ssh", line, timeoutMs, script);
@@ -77,16 +79,23 @@ async function ask(context: Context, stack: string, mac: Mac, script: string): P
 /** Pure part of {@link examineMac}. */
 function judgeMac(
   answer: Captured,
-  mac: Mac,
-  agents: readonly { readonly nodeName: string; readonly lima: Record<string, unknown> }[],
-  clusterName: string,
+  {
+    mac,
+    agents,
+    clusterName,
+    clusterLine,
+  }: Pick<ClusterAccess, "clusterLine"> & {
+    readonly mac: Mac;
+    readonly agents: readonly { readonly nodeName: string; readonly lima: Record<string, unknown> }[];
+    readonly clusterName: string;
+  },
 ): Check[] {
   const named = (check: Check): Check => ({ ...check, name: `mac ${check.name}` });
   if (answer.missing === true) {
     const message = "ssh is not installed here: `up` looks at the Mac itself";
     return [named({ name: "ssh", result: "notice", message })];
   }
-  if (!answer.ok) return [named(sshProblem(answer.text, placeOf(mac), anotherKey))];
+  if (!answer.ok) return [named(sshProblem(answer.text, placeOf(mac), { anotherKey, clusterLine }))];
   try {
     const { facts, instances } = parseLimaLook(answer.text);
     const machines = limaAgentPlans({

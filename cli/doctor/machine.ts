@@ -1,4 +1,5 @@
 /** Doctor's machine part: probes, then checks. */
+import { ownClusterName } from "../cluster-name.ts";
 import { publishedPorts } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
@@ -48,8 +49,7 @@ export async function examineMachine(context: Context, stack: string, config: St
   const rootless = facts.root || nodes === "machines" ? [] : (await examineRootless(context, coming)).nodes;
   if (facts.takenPorts.length === 0) return [...checkMachine(facts, nodes), ...rootless];
   // A pod that a killed run left is in no state yet: the next run takes it over, with its ports.
-  const configured = settingOf(config, "clusterName");
-  const own = await publishedPorts(context, typeof configured === "string" ? configured : stack);
+  const own = await publishedPorts(context, ownClusterName(stack, config));
   const takenPorts = facts.takenPorts.filter((port) => !own.has(port));
   return [...checkMachine({ ...facts, takenPorts }, nodes), ...rootless];
 }

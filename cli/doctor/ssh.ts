@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Context } from "../context.ts";
-import { revealOutputs } from "../deployment.ts";
+import { readResources, revealOutputs } from "../deployment.ts";
 import { writePrivate } from "../state.ts";
 import type { Check } from "./checks.ts";
 
@@ -16,21 +16,33 @@ export interface SshPlace {
   readonly hostKey: string | undefined;
 }
 
-/** The cluster's key, which a machine that joined lets in; undefined where there are no outputs yet. */
-export async function clusterKeyOf(context: Context, stack: string): Promise<string | undefined> {
+/** What lets this machine in where the cluster's key was let in. */
+export interface ClusterAccess {
+  /** PEM; undefined where there are no outputs yet. */
+  readonly clusterKey: string | undefined;
+  /** The line of authorized_keys for it; undefined where the stack has not made it yet. */
+  readonly clusterLine: string | undefined;
+}
+
+export async function clusterAccess(context: Context, stack: string): Promise<ClusterAccess> {
+  const resources = await readResources(context.paths, stack);
+  const line = resources.find(({ type }) => type === "homespan:index:SshKey")?.outputs?.["publicKey"];
+  // Nothing is started to find out that there is none.
+  if (typeof line !== "string") return { clusterKey: undefined, clusterLine: undefined };
   const outputs = await revealOutputs(context, stack).catch((): Record<string, unknown> => ({}));
   const key = outputs["sshPrivateKey"];
-  return typeof key === "string" ? key : undefined;
+  return { clusterKey: typeof key === "string" ? key : undefined, clusterLine: line };
 }
 
 /**
- * The arguments of ssh but for the command. Keys of the agent come by themselves. Without a known host key nothing may be told
+ * The arguments of ssh but for the command. Keys of the agent come by themselves; those in ~/.ssh do not, as the provider, which
+ * looks again when it changes the machine, does not try them. Without a known host key nothing may be told
  * to the machine but a script that only looks.
  */
 export async function sshArguments(
   context: Context,
   { address, port, user, hostKey }: SshPlace,
-  { folder, clusterKey }: { readonly folder: string; readonly clusterKey: string | undefined },
+  { folder, clusterKey }: Pick<ClusterAccess, "clusterKey"> & { readonly folder: string },
 ): Promise<string[]> {
   const write = async (name: string, content: string): Promise<string> => {
     const file = join(folder, `${name}-${randomUUID()}`);
@@ -50,6 +62,7 @@ export async function sshArguments(
     ...["-F", "none", "-p", String(port)],
     ...(clusterKey === undefined ? [] : ["-i", await write("ssh-key", clusterKey)]),
     ...(own === "" ? [] : ["-i", own]),
+    ...(clusterKey === undefined && own === "" ? ["-o", "IdentityFile=none"] : []),
     ...["BatchMode=yes", "ConnectTimeout=8", "LogLevel=ERROR", ...options].flatMap((option) => [
       "-o",
       option,
@@ -62,8 +75,13 @@ export async function sshArguments(
  * Why ssh did not come to run a command, in doctor's words.
  *
  * @param anotherKey - the fix where the host key is another one than the known
+ * @param clusterLine - the line that lets the cluster's key in
  */
-export function sshProblem(said: string, { user, address, port }: SshPlace, anotherKey: string): Check {
+export function sshProblem(
+  said: string,
+  { user, address, port }: SshPlace,
+  { anotherKey, clusterLine }: Pick<ClusterAccess, "clusterLine"> & { readonly anotherKey: string },
+): Check {
   const place = `${user}@${address}:${String(port)}`;
   const last = said.split("\n").at(-1) ?? "";
   const problem = (message: string, fix: string): Check => ({ name: "ssh", result: "problem", message, fix });
@@ -77,9 +95,13 @@ export function sshProblem(said: string, { user, address, port }: SshPlace, anot
     return problem(`${place} shows another host key than the known one`, anotherKey);
   }
   if (/Permission denied/i.test(said)) {
+    const other =
+      clusterLine === undefined
+        ? ""
+        : `; or put this line into ~/.ssh/authorized_keys of ${user} there: ${clusterLine}`;
     return problem(
       `${place} does not take a key of yours`,
-      `name one in ${keyVariable} (a file without a passphrase), or give it to an ssh-agent (ssh-add)`,
+      `name one in ${keyVariable} (a file without a passphrase), or give it to an ssh-agent (ssh-add)${other}`,
     );
   }
   return problem(

@@ -4,6 +4,7 @@ import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { registryName } from "../../components/render/registry.ts";
 import type { HomeLibvirt, Rehearsal } from "../../rehearsal/rehearsal.ts";
+import { ownClusterName } from "../cluster-name.ts";
 import { recordedOutputs } from "../cluster.ts";
 import { duration } from "../console.ts";
 import type { Context } from "../context.ts";
@@ -24,7 +25,7 @@ import {
   rehearsedConfig,
 } from "../rehearsed-config.ts";
 import { libvirtOrder, ownMachines } from "../rehearsed-machines.ts";
-import { type StackFile, settingOf } from "../settings.ts";
+import type { StackFile } from "../settings.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig, removeEmptyState } from "../state.ts";
 import { lineReporter } from "../tools.ts";
@@ -145,13 +146,10 @@ async function startMachines(
 ): Promise<HomeLibvirt | undefined> {
   const { machines } = wanted;
   if (machines === undefined) return undefined;
-  const own = settingOf(config, "clusterName");
   // Machines of a stack that joins have the name of the other's cluster in theirs.
   const clusterName =
     joins === undefined
-      ? typeof own === "string"
-        ? own
-        : stack.name
+      ? ownClusterName(stack.name, config)
       : (await recordedOutputs(contextOf(context, rehearsal, {}), joins)).clusterName;
   const image = {
     cache: context.paths.cache,

@@ -23,6 +23,7 @@ import { passes, whyUnreachable } from "../effects/ssh-farewell.ts";
 import { SshFailure, placeOf } from "../effects/ssh-failure.ts";
 import { userKeyVariable } from "../effects/user-keys.ts";
 import { waitFor } from "../effects/wait.ts";
+import { recreateCommand } from "../logic/own-commands.ts";
 import { fingerprint } from "../logic/ssh-host-key.ts";
 import type { SshTransport } from "../schema/common.ts";
 import { existingMachineInputs, existingMachineOutputs } from "../schema/machines.ts";
@@ -62,7 +63,7 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
   const contact = async (
     inputs: Settings,
     known: string | undefined,
-    { signal, timeoutSeconds }: CallContext,
+    { signal, stack, timeoutSeconds }: CallContext,
   ): Promise<Contact> => {
     const place = transportOf(inputs, known);
     const logins = [place, ...(await userLogins(place))];
@@ -72,7 +73,7 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
       try {
         return { taken: await firstTaken(logins) };
       } catch (error) {
-        if (!(error instanceof SshFailure && passes(error))) throw asksForOther(inputs, error);
+        if (!(error instanceof SshFailure && passes(error))) throw asksForOther(inputs, stack, error);
         last = error.message;
         return undefined;
       }
@@ -169,7 +170,7 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
       if (!isThisNode(facts, { ...inputs, now: 0 }) || facts["OWNER_ID"] !== state.identity) {
         throw new Error(
           `${inputs.nodeName}: ${placeOf(inputs)} is another machine than the node's, or has lost its data. To make the node ` +
-            `anew on it: ./homespan recreate --node ${inputs.nodeName}`,
+            `anew on it: ${recreateCommand(inputs.nodeName, context.stack)}`,
         );
       }
       return join(inputs, found, facts, state.identity);
@@ -195,7 +196,7 @@ function idOf({ clusterName, nodeName }: Settings): string {
   return `${clusterName}/${nodeName}`;
 }
 
-function asksForOther(inputs: Settings, error: unknown): unknown {
+function asksForOther(inputs: Settings, stack: string | undefined, error: unknown): unknown {
   if (!(error instanceof SshFailure) || error.shown === undefined) return error;
   const rule =
     inputs.hostKey === undefined
@@ -203,6 +204,6 @@ function asksForOther(inputs: Settings, error: unknown): unknown {
       : "show the key in `existing.hostKey`";
   return new Error(
     `${inputs.nodeName}: ${placeOf(inputs)} must ${rule}, got ${fingerprint(error.shown)}. Another machine answers there, or ` +
-      `somebody is in between; if you installed it anew: ./homespan recreate --node ${inputs.nodeName}`,
+      `somebody is in between; if you installed it anew: ${recreateCommand(inputs.nodeName, stack)}`,
   );
 }

@@ -9,6 +9,7 @@ import { clearInstalled, markInstalled } from "../effects/installed-machines.ts"
 import { whyUnreachable } from "../effects/ssh-farewell.ts";
 import { SshFailure, placeOf } from "../effects/ssh-failure.ts";
 import { waitFor } from "../effects/wait.ts";
+import { ignitionCommand, recreateCommand } from "../logic/own-commands.ts";
 import { fingerprint } from "../logic/ssh-host-key.ts";
 import type { SshTransport } from "../schema/common.ts";
 import { installedMachineInputs, installedMachineOutputs } from "../schema/machines.ts";
@@ -33,7 +34,7 @@ export function installedMachine({ ssh, clock, random }: Effects) {
   const contact = async (
     inputs: Settings,
     known: string | undefined,
-    { signal, timeoutSeconds }: CallContext,
+    { signal, stack, timeoutSeconds }: CallContext,
     usual: number,
   ): Promise<string> => {
     const seconds = timeoutSeconds > 0 ? timeoutSeconds : usual;
@@ -50,11 +51,11 @@ export function installedMachine({ ssh, clock, random }: Effects) {
     const options = { seconds, signal, clock, firstMilliseconds: 1000, maximumMilliseconds: 3000 };
     const hostKey = await waitFor(attempt, options);
     if (hostKey !== undefined) return hostKey;
-    throw noContact(inputs, last, seconds);
+    throw noContact(inputs, { last, seconds, stack });
   };
 
   /** Finds the node's data on the machine, or begins it there, as another node's than any before. */
-  const arrive = async (inputs: Settings, hostKey: string): Promise<State> => {
+  const arrive = async (inputs: Settings, hostKey: string, { stack }: CallContext): Promise<State> => {
     const { clusterName, nodeName, library } = inputs;
     const identity = random(8);
     const transport = transportOf(inputs, hostKey);
@@ -62,7 +63,7 @@ export function installedMachine({ ssh, clock, random }: Effects) {
     const mark = await markInstalled(ssh, transport, library, { clusterName, nodeName, identity });
     if (mark === undefined) {
       throw new Error(
-        `${place} must be installed with what ./homespan ignition ${nodeName} prints, and has nothing of it: ${PAGE}`,
+        `${place} must be installed with what ${ignitionCommand(nodeName, stack)} prints, and has nothing of it: ${PAGE}`,
       );
     }
     if (mark.clusterName !== clusterName || mark.nodeName !== nodeName)
@@ -83,7 +84,10 @@ export function installedMachine({ ssh, clock, random }: Effects) {
     drift: (state) => (state.reachable ? [] : ["reachable"]),
     async create(inputs, context) {
       const hostKey = await contact(inputs, inputs.hostKey, context, inputs.waitSeconds);
-      return { id: `${inputs.clusterName}/${inputs.nodeName}`, outputs: await arrive(inputs, hostKey) };
+      return {
+        id: `${inputs.clusterName}/${inputs.nodeName}`,
+        outputs: await arrive(inputs, hostKey, context),
+      };
     },
     async read(state) {
       const transport = transportOf(state, state.hostKey ?? state.knownHostKey);
@@ -99,17 +103,17 @@ export function installedMachine({ ssh, clock, random }: Effects) {
     },
     async update(state, inputs, context) {
       const hostKey = await contact(inputs, inputs.hostKey ?? state.knownHostKey, context, ANSWER_SECONDS);
-      const found = await arrive(inputs, hostKey);
+      const found = await arrive(inputs, hostKey, context);
       if (found.identity !== state.identity) {
         throw new Error(
           `${inputs.nodeName}: ${placeOf(transportOf(inputs, undefined))} has other data than the node's. To make the node anew ` +
-            `on it: ./homespan recreate --node ${inputs.nodeName}`,
+            `on it: ${recreateCommand(inputs.nodeName, context.stack)}`,
         );
       }
       if (inputs.firstConfiguration !== state.firstConfiguration) {
         await context.warn?.(
           `${inputs.nodeName}: what it would be installed with has changed. k3s and the boot files reach it by SSH, as always; the ` +
-            `rest comes with its next installation, if there is ever one: ./homespan ignition ${inputs.nodeName}`,
+            `rest comes with its next installation, if there is ever one: ${ignitionCommand(inputs.nodeName, context.stack)}`,
         );
       }
       return found;
@@ -131,7 +135,14 @@ export function installedMachine({ ssh, clock, random }: Effects) {
   });
 }
 
-function noContact(inputs: Settings, last: SshFailure | undefined, seconds: number): Error {
+function noContact(
+  inputs: Settings,
+  {
+    last,
+    seconds,
+    stack,
+  }: { readonly last: SshFailure | undefined; readonly seconds: number; readonly stack: string | undefined },
+): Error {
   const { nodeName } = inputs;
   if (last?.shown !== undefined) {
     const rule =
@@ -140,13 +151,13 @@ function noContact(inputs: Settings, last: SshFailure | undefined, seconds: numb
         : "show the key in `coreos.hostKey`";
     return new Error(
       `${nodeName}: ${placeOf(inputs)} must ${rule}, got ${fingerprint(last.shown)}. Another machine answers there, or somebody is ` +
-        `in between; if you installed it anew, without what it had in /var: ./homespan recreate --node ${nodeName}`,
+        `in between; if you installed it anew, without what it had in /var: ${recreateCommand(nodeName, stack)}`,
     );
   }
   const why = last?.message ?? "no answer";
   return new Error(
     `${nodeName} did not answer by SSH within ${String(seconds)} s: ${why}. A machine that is not installed yet is installed with what ` +
-      `./homespan ignition ${nodeName} prints: ${PAGE}`,
+      `${ignitionCommand(nodeName, stack)} prints: ${PAGE}`,
   );
 }
 

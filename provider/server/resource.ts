@@ -9,6 +9,8 @@ import { type Properties, UNKNOWN, secretNames, unwrapAll, wrapSecrets } from ".
 export interface CallContext {
   /** Fires when the user cancels the run. */
   readonly signal: AbortSignal;
+  /** The stack's name, for commands in messages. @default none is named */
+  readonly stack?: string;
   /** `customTimeouts` of this call, seconds; 0 when the program sets none. */
   readonly timeoutSeconds: number;
   /** Tells the user something that ends nothing; it arrives before the call's own answer. @default nobody is told */

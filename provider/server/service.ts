@@ -117,6 +117,11 @@ export type LoadResources = () => Promise<readonly Resource[]>;
  * @param resources where they are to be loaded, they are when the server is configured: the engine starts a plugin again in each run
  *   to have a configuration checked, and asks that start for nothing else
  */
+/** `urn:pulumi:<stack>::<project>::<parent types>$<type>::<name>` */
+function stackOf(urn: string): string {
+  return (urn.split("::")[0] ?? "").replace(/^urn:pulumi:/, "");
+}
+
 export function service(
   resources: readonly Resource[] | LoadResources,
   version: string,
@@ -131,6 +136,7 @@ export function service(
   const controller = new AbortController();
   const context = (urn: string, timeoutSeconds: number): CallContext => ({
     signal: controller.signal,
+    stack: stackOf(urn),
     timeoutSeconds,
     warn: (message) => log(urn, message),
   });

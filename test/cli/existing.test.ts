@@ -49,10 +49,15 @@ function bed(env: Readonly<Record<string, string>> = {}, facts: Readonly<Record<
   return made;
 }
 
-/** A state in which these nodes are made of machines that existed. */
-function joined(made: Bed, ...nodes: readonly string[]): void {
+function stateOf(made: Bed, stack: string, resources: readonly object[]): void {
   const folder = join(made.context.paths.backend, ".pulumi/stacks/homespan");
   mkdirSync(folder, { recursive: true });
+  const checkpoint = { version: 3, checkpoint: { latest: { resources } } };
+  writeFileSync(join(folder, `${stack}.json`), JSON.stringify(checkpoint));
+}
+
+/** A state in which these nodes are made of machines that existed. */
+function joined(made: Bed, ...nodes: readonly string[]): void {
   const type = "homespan:index:ExistingMachine";
   const resources = nodes.map((nodeName) => ({
     urn: urn(type, `${nodeName}-machine`),
@@ -60,9 +65,10 @@ function joined(made: Bed, ...nodes: readonly string[]): void {
     inputs: { nodeName },
     outputs: { knownHostKey: "ssh-ed25519 KNOWN" },
   }));
-  const checkpoint = { version: 3, checkpoint: { latest: { resources } } };
-  writeFileSync(join(folder, "lightsail.json"), JSON.stringify(checkpoint));
+  stateOf(made, "lightsail", resources);
 }
+
+const sshLines = (made: Bed): string[] => made.calls().filter((line) => line.startsWith("ssh|"));
 
 test("every machine that is named well is looked at, with what is wrong and the fix", async () => {
   const made = bed({}, { TUN: "no" });
@@ -124,7 +130,7 @@ test("one that joined must show the key of its first contact", async () => {
 test.each([
   ["pi@192.168.1.20: Permission denied (publickey).", /does not take a key of yours/, /HOMESPAN_SSH_KEY/],
   ["sudo: a password is required", /cannot become root without a password/, /sudoers\.d\/homespan/],
-  ["Host key verification failed.", /shows another host key/, /recreate --node/],
+  ["Host key verification failed.", /shows another host key/, /recreate lightsail --node pi/],
   [
     "ssh: connect to host 192.168.1.20 port 22: No route to host",
     /does not answer: .*No route to host/,
@@ -136,6 +142,38 @@ test.each([
   expect(check).toMatchObject({ name: "pi ssh", result: "problem" });
   expect(check?.message).toMatch(message);
   expect(check?.fix).toMatch(fix);
+});
+
+test("keys that the provider would not try open nothing: without one of theirs, none is taken from ~/.ssh", async () => {
+  const made = bed();
+  await examineExisting(made.context, "lightsail", config, "all");
+  expect(sshLines(made).every((line) => line.includes("-o IdentityFile=none"))).toBe(true);
+});
+
+test("where the cluster has a key, a new machine may have let it in by hand, by the line that is told", async () => {
+  const made = bed({ FAKE_SSH_ERROR: "admin@pi: Permission denied (publickey)." });
+  const type = "homespan:index:SshKey";
+  const publicKey = "ssh-ed25519 AAAAC3 homespan-prod";
+  stateOf(made, "lightsail", [{ urn: urn(type, "ssh-key"), type, outputs: { publicKey } }]);
+  mkdirSync(made.context.paths.config, { recursive: true });
+  made.environment["FAKE_OUTPUTS"] = made.file("outputs.json", { sshPrivateKey: "CLUSTER KEY" });
+  const [check] = await examineExisting(made.context, "lightsail", config, "new");
+  expect(check?.fix).toMatch(
+    /\(ssh-add\); or put this line into ~\/\.ssh\/authorized_keys of pi there: ssh-ed25519 AAAAC3 homespan-prod$/,
+  );
+  expect(made.calls()).toContain("key|600|CLUSTER KEY");
+  expect(sshLines(made).join()).not.toContain("IdentityFile=none");
+});
+
+test("of a stack that joins, a machine belongs to the other's cluster", async () => {
+  const made = bed({}, { DATA: "ours", OWNER_CLUSTER: "prod", OWNER_NODE: "pi" });
+  const stack = "pulumi:pulumi:Stack";
+  stateOf(made, "lightsail", [
+    { urn: urn(stack, "homespan-lightsail"), type: stack, outputs: { clusterName: "prod" } },
+  ]);
+  const home = { config: { "homespan:join": "lightsail", "homespan:agents": agents.slice(1, 2) } };
+  const checks = await examineExisting(made.context, "homelab", home, "all");
+  expect(checks.filter(({ result }) => result === "problem")).toEqual([]);
 });
 
 test("a stack without such machines asks nobody", async () => {

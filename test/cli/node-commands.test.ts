@@ -1,12 +1,13 @@
 /** Which commands reach a node: by SSH, with which host key and where the key is, and on Podman. */
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { viewCluster } from "../../cli/nodes.ts";
 import { withNodeCommands } from "../../cli/node-commands.ts";
 import { type StageSummary, summarizeStages } from "../../cli/stages.ts";
 import { prepareStack } from "../../cli/state.ts";
 import { ssh } from "../../cli/verbs/ssh.ts";
-import { type Bed, outputs as outputsOfCi, makeBed, withCluster } from "./bed.ts";
+import { type Bed, outputs as outputsOfCi, makeBed, urn, withCluster } from "./bed.ts";
 import { ci, failure } from "./verb-support.ts";
 
 const server = (name: string, address: string, port = 22) => ({
@@ -127,6 +128,22 @@ describe("a machine with Fedora CoreOS", () => {
     });
     const missing = await stageOf(bed({ FAKE_SSH_ERROR: "sh: stage: command not found" }));
     expect(missing).toMatchObject({ stage: "user-data", fix: "run up again: it makes what is missing" });
+  });
+});
+
+describe("a machine that shows another host key", () => {
+  const contact = async (resources: readonly object[]): Promise<string | undefined> => {
+    const made = bed({ FAKE_SSH_ERROR: "Host key verification failed." });
+    const folder = join(made.context.paths.backend, ".pulumi/stacks/homespan");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "l.json"), JSON.stringify({ checkpoint: { latest: { resources } } }));
+    return (await viewCluster(made.context, "l", outputs)).nodes[0]?.stage.fix;
+  };
+
+  test("is looked for at home, or in the cloud's console where it is an instance", async () => {
+    expect(await contact([])).toMatch(/was installed anew/);
+    const type = "homespan:lightsail:LightsailServer";
+    expect(await contact([{ urn: urn(type, "server-1"), type }])).toMatch(/look into the cloud's console/);
   });
 });
 

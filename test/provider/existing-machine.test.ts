@@ -225,7 +225,7 @@ describe("later", () => {
     facts = { ...facts, OWNER_ID: "beef" };
     const { message } = await refusal(h.update("ExistingMachine", state, inputs({ address: "localhost" })));
     expect(message).toContain("is another machine than the node's, or has lost its data");
-    expect(message).toContain("recreate --node pi");
+    expect(message).toContain("./homespan recreate ci --node pi");
   });
 
   it("one with other host keys is not spoken to; the new key in the configuration makes it known again", async () => {

@@ -87,7 +87,7 @@ describe("the first contact", () => {
     await machine.stop();
     const { message, kept } = await refusal(create({ waitSeconds: 5 }));
     expect(message).toMatch(
-      /^metal-1 did not answer by SSH within 5 s: admin@127\.0\.0\.1:\d+: connection refused\. A machine that is not installed yet is installed with what \.\/homespan ignition metal-1 prints: docs\/fedora-coreos\.md$/,
+      /^metal-1 did not answer by SSH within 5 s: admin@127\.0\.0\.1:\d+: connection refused\. A machine that is not installed yet is installed with what \.\/homespan ignition metal-1 ci prints: docs\/fedora-coreos\.md$/,
     );
     expect(kept).toBeUndefined();
   });
@@ -101,7 +101,7 @@ describe("the first contact", () => {
   it("of a machine with another system says what it has to be installed with", async () => {
     installed = false;
     const { message } = await refusal(create());
-    expect(message).toMatch(/must be installed with what \.\/homespan ignition metal-1 prints/);
+    expect(message).toMatch(/must be installed with what \.\/homespan ignition metal-1 ci prints/);
   });
 
   it("finds this node's data again, and never takes another's", async () => {
@@ -145,7 +145,7 @@ describe("later", () => {
     const found = (await h.read("InstalledMachine", state)) ?? {};
     const { message } = await refusal(h.update("InstalledMachine", found, inputs()));
     expect(message).toContain(`must show the host key of its first contact, got ${fingerprint(second.text)}`);
-    expect(message).toContain("./homespan recreate --node metal-1");
+    expect(message).toContain("./homespan recreate ci --node metal-1");
     const known = await h.update("InstalledMachine", found, inputs({ hostKey: second.text }));
     expect(plain(known)).toMatchObject({ knownHostKey: second.text, identity: plain(state)["identity"] });
     // Without its data it is not the node, whoever vouches for it.
