@@ -98,7 +98,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
     this.domain = this.#domain(args, { place, system, data, ignition }, xslt);
 
     const systemIdentity = this.#volumeIdentity(args.host, "system", system);
-    this.identity = this.#identity(args, data) ?? systemIdentity;
+    this.identity = this.#identity(args, data, place) ?? systemIdentity;
     this.installation = pulumi
       .all([systemIdentity, this.domain.id, this.domain.description])
       .apply((parts) => digest(JSON.stringify([...parts, args.vcpus, args.memoryMiB, xslt])));
@@ -211,10 +211,11 @@ export class VirtualMachine extends pulumi.ComponentResource {
   #identity(
     { host, dataDisk }: VirtualMachineArgs,
     data: Volume | undefined,
+    place: VmPlace,
   ): pulumi.Output<string> | undefined {
     if (data !== undefined) return this.#volumeIdentity(host, "data", data);
     return dataDisk !== undefined && "blockDevice" in dataDisk
-      ? pulumi.output(`${host.uri}${dataDisk.blockDevice}`)
+      ? place.host.apply((uri) => `${uri}${dataDisk.blockDevice}`)
       : undefined;
   }
 

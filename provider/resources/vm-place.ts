@@ -6,9 +6,19 @@ import { vmPlaceInputs, vmPlaceOutputs } from "../schema/libvirt.ts";
 import { resource } from "../server/resource.ts";
 
 type Place = z.output<typeof vmPlaceInputs>;
+type State = z.output<typeof vmPlaceOutputs>;
 
 /** Board of every node's virtual machine. */
 const MACHINE = "q35";
+
+/** What of the names on a host is there by this stack's own hand. */
+interface Ours {
+  readonly name: string | undefined;
+  readonly volumes: readonly string[];
+  /** Those that an update has given up, and that go when it is done. */
+  readonly former: readonly string[];
+}
+const noVolumes = { volumes: [], former: [] };
 
 export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
   /** What the host must have, whether the virtual machine is there already or not. */
@@ -65,22 +75,45 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
   };
 
   /** Names that somebody has already: not looked at again once they are ours. */
-  const taken = async ({ uri, name, pool, volumes }: Place, ours: readonly string[]): Promise<string[]> => {
-    const present = await libvirt.volumes(uri, pool);
+  const taken = async (
+    { uri, name, pool, volumes }: Place,
+    present: readonly string[] | undefined,
+    ours: Ours,
+  ): Promise<string[]> => {
     if (present === undefined)
       return [`\`pool\` must be an active storage pool of ${uri}, got ${JSON.stringify(pool)}`];
-    const strange = volumes.filter((volume) => !ours.includes(volume) && present.includes(volume));
+    const strange = volumes.filter((volume) => !ours.volumes.includes(volume) && present.includes(volume));
     return [
-      ...(ours.includes(name) || !(await libvirt.domainExists(uri, name))
+      ...(ours.name === name || !(await libvirt.domainExists(uri, name))
         ? []
         : [
             `\`name\` must be free on ${uri}, got ${JSON.stringify(name)}, which is there and not this stack's`,
           ]),
-      ...strange.map(
-        (volume) =>
-          `\`volumes\` must be free in ${pool} of ${uri}, got ${JSON.stringify(volume)}, which is there and not this stack's; it is not touched`,
-      ),
+      ...strange.map((volume) => {
+        const whose = ours.former.includes(volume)
+          ? "left by an update that did not end, which takes it away: finish that update first, with what it was to change, then go back"
+          : "there and not this stack's; it is not touched";
+        return `\`volumes\` must be free in ${pool} of ${uri}, got ${JSON.stringify(volume)}, which is ${whose}`;
+      }),
     ];
+  };
+
+  /** Another way to the same host changes nothing. To another host no disk moves. */
+  const insistOnHost = async ({ uri, uuid, name, pool, volumes }: State, to: string): Promise<void> => {
+    if (to === uri || (await libvirt.domainState(to, uuid)) !== undefined) return;
+    const present = (await libvirt.volumes(to, pool)) ?? [];
+    if (volumes.some((volume) => present.includes(volume))) return;
+    throw new Error(
+      `\`uri\` must lead to the host that ${name} is on, got ${to}, and nothing of it is there. To another host a machine is moved by ` +
+        `taking its node out of the configuration, and adding it after an \`up\``,
+    );
+  };
+
+  /** A network that the machine leaves has its address reserved no longer. */
+  const leaveNetwork = async (state: State, { uri, network, mac }: Place): Promise<void> => {
+    if (state.network.kind !== "network" || state.mac === undefined) return;
+    if (state.mac === mac && state.network.name === network.name && network.kind === "network") return;
+    await libvirt.forgetReservation(uri, state.network.name, state.mac);
   };
 
   /** A definition that libvirt took and could not start is in no state: it is taken away with the place. */
@@ -104,16 +137,26 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
     inputs: vmPlaceInputs,
     outputs: vmPlaceOutputs,
     secretOutputs: [],
-    replaceOn: ["uri", "name", "pool"],
+    // What is made in the place goes after it is there, and before it goes: one that is replaced would have to go first.
+    replaceOn: [],
     createOnly: [],
     async create(inputs) {
-      insist([...(await room(inputs)), ...(await taken(inputs, []))]);
-      return { id: `${inputs.uri}#${inputs.name}`, outputs: inputs };
+      const { uri, name, pool } = inputs;
+      const nothing = { name: undefined, ...noVolumes };
+      insist([...(await room(inputs)), ...(await taken(inputs, await libvirt.volumes(uri, pool), nothing))]);
+      return { id: `${uri}#${name}`, outputs: { ...inputs, firstUri: uri, formerVolumes: [] } };
     },
     read: (state) => Promise.resolve(state),
     async update(state, inputs) {
-      insist([...(await room(inputs)), ...(await taken(inputs, [state.name, ...state.volumes]))]);
-      return inputs;
+      await insistOnHost(state, inputs.uri);
+      const { name, pool, volumes, firstUri = state.uri, formerVolumes = [] } = state;
+      const ours = { name, ...(pool === inputs.pool ? { volumes, former: formerVolumes } : noVolumes) };
+      const present = await libvirt.volumes(inputs.uri, inputs.pool);
+      insist([...(await room(inputs)), ...(await taken(inputs, present, ours))]);
+      await leaveNetwork(state, inputs);
+      const gone = [...ours.former, ...ours.volumes].filter((volume) => !inputs.volumes.includes(volume));
+      const left = gone.filter((volume) => present?.includes(volume) === true);
+      return { ...inputs, firstUri, formerVolumes: left };
     },
     async delete(place) {
       await clear(place);

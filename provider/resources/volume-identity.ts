@@ -9,7 +9,7 @@ export function volumeIdentity({ libvirt }: Pick<Effects, "libvirt">) {
     inputs: volumeIdentityInputs,
     outputs: volumeIdentityOutputs,
     secretOutputs: [],
-    replaceOn: ["uri", "pool", "volume"],
+    replaceOn: ["pool", "volume"],
     createOnly: [],
     async create(inputs) {
       const identity = await libvirt.volumeIdentity(inputs.uri, inputs.pool, inputs.volume);
@@ -25,7 +25,15 @@ export function volumeIdentity({ libvirt }: Pick<Effects, "libvirt">) {
       const found = await libvirt.volumeIdentity(state.uri, state.pool, state.volume);
       return found === state.identity ? state : undefined;
     },
-    update: (state, inputs) => Promise.resolve({ ...state, ...inputs }),
+    /** Another way to the same host: what is there under the name is the same volume. */
+    async update(state, inputs) {
+      const { uri, pool, volume } = inputs;
+      const found = await libvirt.volumeIdentity(uri, pool, volume);
+      if (found === state.identity) return { ...inputs, identity: found };
+      throw new Error(
+        `\`uri\` must lead to the host that ${JSON.stringify(volume)} is on, got ${uri}, which has ${found === undefined ? "none" : "another"}`,
+      );
+    },
     delete: () => Promise.resolve(),
   });
 }

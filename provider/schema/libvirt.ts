@@ -65,7 +65,12 @@ export const vmPlaceInputs = z.strictObject({
   /** Names of its volumes in the pool. */
   volumes: z.array(objectName),
 });
-export const vmPlaceOutputs = vmPlaceInputs;
+export const vmPlaceOutputs = vmPlaceInputs.extend({
+  /** `uri` of its creation. The host may be reached by another since, and is the same. */
+  firstUri: libvirtUriSchema.optional(),
+  /** Volumes that were its own before and were there at the last update, which takes them away when all of it is done. */
+  formerVolumes: z.array(objectName).optional(),
+});
 
 /** The configuration a machine finds at its first start, kept as it was then until something else makes another machine of it. */
 export const firstConfigurationInputs = z.strictObject({

@@ -3,6 +3,7 @@
  * is refused, what is left. Run: ./homespan test --long vm
  */
 import { execa } from "execa";
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type WantedOnHost, examineVmHost } from "../../cli/doctor/vm-hosts.ts";
@@ -223,6 +224,20 @@ test("another image or size is another machine on the same data", async () => {
   expect(after.data).toBe(before.data);
   expect(await libvirtd.virsh("dominfo", machineName)).toMatch(/Max memory: +655360 KiB/);
   expect(domainObjections(await libvirtd.virsh("dumpxml", machineName))).toEqual([]);
+});
+
+test("its host reached by another URI is the same host: nothing is made anew", async () => {
+  const [before, process] = [await snapshot(), await qemu()];
+  const alias = join(libvirtd.folder, "another-way");
+  const [driver, socket = ""] = libvirtd.uri.split("socket=");
+  symlinkSync(socket, alias);
+  const declared = program({ memoryMiB: 640 }, images.request("newer.qcow2"));
+  stack.declare({ ...declared, uri: `${driver ?? ""}socket=${alias}` });
+  const { ok, text, changes } = await stack.up();
+  expect(ok, text).toBe(true);
+  expect(Object.keys(changes).sort(), text).toEqual(["unchanged", "updated"]);
+  expect(await snapshot()).toEqual(before);
+  expect(await qemu()).toBe(process);
 });
 
 test("a machine that was stopped or removed by hand comes back on its data", async () => {
