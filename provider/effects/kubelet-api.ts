@@ -16,9 +16,21 @@ export const kubeletKubeconfig = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig"
 const kubectl = "/usr/lib/homespan/bin/kubectl";
 const NODE = "/api/v1/nodes/";
 
-/** True for a machine that has registered as a node. */
+/** Answered in words: an exit code may as well be that of the way into the machine. */
+const REGISTERED = 'if test -s "$1"; then echo yes; else echo no; fi';
+
+/**
+ * True for a machine that has registered as a node.
+ *
+ * @throws {@link Unreachable} when it says neither yes nor no, as one that is too slow: it may be a node.
+ */
 export async function hasKubelet(run: OnNode): Promise<boolean> {
-  return (await run(["test", "-s", kubeletKubeconfig])).code === 0;
+  const { code, stdout, stderr } = await run(["/bin/sh", "-c", REGISTERED, "sh", kubeletKubeconfig]);
+  // A login shell may print before it.
+  const word = code === 0 ? stdout.trim().split("\n").at(-1) : undefined;
+  if (word === "yes" || word === "no") return word === "yes";
+  const said = [stdout, stderr].flatMap((text) => text.trim().split(/\s*\n\s*/)).filter(Boolean);
+  throw new Unreachable(said.length === 0 ? `exit code ${code} without a word` : said.join("; "));
 }
 
 export function kubeletApi(run: OnNode): KubernetesApi {

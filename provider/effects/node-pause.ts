@@ -36,6 +36,24 @@ async function apiOf(run: OnNode, clock: Clock): Promise<KubernetesApi> {
   return patientKubernetes(kubernetes, clock).connect({ kubeconfig: "", endpoints: [] });
 }
 
+/**
+ * Whether the machine is a node.
+ *
+ * @throws when it does not tell: it may be one, whose pods would be killed and whose return nobody would wait for.
+ */
+async function isNode(run: OnNode, nodeName: string): Promise<boolean> {
+  try {
+    return await hasKubelet(run);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    throw new Error(
+      `${nodeName} was left as it is: its machine does not tell whether it is a node already (${error.message}). Run up again; ` +
+        `a machine that is stopped by hand is started again without`,
+      { cause: error },
+    );
+  }
+}
+
 async function bootIdOf(api: KubernetesApi, nodeName: string): Promise<string> {
   const answer = await api.call("GET", `/api/v1/nodes/${nodeName}`);
   const raw = bodyOf(answer, `reading node ${nodeName}`) as RawNode;
@@ -46,7 +64,7 @@ async function bootIdOf(api: KubernetesApi, nodeName: string): Promise<string> {
  * Cordons the node and asks its pods to leave.
  *
  * @returns undefined for a machine that is no node (yet), or whose node is not Ready: nobody has to leave it.
- * @throws when no server of the cluster answers; the node is as it was then.
+ * @throws when the machine does not tell whether it is a node, or no server of the cluster answers; the node is as it was then.
  */
 export async function pauseNode(
   run: OnNode,
@@ -54,7 +72,7 @@ export async function pauseNode(
   options: PauseOptions,
 ): Promise<Paused | undefined> {
   const { clock, signal, seconds } = options;
-  if (!(await hasKubelet(run))) return undefined;
+  if (!(await isNode(run, nodeName))) return undefined;
   try {
     const api = await apiOf(run, clock);
     const node = await getNode(api, nodeName);
@@ -99,9 +117,13 @@ async function open(api: KubernetesApi, nodeName: string): Promise<void> {
   });
 }
 
-/** Lets pods come again to a node that a run which was killed has left cordoned; what others cordoned stays so. */
+/**
+ * Lets pods come again to a node that a run which was killed has left cordoned; what others cordoned stays so.
+ *
+ * @throws when the machine does not tell whether it is a node: no later run would look for the cordon.
+ */
 export async function resumeLeftover(run: OnNode, nodeName: string, clock: Clock): Promise<void> {
-  if (!(await hasKubelet(run))) return;
+  if (!(await isNode(run, nodeName))) return;
   const api = await apiOf(run, clock);
   // Where no server answers there is nothing to be seen, nor to be done.
   const node = await whenAnswered(() => getNode(api, nodeName));
@@ -120,6 +142,7 @@ export async function waitForNode(
 ): Promise<string | undefined> {
   let last = "its machine does not answer";
   const attempt = async (): Promise<true | undefined> => {
+    // One that does not tell is starting.
     if (!(await hasKubelet(run))) return undefined;
     const api = kubeletApi(run);
     const node = await getNode(api, nodeName);

@@ -108,6 +108,8 @@ export class FakeLima implements Macs {
   readonly withoutImage = new Set<string>();
   /** Machines that do not come up. */
   readonly broken = new Set<string>();
+  /** Machines into which there is no way for a while, and what `limactl shell` answers then. */
+  readonly deaf = new Map<string, Partial<Finished>>();
   /** What an edit ends with. */
   refusedEdit: string | undefined;
   /** Nodes that do not become Ready again. */
@@ -378,13 +380,15 @@ export class FakeLima implements Macs {
     if (found.status !== "Running") {
       return fatal(`instance \`${name}\` is stopped, run \`limactl start ${name}\` to start the instance`);
     }
+    const deaf = this.deaf.get(name);
+    if (deaf !== undefined) return { code: 1, stdout: "", stderr: "", ...deaf };
     const [sudo, flag, program, ...rest] = command;
     if (sudo !== "sudo" || flag !== "-n")
       throw new Error(`in the machine, not as root: ${command.join(" ")}`);
     const node = this.nodeOf(name);
-    if (program === "test") {
-      const isNode = rest[1] === kubeletKubeconfig && this.#kubernetes.nodes.has(node);
-      return { code: isNode ? 0 : 1, stdout: "", stderr: "" };
+    if (program === "/bin/sh") {
+      if (rest.at(-1) !== kubeletKubeconfig) throw new Error(`in the machine, ${rest.join(" ")}`);
+      return done(this.#kubernetes.nodes.has(node) ? "yes\n" : "no\n");
     }
     if (program !== "/usr/lib/homespan/bin/kubectl") throw new Error(`the machine has no ${program ?? ""}`);
     return this.#kubectl(node, rest, input);

@@ -149,6 +149,48 @@ describe("four agents", () => {
     expect(h.lima.instances.get("home-agent-1")).toMatchObject({ status: "Running", config: { cpus: 5 } });
   });
 
+  it.each([
+    ["does not answer in time", { stderr: "\nno answer within 60 s" }, "no answer within 60 s"],
+    [
+      "cannot be entered",
+      {
+        stderr:
+          'ssh: connect to host 127.0.0.1 port 60101: Connection refused\nlevel=fatal msg="exit status 255"\n',
+      },
+      'ssh: connect to host 127.0.0.1 port 60101: Connection refused; level=fatal msg="exit status 255"',
+    ],
+    // As `limactl shell` of a machine that was stopped a moment ago.
+    ["says nothing", { code: 0 }, "exit code 0 without a word"],
+  ])("one whose machine %s is no machine without a node: nothing restarts", async (_what, deaf, said) => {
+    const { agents } = await up();
+    for (const { name } of plans) h.lima.deaf.set(name, deaf);
+    const outcomes = await Promise.allSettled(
+      agents.map(({ state, inputs }) => h.update("LimaVm", state, { ...inputs, cpus: 5 })),
+    );
+    const messages = outcomes.map((it) => (it.status === "rejected" ? (it.reason as Error).message : "done"));
+    const own = `was left as it is: its machine does not tell whether it is a node already (${said}). Run up again; `;
+    expect(messages.filter((it) => it.includes(own))).toHaveLength(1);
+    expect(messages.filter((it) => it.includes("restart one at a time"))).toHaveLength(3);
+    expect(starts()).toEqual([1, 1, 1, 1]);
+    // Stopped by hand, it is changed and started all the same.
+    h.lima.deaf.clear();
+    h.lima.instances.get("home-agent-1")!.status = "Stopped";
+    await h.update("LimaVm", agents[0]!.state, { ...agents[0]!.inputs, cpus: 5 });
+    expect(starts()).toEqual([2, 1, 1, 1]);
+  });
+
+  it("one that nobody can enter for a moment after its restart is waited for", async () => {
+    const { agents } = await up();
+    let silent = 3;
+    h.lima.began = (argv) => {
+      if (argv.includes("start")) h.lima.deaf.set("home-agent-1", {});
+      else if (argv.includes("shell") && h.lima.deaf.size > 0 && --silent === 0) h.lima.deaf.clear();
+    };
+    await h.update("LimaVm", agents[0]!.state, { ...agents[0]!.inputs, cpus: 5 });
+    expect([silent, ...starts()]).toEqual([0, 2, 1, 1, 1]);
+    expect(h.kubernetes.nodes.get("agent-1")?.spec.unschedulable ?? false).toBe(false);
+  });
+
   it("a change that Lima does not take leaves the machine running as it was, open for pods", async () => {
     const { agents } = await up();
     h.lima.refusedEdit = "field `cpus` is wrong";
@@ -173,6 +215,12 @@ describe("four agents", () => {
     expect(node.spec.unschedulable ?? false).toBe(false);
     expect(node.metadata.annotations).not.toHaveProperty("homespan.dev/restarts");
     expect(starts()).toEqual([2, 1, 1, 1]);
+    // A machine that does not tell whether it is a node keeps the run from saying that all is well.
+    h.lima.deaf.set("home-agent-1", { stderr: "\nno answer within 60 s" });
+    await expect(h.update("LimaVm", state, wanted)).rejects.toThrow(
+      /^agent-1 was left as it is: .* \(no answer within 60 s\)\. Run up again/,
+    );
+    h.lima.deaf.clear();
     // Another's cordon has no mark.
     node.spec.unschedulable = true;
     await h.update("LimaVm", state, wanted);
