@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type MachineFacts, parseMachineProbe } from "../../components/render/machine-probe.ts";
 import { sha256 } from "../logic/join-files.ts";
 import type { SshTransport } from "../schema/common.ts";
+import { printFiles, saysAbsent } from "./absent-file.ts";
 import { CommandError } from "./process.ts";
 import type { SshLogin } from "./ssh-connection.ts";
 import { placeOf } from "./ssh-failure.ts";
@@ -60,7 +61,7 @@ export async function setUpMachine(ssh: Ssh, transport: SshTransport, setup: str
  * Whose data is on the machine: `undefined` when nobody's.
  *
  * @param data directory of the node's data
- * @throws SshFailure
+ * @throws SshFailure, CommandError when the machine does not tell
  */
 export async function readMark(
   ssh: Ssh,
@@ -68,9 +69,11 @@ export async function readMark(
   connectSeconds: number,
   data = "/data",
 ): Promise<Pick<Mark, "machineId" | "identity"> | undefined> {
-  const argv = ["cat", "/etc/machine-id", `${data}/homespan.id`];
-  const { stdout } = await ssh.run(transport, argv, { connectSeconds });
-  const [machine = "", ...lines] = stdout.split("\n");
+  const path = `${data}/homespan.id`;
+  const finished = await ssh.run(transport, printFiles("/etc/machine-id", path), { connectSeconds });
+  if (saysAbsent(finished, path)) return undefined;
+  if (finished.code !== 0) throw new CommandError(`reading ${path} on ${transport.address}`, finished);
+  const [machine = "", ...lines] = finished.stdout.split("\n");
   const identity = lines.find((line) => line.startsWith("ID="))?.slice("ID=".length);
   return identity === undefined ? undefined : { identity, machineId: sha256(`${machine}\n`).slice(0, 16) };
 }

@@ -18,6 +18,7 @@ import {
   readMark,
   setUpMachine,
 } from "../effects/existing-machines.ts";
+import { CommandError } from "../effects/process.ts";
 import type { SshLogin } from "../effects/ssh-connection.ts";
 import { passes, whyUnreachable } from "../effects/ssh-farewell.ts";
 import { SshFailure, placeOf } from "../effects/ssh-failure.ts";
@@ -160,7 +161,9 @@ export function existingMachine({ ssh, userLogins, clock, random }: Effects) {
         if (mark?.identity !== state.identity) return undefined;
         return { ...state, machineId: mark.machineId, reachable: true };
       } catch (error) {
-        if (error instanceof SshFailure) return { ...state, reachable: false };
+        // One that is there and does not tell is as little gone as one that is off.
+        if (error instanceof SshFailure || error instanceof CommandError)
+          return { ...state, reachable: false };
         throw error;
       }
     },

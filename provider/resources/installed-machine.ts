@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { Effects } from "../effects/effects.ts";
 import { type Mark, readMark } from "../effects/existing-machines.ts";
 import { clearInstalled, markInstalled } from "../effects/installed-machines.ts";
+import { CommandError } from "../effects/process.ts";
 import { whyUnreachable } from "../effects/ssh-farewell.ts";
 import { SshFailure, placeOf } from "../effects/ssh-failure.ts";
 import { waitFor } from "../effects/wait.ts";
@@ -97,7 +98,9 @@ export function installedMachine({ ssh, clock, random }: Effects) {
         if (mark?.identity !== state.identity) return undefined;
         return { ...state, machineId: mark.machineId, reachable: true };
       } catch (error) {
-        if (error instanceof SshFailure) return { ...state, reachable: false };
+        // One that is there and does not tell is as little gone as one that is off.
+        if (error instanceof SshFailure || error instanceof CommandError)
+          return { ...state, reachable: false };
         throw error;
       }
     },

@@ -57,8 +57,10 @@ afterEach(async () => {
 
 /** The scripts come on standard input; which one it is follows from the arguments and the order they are called in. */
 function answer(argv: readonly string[]): { code?: number; stdout?: string; stderr?: string } | undefined {
-  if (argv[0] === "cat") {
-    return { code: mark === undefined ? 1 : 0, stdout: `${machineId}\n${mark ?? ""}` };
+  if (argv.includes("cat")) {
+    if (mark !== undefined) return { stdout: `${machineId}\n${mark}` };
+    const stderr = "cat: /data/homespan.id: No such file or directory\n";
+    return { code: 1, stdout: `${machineId}\n`, stderr };
   }
   if (argv.join(" ") !== "/bin/sh -s" && argv[2] !== "--") return undefined;
   if (argv[2] === "--") {
@@ -216,6 +218,24 @@ describe("later", () => {
     await machine.start(first);
     mark = undefined;
     expect(await h.read("ExistingMachine", state)).toBeUndefined();
+  });
+
+  it.each([
+    ["wants a password", "sudo: a password is required\n"],
+    ["is too slow", "\nno answer within 60 s"],
+    ["cannot read its disk", "cat: /data/homespan.id: Input/output error\n"],
+    ["has lost its sudo", "sh: sudo: No such file or directory\n"],
+  ])("a machine that %s when it is asked for its mark is not gone", async (_what, stderr) => {
+    const state = await create();
+    machine.trouble = () => ({ code: 1, stdout: "", stderr });
+    const found = (await h.read("ExistingMachine", state)) ?? {};
+    expect(plain(found)).toEqual({ ...plain(state), reachable: false });
+    expect(await h.diff("ExistingMachine", found, inputs())).toEqual({ reachable: "update" });
+    // Removed in the same run, it is not forgotten with everything on it.
+    await expect(h.delete("ExistingMachine", found)).rejects.toThrow("taking Homespan off 127.0.0.1 failed");
+    machine.trouble = answer;
+    const { identity } = plain(state);
+    expect(await h.read("ExistingMachine", found)).toMatchObject({ identity, reachable: true });
   });
 
   it("another address is the same machine when its data is, and an error when not", async () => {

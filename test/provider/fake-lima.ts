@@ -110,6 +110,8 @@ export class FakeLima implements Macs {
   readonly broken = new Set<string>();
   /** Machines into which there is no way for a while, and what `limactl shell` answers then. */
   readonly deaf = new Map<string, Partial<Finished>>();
+  /** What is said instead of the marks of disks. */
+  unread: string | undefined;
   /** What an edit ends with. */
   refusedEdit: string | undefined;
   /** Nodes that do not become Ready again. */
@@ -127,7 +129,7 @@ export class FakeLima implements Macs {
     if (this.away !== undefined && mac.kind === "ssh") throw new MacAway(mac, this.away);
     const input = typeof options.input === "string" ? options.input : "";
     if (argv[0] === "/bin/sh") return this.#script(argv.slice(3), input);
-    if (argv[0] === "cat") return this.#cat(argv[1] ?? "");
+    if (argv.slice(0, 3).join(" ") === "env LC_ALL=C cat") return this.#cat(argv[3] ?? "");
     if (argv[0] !== "limactl") throw new Error(`the fake Mac has no ${argv.join(" ")}`);
     this.commands.push(argv.slice(1).join(" "));
     this.began(argv);
@@ -191,7 +193,9 @@ export class FakeLima implements Macs {
 
   #cat(path: string): Finished {
     const disk = this.disks.get(path.split("/").at(-2) ?? "");
-    if (disk === undefined || disk.mark === "") return { code: 1, stdout: "", stderr: "No such file" };
+    if (this.unread !== undefined) return { code: 1, stdout: "", stderr: this.unread };
+    if (disk === undefined || disk.mark === "")
+      return { code: 1, stdout: "", stderr: `cat: ${path}: No such file or directory\n` };
     return done(`${disk.mark}\n`);
   }
 

@@ -39,9 +39,11 @@ const lines = (found: Readonly<Record<string, string>>): string =>
     .join("");
 
 function answer(argv: readonly string[]): { code?: number; stdout?: string; stderr?: string } | undefined {
-  if (argv[0] === "cat") {
-    expect(argv).toEqual(["cat", "/etc/machine-id", `${data}/homespan.id`]);
-    return { code: mark === undefined ? 1 : 0, stdout: `${installation}\n${lines(mark ?? {})}` };
+  if (argv.includes("cat")) {
+    expect(argv).toEqual(["env", "LC_ALL=C", "cat", "/etc/machine-id", `${data}/homespan.id`]);
+    if (mark !== undefined) return { stdout: `${installation}\n${lines(mark)}` };
+    const stderr = `cat: ${data}/homespan.id: No such file or directory\n`;
+    return { code: 1, stdout: `${installation}\n`, stderr };
   }
   if (argv.slice(0, 3).join(" ") !== "/bin/sh -s --") return undefined;
   const [place, CLUSTER, NODE, ID] = argv.slice(3);
@@ -138,6 +140,20 @@ describe("later", () => {
     mark = undefined;
     expect(await h.read("InstalledMachine", state)).toBeUndefined();
   });
+
+  it.each(["sudo: a password is required\n", "\nno answer within 60 s"])(
+    "a machine that does not tell whose data it has is not gone: %j",
+    async (stderr) => {
+      const state = await create();
+      machine.trouble = () => ({ code: 1, stdout: "", stderr });
+      const found = (await h.read("InstalledMachine", state)) ?? {};
+      expect(plain(found)).toEqual({ ...plain(state), reachable: false });
+      await expect(h.delete("InstalledMachine", found)).rejects.toThrow(stderr.trim());
+      machine.trouble = answer;
+      const { identity } = plain(state);
+      expect(await h.read("InstalledMachine", found)).toMatchObject({ identity, reachable: true });
+    },
+  );
 
   it("one with other host keys is not spoken to; with the new key given, its data decides", async () => {
     const state = await create();

@@ -216,6 +216,35 @@ describe("LimaDisk", () => {
     },
   );
 
+  it.each([
+    ["\nno answer within 60 s", "no answer within 60 s"],
+    [
+      "cat: /Users/admin/.lima/_disks/home-agent-1-data/homespan.id: Operation not permitted\n",
+      "not permitted",
+    ],
+  ])("whose mark cannot be read is neither gone nor another's: %j", async (unread, said) => {
+    const { state } = await h.create("LimaDisk", diskInputs(0));
+    h.lima.unread = unread;
+    const attempts = [
+      () => h.read("LimaDisk", state),
+      () => h.create("LimaDisk", diskInputs(0)),
+      () => h.delete("LimaDisk", state),
+    ];
+    for (const attempt of attempts) {
+      const { message } = await attempt().then(
+        () => new Error("done"),
+        (error: unknown) => error as Error,
+      );
+      expect(message).toMatch(/^reading whose data is on disk home-agent-1-data on this machine failed: /);
+      expect(message).toContain(said);
+      expect(message).toMatch(
+        /The disk is left as it is; run again, and if this stays, there: cat \/Users\/admin\/\.lima\/_disks\/home-agent-1-data\/homespan\.id$/,
+      );
+    }
+    h.lima.unread = undefined;
+    expect(await h.read("LimaDisk", state)).toEqual(state);
+  });
+
   it("stays as large as it was made", async () => {
     const { state } = await h.create("LimaDisk", diskInputs(0));
     await expect(h.update("LimaDisk", state, { ...diskInputs(0), sizeGiB: 400 })).rejects.toThrow(

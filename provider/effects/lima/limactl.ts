@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type LimaInstance, limaJsonLines, parseLimaList } from "../../../components/render/lima-list.ts";
 import { type LimaFacts, parseLimaProbe } from "../../../components/render/lima-mac.ts";
 import type { Mac } from "../../schema/lima.ts";
+import { printFiles, saysAbsent } from "../absent-file.ts";
 import { type Macs, macText } from "../macs.ts";
 import type { Finished, RunOptions } from "../process.ts";
 
@@ -36,6 +37,11 @@ export interface Lima {
   setStart(mac: Mac, name: string, startAt: StartAt): Promise<void>;
   /** A command in the virtual machine, as root; never throws for an exit code. */
   command(mac: Mac, name: string, argv: readonly string[], options?: RunOptions): Promise<Finished>;
+  /**
+   * Undefined when it is not there.
+   *
+   * @throws Error when it is, and what was left beside it cannot be read.
+   */
   disk(mac: Mac, name: string): Promise<LimaDisk | undefined>;
   createDisk(mac: Mac, name: string, sizeGiB: number, mark: string): Promise<void>;
   /** Succeeds when it is not there. */
@@ -136,13 +142,19 @@ export class Limactl implements Lima {
       .find((it) => it.name === name);
     if (found === undefined) return undefined;
     const { dir = "", size = 0, instance = "" } = found;
-    const mark = await this.#macs.run(mac, ["cat", `${dir}/homespan.id`]);
-    return {
-      directory: dir,
-      sizeGiB: size / GIB,
-      instance,
-      mark: mark.code === 0 ? mark.stdout.trim() : "",
-    };
+    return { directory: dir, sizeGiB: size / GIB, instance, mark: await this.#markOf(mac, name, dir) };
+  }
+
+  /** A disk whose mark cannot be read may be a node's own: taken for another's, it would be forgotten, or advised to be deleted. */
+  async #markOf(mac: Mac, disk: string, directory: string): Promise<string> {
+    const path = `${directory}/homespan.id`;
+    const finished = await this.#macs.run(mac, printFiles(path));
+    if (finished.code === 0) return finished.stdout.trim();
+    if (saysAbsent(finished, path)) return "";
+    const { message } = failure(mac, `reading whose data is on disk ${disk}`, finished);
+    throw new Error(
+      `${message}. The disk is left as it is; run again, and if this stays, there: cat ${path}`,
+    );
   }
 
   async createDisk(mac: Mac, name: string, sizeGiB: number, mark: string): Promise<void> {
