@@ -11,6 +11,9 @@ import { NotStarted, SshFailure, connectFailure, otherMachine } from "./ssh-fail
 /** OpenSSH's MaxSessions is 10 per connection: more at once would be refused. */
 const COMMANDS_AT_ONCE = 8;
 
+/** A command without an exit status may be the first that is seen of the end of its connection, which has an error of its own. */
+const LOSS_MILLISECONDS = 1000;
+
 /** How long a connection may take. */
 export interface SshPatience {
   /** Until the machine takes the connection: one that does not is off, or not reached. @default 10 */
@@ -124,7 +127,7 @@ function finish(
       const stderr = Buffer.concat(err).toString() + note;
       resolve({ code, stdout: Buffer.concat(out).toString(), stderr });
     };
-    const timer = setTimeout(() => {
+    let timer = setTimeout(() => {
       channel.close();
       answer(1, `\nno answer within ${String(timeoutSeconds)} s`);
     }, timeoutSeconds * 1000);
@@ -134,8 +137,12 @@ function finish(
       ended = { code: code ?? 1, note: code === null ? `\nended by ${signal ?? "a signal"}` : "" };
     });
     channel.on("close", () => {
-      if (ended === undefined) clearTimeout(timer);
-      else answer(ended.code, ended.note);
+      if (ended !== undefined) {
+        answer(ended.code, ended.note);
+        return;
+      }
+      clearTimeout(timer);
+      timer = setTimeout(answer, LOSS_MILLISECONDS, 1, "\nended without an exit status").unref();
     });
     // A program that ends without reading its input; its exit code tells the reason.
     channel.on("error", () => undefined);

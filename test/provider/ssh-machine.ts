@@ -2,6 +2,7 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import ssh2, { type Connection, type ServerChannel } from "ssh2";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { readArchive } from "../../provider/effects/archive.ts";
@@ -42,7 +43,8 @@ function publicHalf(pem: string): Buffer {
   return key.getPublicSSH();
 }
 
-type Answer = Partial<Finished> | "hang" | "drop";
+/** `leave` ends the command without an exit status, `drop` the connection; with `leave-and-drop` the command's end is seen before. */
+type Answer = Partial<Finished> | "hang" | "drop" | "leave" | "leave-and-drop";
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export class SshMachine {
@@ -178,7 +180,10 @@ export class SshMachine {
     const answer = this.trouble(argv) ?? (await this.#answer(argv, Buffer.concat(chunks)));
     this.#running -= 1;
     if (answer === "hang") return;
-    if (answer === "drop") throw new Error("cut");
+    if (answer === "leave" || answer === "leave-and-drop") channel.close();
+    if (answer === "leave") return;
+    if (answer === "leave-and-drop") await sleep(100);
+    if (answer === "drop" || answer === "leave-and-drop") throw new Error("cut");
     channel.write(answer.stdout ?? "");
     channel.stderr.write(answer.stderr ?? "");
     channel.exit(answer.code ?? 0);

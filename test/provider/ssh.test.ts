@@ -209,6 +209,22 @@ describe("a machine", () => {
     expect(message).toContain("the connection was lost (Keepalive timeout)");
   });
 
+  it("that ends a command without a status has failed it, and takes the next one", async () => {
+    machine.trouble = ([program]) => (program === "killed" ? "leave" : undefined);
+    const t = machine.transport(firstKey);
+    const finished = await ssh.run(t, ["killed"]);
+    expect(finished).toEqual({ code: 1, stdout: "", stderr: "\nended without an exit status" });
+    expect(await ssh.run(t, ["true"])).toMatchObject({ code: 0 });
+    expect(machine.connections).toBe(1);
+  });
+
+  it("whose connection ends a moment after a command that has no status is lost", async () => {
+    machine.trouble = ([program]) => (program === "killed" ? "leave-and-drop" : undefined);
+    const { reason, message } = await failure(ssh.run(machine.transport(firstKey), ["killed"]));
+    expect(reason).toBe("lost");
+    expect(message).toContain("the connection was lost");
+  });
+
   it("that does not end a command in time is left alone", async () => {
     machine.trouble = ([program]) => (program === "slow" ? "hang" : undefined);
     const finished = await ssh.run(machine.transport(firstKey), ["slow"], { timeoutSeconds: 0.1 });
