@@ -14,7 +14,11 @@ export interface Libvirt {
   undefineDomain(uri: string, uuid: string): Promise<void>;
   /** Names of the volumes; undefined when there is no such pool, or it is not active. */
   volumes(uri: string, pool: string): Promise<readonly string[] | undefined>;
-  /** libvirt's own name of a volume, its path in most pools; undefined when there is none. */
+  /**
+   * libvirt's own name of a volume, its path in most pools; undefined when there is none.
+   *
+   * @throws when there is no such pool, or it is not active: nothing is known of the volume then
+   */
   volumeKey(uri: string, pool: string, volume: string): Promise<string | undefined>;
   /** With all that it holds; no matter whether it is there. */
   deleteVolume(uri: string, pool: string, volume: string): Promise<void>;
@@ -26,7 +30,11 @@ export interface Libvirt {
   forgetReservation(uri: string, network: string, mac: string): Promise<void>;
   /** Names of the host's interfaces, bridges among them; undefined on a host that does not tell of bridges. */
   interfaces(uri: string): Promise<readonly string[] | undefined>;
-  /** What tells a volume from another of the same name; undefined when there is none. */
+  /**
+   * What tells a volume from another of the same name; undefined when there is none.
+   *
+   * @throws when its pool is not active
+   */
   volumeIdentity(uri: string, pool: string, volume: string): Promise<string | undefined>;
 }
 
@@ -42,9 +50,24 @@ export function hasInterface(names: readonly string[], name: string): boolean {
   return names.some((it) => it === name || it === plain(name) || plain(it) === name);
 }
 
-/** A host that answers nothing is a reason to stop, one that has no such object an answer. */
+/**
+ * A host that answers nothing is a reason to stop, one that has no such object an answer. What SSH says of a way to the host follows
+ * the first, and may be any words: `error: Cannot recv data: sh: nc: not found`. They are those of virsh and of libvirt's client, in
+ * tools/virsh.c and src/rpc of libvirt 9.0, and are read before those of libvirt on the host.
+ */
+const NO_ANSWER =
+  /failed to (re)?connect to the hypervisor|disconnected from .* due to|client socket is closed|connection closed due to keepalive|cannot (recv|write) data|end of file while (reading|writing) data/i;
 const ABSENT =
-  /not found|no (domain|storage vol|storage pool|network) with|failed to get (domain|pool|vol|network)/i;
+  /(domain|storage vol(ume)?|storage pool|network) not found|no (domain|storage vol|storage pool|network) with|failed to get (domain|pool|vol|network) /i;
+/** Of what is in a pool nothing is known then: "storage pool 'x' is not active", or "pool 'x' is not active". */
+const INACTIVE = /pool '([^']+)' is not active/;
+
+/** A storage pool that is there, and off. */
+class PoolInactive extends Error {
+  constructor(uri: string, pool: string) {
+    super(`the storage pool ${pool} of ${uri} must be active; start it: virsh -c ${uri} pool-start ${pool}`);
+  }
+}
 
 export class VirshLibvirt implements Libvirt {
   readonly #run: Run;
@@ -77,16 +100,19 @@ export class VirshLibvirt implements Libvirt {
   }
 
   async volumes(uri: string, pool: string): Promise<readonly string[] | undefined> {
-    // What was put there by hand is seen then.
-    if ((await this.#find(uri, ["pool-refresh", pool])) === undefined) return undefined;
+    try {
+      if (!(await this.#refresh(uri, pool))) return undefined;
+    } catch (error) {
+      if (error instanceof PoolInactive) return undefined;
+      throw error;
+    }
     const text = await this.#ask(uri, ["vol-list", pool]);
     return text.split("\n").flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
   }
 
   async volumeKey(uri: string, pool: string, volume: string): Promise<string | undefined> {
-    // Of a pool that is off libvirt says as of a volume that is not there.
-    if ((await this.volumes(uri, pool)) === undefined) {
-      throw new Error(`libvirt at ${uri} has no active pool ${pool}: virsh -c ${uri} pool-start ${pool}`);
+    if (!(await this.#refresh(uri, pool))) {
+      throw new Error(`${uri} must have the storage pool ${pool}; docs/libvirt.md, step 4, makes one`);
     }
     return (await this.#find(uri, ["vol-key", "--pool", pool, volume]))?.trim();
   }
@@ -138,6 +164,16 @@ export class VirshLibvirt implements Libvirt {
     return `${of("key")}@${of("btime")}`;
   }
 
+  /**
+   * What was put in a pool by hand is seen then.
+   *
+   * @returns false when there is no such pool.
+   * @throws {@link PoolInactive}
+   */
+  async #refresh(uri: string, pool: string): Promise<boolean> {
+    return (await this.#find(uri, ["pool-refresh", pool])) !== undefined;
+  }
+
   /** What it prints; undefined when there is no such object. */
   async #find(uri: string, argv: readonly string[]): Promise<string | undefined> {
     const finished = await this.#virsh(uri, argv);
@@ -152,13 +188,20 @@ export class VirshLibvirt implements Libvirt {
     throw failure(uri, finished);
   }
 
-  #virsh(uri: string, argv: readonly string[]): Promise<Finished> {
-    return this.#run("virsh", ["--quiet", "--connect", uri, ...argv], { timeoutSeconds: 60 });
+  /** @throws when the host does not answer: none of its words are an answer then. */
+  async #virsh(uri: string, argv: readonly string[]): Promise<Finished> {
+    const finished = await this.#run("virsh", ["--quiet", "--connect", uri, ...argv], { timeoutSeconds: 60 });
+    if (finished.code !== 0 && NO_ANSWER.test(finished.stderr)) throw failure(uri, finished);
+    return finished;
   }
 }
 
 function failure(uri: string, { stderr, code }: Finished): Error {
-  const reason = stderr.trim().split("\n").at(-1) ?? "";
+  const pool = NO_ANSWER.test(stderr) ? undefined : INACTIVE.exec(stderr)?.[1];
+  if (pool !== undefined) return new PoolInactive(uri, pool);
+  // A connection that is lost on the way is named before what was not found for that reason.
+  const lines = stderr.trim().split("\n");
+  const reason = lines.findLast((line) => !line.includes("failed to get ")) ?? "";
   return new Error(
     `libvirt at ${uri} does not answer: ${reason === "" ? `virsh ended with ${String(code)}` : reason}`,
   );

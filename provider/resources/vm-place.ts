@@ -81,7 +81,10 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
     ours: Ours,
   ): Promise<string[]> => {
     if (present === undefined)
-      return [`\`pool\` must be an active storage pool of ${uri}, got ${JSON.stringify(pool)}`];
+      return [
+        `\`pool\` must be an active storage pool of ${uri}, got ${JSON.stringify(pool)}; start it: virsh -c ${uri} pool-start ${pool} ` +
+          `(docs/libvirt.md, step 4, makes one)`,
+      ];
     const strange = volumes.filter((volume) => !ours.volumes.includes(volume) && present.includes(volume));
     return [
       ...(ours.name === name || !(await libvirt.domainExists(uri, name))

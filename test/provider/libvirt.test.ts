@@ -144,7 +144,9 @@ describe("virsh", () => {
     expect(await there.volumeKey(uri, "default", "a.qcow2")).toBe("/pool/a.qcow2");
     await there.deleteVolume(uri, "default", "a.qcow2");
     expect(calls.at(-1)).toBe("virsh --quiet --connect qemu:///system vol-delete --pool default a.qcow2");
-    const none = absent("error: failed to get vol 'a.qcow2'");
+    const none = absent(
+      "error: failed to get vol 'a.qcow2'\nerror: Storage volume not found: no storage vol with matching path 'a.qcow2'",
+    );
     const gone = answering({ "vol-key": none, "vol-delete": none });
     expect(await gone.volumeKey(uri, "default", "a.qcow2")).toBeUndefined();
     await gone.deleteVolume(uri, "default", "a.qcow2");
@@ -175,10 +177,17 @@ describe("virsh", () => {
       "pool-refresh": absent(
         "error: failed to get pool 'fast'\nerror: Storage pool not found: no storage pool with matching name 'fast'",
       ),
-      "net-info": absent("error: failed to get network 'lab'"),
-      "vol-dumpxml": absent("error: failed to get vol 'x'\nerror: Storage volume not found"),
+      "net-info": absent(
+        "error: failed to get network 'lab'\nerror: Network not found: no network with matching name 'lab'",
+      ),
+      "vol-dumpxml": absent(
+        "error: failed to get vol 'x'\nerror: Storage volume not found: no storage vol with matching path 'x'",
+      ),
     });
     expect(await libvirt.volumes(uri, "fast")).toBeUndefined();
+    await expect(libvirt.volumeKey(uri, "fast", "x")).rejects.toThrow(
+      /^qemu:\/\/\/system must have the storage pool fast; docs\/libvirt\.md, step 4, makes one$/,
+    );
     expect(await libvirt.networkActive(uri, "lab")).toBe(false);
     expect(await libvirt.volumeIdentity(uri, "default", "x")).toBeUndefined();
     const silent = answering({
@@ -189,5 +198,63 @@ describe("virsh", () => {
     await expect(silent.domainExists(uri, "x")).rejects.toThrow(
       /libvirt at qemu:\/\/\/system does not answer: error: Failed to connect socket/,
     );
+  });
+
+  it("knows nothing of what is in a pool that is not active, and says how to start it", async () => {
+    // As `virsh -c test:///default` says it, after `pool-destroy default-pool`.
+    const off = absent("error: pool 'default' is not active");
+    const libvirt = answering({
+      "pool-refresh": absent(
+        "error: Failed to refresh pool default\nerror: Requested operation is not valid: storage pool 'default' is not active",
+      ),
+      ...{ "vol-key": off, "vol-dumpxml": off, "vol-delete": off },
+    });
+    expect(await libvirt.volumes(uri, "default")).toBeUndefined();
+    for (const asked of [
+      libvirt.volumeKey(uri, "default", "x"),
+      libvirt.volumeIdentity(uri, "default", "x"),
+      libvirt.deleteVolume(uri, "default", "x"),
+    ]) {
+      await expect(asked).rejects.toThrow(
+        /^the storage pool default of qemu:\/\/\/system must be active; start it: virsh -c qemu:\/\/\/system pool-start default$/,
+      );
+    }
+  });
+
+  it.each([
+    // As virsh says it with an SSH that finds no `nc` on the host.
+    [
+      "error: failed to connect to the hypervisor\nerror: Cannot recv data: sh: nc: not found: Connection reset by peer",
+      /: error: Cannot recv data: sh: nc: not found: Connection reset by peer$/,
+    ],
+    [
+      "error: Disconnected from qemu+ssh://nas/system due to end of file\nerror: failed to get domain 'x'",
+      /: error: Disconnected from .* due to end of file$/,
+    ],
+    ["error: failed to get vol 'x'\nerror: internal error: client socket is closed", /socket is closed$/],
+  ])("takes nothing for absent on a host that does not answer: %j", async (stderr, reason) => {
+    const failing = absent(stderr);
+    const libvirt = answering({
+      ...{ domuuid: failing, domstate: failing, "vol-dumpxml": failing, "vol-delete": failing },
+      ...{ "pool-refresh": failing, "net-info": failing, "net-dumpxml": failing },
+      ...{ domcapabilities: failing, "iface-list": failing },
+    });
+    for (const asked of [
+      libvirt.domainExists(uri, "x"),
+      libvirt.domainState(uri, "x"),
+      libvirt.volumeIdentity(uri, "default", "x"),
+      libvirt.volumes(uri, "default"),
+      libvirt.volumeKey(uri, "default", "x"),
+      libvirt.deleteVolume(uri, "default", "x"),
+      libvirt.networkActive(uri, "default"),
+      libvirt.reservations(uri, "default"),
+      libvirt.supports(uri, "kvm", "q35"),
+      libvirt.interfaces(uri),
+    ]) {
+      const error: unknown = await asked.catch((thrown: unknown) => thrown);
+      const { message } = error as Error;
+      expect(message).toMatch(/^libvirt at qemu:\/\/\/system does not answer: error: /);
+      expect(message).toMatch(reason);
+    }
   });
 });

@@ -110,7 +110,7 @@ describe("VmPlace", () => {
           "`memoryMiB` must be less than the 16384 MiB of qemu:///system, got 16384",
           "`vcpus` must be at most the 8 of qemu:///system, got 9",
           '`network` must be a bridge of qemu:///system, got "br0"; it has lo, eth0, br_lan',
-          '`pool` must be an active storage pool of qemu:///system, got "fast"',
+          '`pool` must be an active storage pool of qemu:///system, got "fast"; start it: virsh -c qemu:///system pool-start fast ',
         ].join("\\n"),
       ),
     );
