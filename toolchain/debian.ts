@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { execa } from "execa";
+import { checkElsewhere } from "./elsewhere.ts";
 import { readJson, writeJson } from "./json.ts";
 import { commandExists, findCommand } from "./machine.ts";
 import type { Group, Machine, Reporter } from "./types.ts";
@@ -97,17 +98,29 @@ export interface PackageRequest {
 /**
  * Makes sure the packages of the groups are there.
  *
- * @throws Error with the exact command when they are missing and may not or cannot be installed.
+ * @throws Error with the exact command when they are missing and may not or cannot be installed, and elsewhere than on Debian
+ * where the programs themselves are missing.
  */
 export async function ensurePackages(
   request: PackageRequest,
   tools: PackageTools = systemTools(request.cache),
 ): Promise<void> {
-  const names = packageNames(request.groups, request.machine.root);
+  const { groups, machine } = request;
   if (!tools.isDebian()) {
-    explainElsewhere(request, names, tools);
+    checkElsewhere({
+      platform: machine.platform,
+      // Nodes that stand elsewhere need none.
+      podman: groups.includes("core"),
+      vms: groups.includes("vms"),
+      nodePackages: packageNames(
+        groups.filter((group) => group !== "vms"),
+        machine.root,
+      ),
+      hasCommand: tools.hasCommand,
+    });
     return;
   }
+  const names = packageNames(groups, machine.root);
   const missing = await missingPackages(names, tools);
   if (missing.length === 0) return;
   const command = installCommand(missing, request.machine.root);
@@ -167,16 +180,6 @@ async function install(
       { cause: error },
     );
   }
-}
-
-/** Elsewhere the commands count, not the packages: names differ too much to install by. */
-function explainElsewhere(request: PackageRequest, names: readonly string[], tools: PackageTools): void {
-  if (tools.hasCommand("podman")) return;
-  const fix =
-    request.machine.platform === "darwin"
-      ? "install it with: brew install podman && podman machine init --rootful && podman machine start"
-      : `install your distribution's packages of: ${names.join(" ")}`;
-  throw new Error(`\`podman\` must be installed, got none on PATH; ${fix}`);
 }
 
 function purposeOf(name: string): string {

@@ -52,10 +52,10 @@ export async function examineHome(
 }
 
 /** What is told of this machine alone. */
-export function checkHome(facts: HomeFacts): readonly Check[] {
+export function checkHome(facts: HomeFacts, installer: Installer = ownInstaller()): readonly Check[] {
   return [
     ...(facts.joined === undefined ? [] : [joinable(facts.joined)]),
-    ...(facts.vms === 0 ? [] : [tools(facts)]),
+    ...(facts.vms === 0 ? [] : [tools(facts, installer)]),
   ];
 }
 
@@ -75,7 +75,27 @@ function clusterOf({ clusterName }: Readonly<Record<string, unknown>>): string {
   return typeof clusterName === "string" ? clusterName : "";
 }
 
-function tools({ missing }: HomeFacts): Check {
+/** What installs programs on this machine; `other` on a Linux that is neither Debian nor a child of it. */
+type Installer = "brew" | "apt-get" | "other";
+
+function ownInstaller(): Installer {
+  if (process.platform === "darwin") return "brew";
+  return isOn(process.env["PATH"] ?? "", "apt-get") ? "apt-get" : "other";
+}
+
+/** Homebrew's names, as in toolchain/elsewhere.ts. */
+const formulae: Readonly<Record<string, string>> = { virsh: "libvirt", xsltproc: "libxslt", gpgv: "gnupg" };
+
+function installFix(missing: readonly string[], installer: Installer): string {
+  const formulaOrPackage = (program: string): string | undefined =>
+    installer === "brew" ? formulae[program] : programs[program]?.[0];
+  const names = missing.map((program) => formulaOrPackage(program) ?? program).join(" ");
+  return installer === "other"
+    ? `install your distribution's packages of: ${names}`
+    : `${installer} install ${names}`;
+}
+
+function tools({ missing }: HomeFacts, installer: Installer): Check {
   const name = "libvirt";
   if (missing.length === 0)
     return { name, result: "ok", message: `${Object.keys(programs).join(", ")} are there` };
@@ -83,7 +103,7 @@ function tools({ missing }: HomeFacts): Check {
     name,
     result: "problem",
     message: missing.map((program) => `${program} is missing: ${programs[program]?.[1] ?? ""}`).join("; "),
-    fix: `apt-get install ${missing.map((program) => programs[program]?.[0] ?? program).join(" ")}`,
+    fix: installFix(missing, installer),
   };
 }
 

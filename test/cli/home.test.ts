@@ -30,3 +30,12 @@ test("virtual machines need three programs here", () => {
   ]);
   expect(said({ vms: 1, missing: [] })).toEqual(["libvirt ok: virsh, xsltproc, gpgv are there"]);
 });
+
+test.each([
+  ["brew", "brew install libvirt libxslt gnupg"],
+  ["apt-get", "apt-get install libvirt-clients xsltproc gpgv"],
+  ["other", "install your distribution's packages of: libvirt-clients xsltproc gpgv"],
+] as const)("where %s installs programs, the fix is: %s", (installer, fix) => {
+  const missing = ["virsh", "xsltproc", "gpgv"];
+  expect(checkHome({ vms: 1, missing }, installer).map((check) => check.fix)).toEqual([fix]);
+});

@@ -8,7 +8,7 @@ import {
   parseDpkg,
   rememberInstalled,
 } from "../../toolchain/debian.ts";
-import type { PackageTools } from "../../toolchain/debian.ts";
+import type { PackageGroup, PackageTools } from "../../toolchain/debian.ts";
 import { machine, recorder } from "./support/fixtures.ts";
 import { temporaryFolder } from "./support/folders.ts";
 
@@ -102,14 +102,44 @@ describe("ensurePackages", () => {
     );
   });
 
-  it("elsewhere wants podman and names how to get it", async () => {
-    const elsewhere = { isDebian: () => false, hasCommand: () => false };
-    await expect(ensurePackages(request(true), fake([], elsewhere))).rejects.toThrow(
-      /distribution's packages of: podman /,
-    );
-    const mac = { ...request(true), machine: { ...machine, platform: "darwin" as const } };
-    await expect(ensurePackages(mac, fake([], elsewhere))).rejects.toThrow(/brew install podman/);
-    await ensurePackages(mac, fake([], { ...elsewhere, hasCommand: () => true }));
+  describe("elsewhere than on Debian", () => {
+    const linux = { ...request(true), groups: ["core"] as readonly PackageGroup[] };
+    const mac = { ...linux, machine: { ...machine, platform: "darwin" as const } };
+    const having = (...commands: string[]) =>
+      fake([], { isDebian: () => false, hasCommand: (name) => commands.includes(name) });
+
+    it("wants podman for nodes here and names how to get it", async () => {
+      await expect(ensurePackages(linux, having())).rejects.toThrow(
+        /^`podman` must be .*distribution's packages of: podman runc /,
+      );
+      await expect(ensurePackages(mac, having())).rejects.toThrow(
+        "brew install podman && podman machine init --rootful && podman machine start",
+      );
+      await ensurePackages(mac, having("podman"));
+    });
+
+    it.each([linux, mac])("wants nothing for nodes elsewhere on $machine.platform", async (asked) => {
+      await ensurePackages({ ...asked, groups: ["cloud", "libvirt"] }, having());
+      await ensurePackages({ ...asked, groups: ["build"] }, having());
+    });
+
+    it("wants the programs that make virtual machines, and names all that are missing", async () => {
+      const vms = { groups: ["cloud", "libvirt", "vms"] as const };
+      await expect(ensurePackages({ ...mac, ...vms }, having("xsltproc"))).rejects.toThrow(
+        /^`virsh`, `gpgv` must be installed, got none on PATH; install with: brew install libvirt gnupg$/,
+      );
+      await expect(ensurePackages({ ...linux, ...vms }, having("gpgv"))).rejects.toThrow(
+        /^`virsh`, `xsltproc` .*; install your distribution's packages of: libvirt-clients xsltproc$/,
+      );
+      await ensurePackages({ ...mac, ...vms }, having("virsh", "xsltproc", "gpgv"));
+    });
+
+    it("says of both at once where both are wanted", async () => {
+      const both = { groups: ["core", "libvirt", "vms"] as const };
+      await expect(ensurePackages({ ...mac, ...both }, having("gpgv", "xsltproc"))).rejects.toThrow(
+        /^`podman`, `virsh` .* brew install podman libvirt && podman machine init /,
+      );
+    });
   });
 });
 
