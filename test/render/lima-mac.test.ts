@@ -1,6 +1,7 @@
 /** What is said of a Mac before a virtual machine is made on it. */
 import { execa } from "execa";
-import { totalmem } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
@@ -84,13 +85,33 @@ test.each([
   expect(said(facts, changes)).toEqual(expected);
 });
 
+/** As sudo with an entry that takes no password for something else: it lists everything, and runs what FREE names, or TYPED a moment ago. */
+const sudo = `#!/bin/sh
+typed=\${TYPED:-}
+while :; do
+  case $1 in
+    -l) exit 0 ;;
+    -k) typed= ;;
+    -n) ;;
+    *) break ;;
+  esac
+  shift
+done
+case " $FREE $typed " in
+  *" $1 "*) exec "$@" ;;
+esac
+echo "sudo: a password is required" >&2
+exit 1
+`;
+
 describe("the probe", () => {
+  const script = join(import.meta.dirname, "../../provider/effects/lima/probe.sh");
+
   test("is refused when it is something else", () => {
     expect(() => parseLimaProbe("zsh: command not found: sw_vers\n")).toThrow(/must begin with PROBE=1/);
   });
 
   test("of this machine is read", async () => {
-    const script = join(import.meta.dirname, "../../provider/effects/lima/probe.sh");
     const { stdout } = await execa("/bin/sh", [script, "login"], {
       env: { PATH: "/usr/bin:/bin", HOME: import.meta.dirname },
       extendEnv: false,
@@ -101,5 +122,28 @@ describe("the probe", () => {
     expect(Number(facts["CPUS"])).toBeGreaterThan(0);
     expect(Number(facts["FREE_KIB"])).toBeGreaterThan(0);
     expect(facts["LIMA"]).toBe("");
+  });
+
+  test.each([
+    ["yes", "with an entry for all three", { FREE: "launchctl install rm" }],
+    ["no", "with an entry for something else alone", { FREE: "socket_vmnet" }],
+    ["no", "with an entry that lacks one", { FREE: "launchctl install" }],
+    ["no", "with a password that was typed a moment ago", { FREE: "", TYPED: "launchctl install rm" }],
+  ])("says %s to a start at boot, %s", async (answer, _name, entries) => {
+    const folder = mkdtempSync(join(tmpdir(), "homespan-probe-"));
+    try {
+      const [bin, scratch] = [join(folder, "bin"), join(folder, "scratch")];
+      for (const path of [bin, scratch]) mkdirSync(path);
+      for (const [name, text] of Object.entries({ sudo, launchctl: "#!/bin/sh\n" }))
+        writeFileSync(join(bin, name), text, { mode: 0o755 });
+      const { stdout } = await execa("/bin/sh", [script, "boot"], {
+        env: { PATH: `${bin}:/usr/bin:/bin`, HOME: folder, TMPDIR: scratch, ...entries },
+        extendEnv: false,
+      });
+      expect(parseLimaProbe(stdout)["SUDO_BOOT"]).toBe(answer);
+      expect(readdirSync(scratch)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -26,8 +26,7 @@ import { SshGuests } from "./ssh-guests.ts";
 const checkout = join(import.meta.dirname, "../../..");
 /** All but what changes another user is played. */
 const sudo = `#!/bin/sh
-[ "$1" != -n ] || shift
-[ "$1" != -l ] || exit 0
+while [ "$1" = -n ] || [ "$1" = -k ]; do shift; done
 exec "$@"
 `;
 
