@@ -1,4 +1,4 @@
-/** What a user can do about errors of the clouds, by what they say. Pure. */
+/** What a user can do about errors of the clouds and of machines at home, by what they say. Pure. */
 import { moreWatchers } from "../toolchain/inotify.ts";
 
 type Fix = readonly [said: RegExp, fix: (stack: string, found: RegExpExecArray) => string];
@@ -53,6 +53,12 @@ const fixes: readonly Fix[] = [
     /(\S+) did not answer by SSH .* is installed with what/s,
     (stack, [, node = ""]) =>
       `./homespan ignition ${node} ${stack} --write ${node}.ign, then install it (docs/fedora-coreos.md), or leave it out until it is; then run up again`,
+  ],
+  [
+    // Of libvirt's provider, which does not do as ssh and virsh do: libvirt/uri/ssh.go of terraform-provider-libvirt 0.8.3.
+    /ssh: unable to authenticate|could not configure SSH authentication methods/,
+    () =>
+      "libvirt's provider tries the keys of an ssh-agent, or without SSH_AUTH_SOCK the first key file alone, whatever virsh tries: ssh-add the key that the host takes, or unset SSH_AUTH_SOCK (docs/libvirt.md)",
   ],
   [
     /inotify_init: too many open files/,

@@ -274,6 +274,14 @@ test.each([
     'node server-2 was not Ready within 300 s: k3s ended: "Failed to start cAdvisor" err="inotify_init: too many open files"',
     "sysctl -w fs.inotify.max_user_instances=1024",
   ],
+  [
+    "failed to connect to remote host 'nas.local': ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey], no supported methods remain",
+    "ssh-add the key that the host takes, or unset SSH_AUTH_SOCK",
+  ],
+  [
+    "could not configure SSH authentication methods",
+    "ssh-add the key that the host takes, or unset SSH_AUTH_SOCK",
+  ],
   ["CreateInstance Lightsail Instance (x): error waiting for request operation", "run up again"],
 ])("%s has a fix", (message, words) => {
   expect(fixFor(message, "prod")).toContain(words);
