@@ -118,17 +118,13 @@ function system(facts: LimaFacts): MachineCheck {
 
 function lima(facts: LimaFacts): MachineCheck {
   const found = facts["LIMA"] ?? "";
-  if (found === "") {
-    return problem(
-      "lima",
-      "limactl is not there",
-      isMac(facts) ? "brew install lima" : "install Lima, see docs/lima.md",
-    );
-  }
+  const fix = (verb: "install" | "upgrade"): string =>
+    isMac(facts) ? `brew ${verb} lima` : `${verb} Lima by its release, see docs/lima.md`;
+  if (found === "") return problem("lima", "limactl is not there", fix("install"));
   // A build between releases has no number that could be compared.
   return !/^\d/.test(found) || isAtLeast(found, leastLima)
     ? ok("lima", found)
-    : problem("lima", `limactl must be ${leastLima} or newer, got ${found}`, "brew upgrade lima");
+    : problem("lima", `limactl must be ${leastLima} or newer, got ${found}`, fix("upgrade"));
 }
 
 function driver(facts: LimaFacts, wanted: WantedOnMac): MachineCheck {

@@ -85,6 +85,16 @@ test.each([
   expect(said(facts, changes)).toEqual(expected);
 });
 
+test.each([
+  ["Darwin", "", "brew install lima"],
+  ["Darwin", "2.1.4", "brew upgrade lima"],
+  ["Linux", "", "install Lima by its release, see docs/lima.md"],
+  ["Linux", "2.1.4", "upgrade Lima by its release, see docs/lima.md"],
+])("on %s, with Lima '%s', the fix is: %s", (OS, LIMA, fix) => {
+  const checks = judgeLimaMac({ ...imac, OS, LIMA }, wanted);
+  expect(checks.find(({ name }) => name === "lima")).toMatchObject({ result: "problem", fix });
+});
+
 /** As sudo with an entry that takes no password for something else: it lists everything, and runs what FREE names, or TYPED a moment ago. */
 const sudo = `#!/bin/sh
 typed=\${TYPED:-}
