@@ -2,7 +2,7 @@
 import type { Machine } from "./types.ts";
 
 /** A program of the group `vms` -> the package it is in, by Debian's name and by Homebrew's (https://formulae.brew.sh/formula/libvirt and others). */
-const VM_PROGRAMS: Readonly<Record<string, { readonly debian: string; readonly homebrew: string }>> = {
+export const VM_PROGRAMS: Readonly<Record<string, { readonly debian: string; readonly homebrew: string }>> = {
   virsh: { debian: "libvirt-clients", homebrew: "libvirt" },
   // A part of macOS; Homebrew's is kept off PATH for that, and `brew` says how to put it there.
   xsltproc: { debian: "xsltproc", homebrew: "libxslt" },

@@ -1,6 +1,7 @@
 /** Doctor's part about nodes at home: the stack whose cluster they join, what virtual machines need here, their hosts and the Mac. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { VM_PROGRAMS } from "../../toolchain/elsewhere.ts";
 import { clusterNameOf } from "../cluster-name.ts";
 import type { Context } from "../context.ts";
 import { readOutputs } from "../deployment.ts";
@@ -21,11 +22,11 @@ export interface HomeFacts {
   readonly missing: readonly string[];
 }
 
-/** Program -> the Debian package it is in, and what it is for. */
-const programs: Readonly<Record<string, readonly [pack: string, purpose: string]>> = {
-  virsh: ["libvirt-clients", "hosts are asked with it what they have"],
-  xsltproc: ["xsltproc", "libvirt's provider applies the stylesheet of a machine with it"],
-  gpgv: ["gpgv", "an image's signature is checked with it"],
+/** Program -> what it is for. */
+const programs: Readonly<Record<string, string>> = {
+  virsh: "hosts are asked with it what they have",
+  xsltproc: "libvirt's provider applies the stylesheet of a machine with it",
+  gpgv: "an image's signature is checked with it",
 };
 
 /**
@@ -83,13 +84,9 @@ function ownInstaller(): Installer {
   return isOn(process.env["PATH"] ?? "", "apt-get") ? "apt-get" : "other";
 }
 
-/** Homebrew's names, as in toolchain/elsewhere.ts. */
-const formulae: Readonly<Record<string, string>> = { virsh: "libvirt", xsltproc: "libxslt", gpgv: "gnupg" };
-
 function installFix(missing: readonly string[], installer: Installer): string {
-  const formulaOrPackage = (program: string): string | undefined =>
-    installer === "brew" ? formulae[program] : programs[program]?.[0];
-  const names = missing.map((program) => formulaOrPackage(program) ?? program).join(" ");
+  const kind = installer === "brew" ? "homebrew" : "debian";
+  const names = missing.map((program) => VM_PROGRAMS[program]?.[kind] ?? program).join(" ");
   return installer === "other"
     ? `install your distribution's packages of: ${names}`
     : `${installer} install ${names}`;
@@ -102,7 +99,7 @@ function tools({ missing }: HomeFacts, installer: Installer): Check {
   return {
     name,
     result: "problem",
-    message: missing.map((program) => `${program} is missing: ${programs[program]?.[1] ?? ""}`).join("; "),
+    message: missing.map((program) => `${program} is missing: ${programs[program] ?? ""}`).join("; "),
     fix: installFix(missing, installer),
   };
 }
