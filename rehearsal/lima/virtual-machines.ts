@@ -118,8 +118,10 @@ export class PodmanVirtualMachines implements VirtualMachines {
     disk: VirtualMachineStart["disk"],
   ): Promise<void> {
     const disks = new MachineDisks(this.#folder, this.#effects);
+    // In this order: the folder of a machine that starts meanwhile is made after Lima's disk has its id.
+    const present = await disks.list(world);
     const kept = new Set((await this.#limaDisks(mac)).map((it) => limaDiskFolder(mac, it)));
-    for (const folder of await disks.list(world)) {
+    for (const folder of present) {
       if (folder.startsWith(limaDiskFolder(mac)) && !kept.has(folder)) await disks.remove(world, folder);
     }
     const folders = disk === undefined ? [] : [limaDiskFolder(mac, disk)];

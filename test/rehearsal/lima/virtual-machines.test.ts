@@ -104,6 +104,27 @@ describe("a virtual machine", () => {
     expect(readdirSync(volume("homespan-trial-disks"))).toEqual(["mac-imac.home-agent-1-data-10"]);
   });
 
+  test("leaves the disk of another one that starts while it looks which are Lima's no more", async () => {
+    await start(disk("home-agent-1-data", "0f"));
+    await machines.remove(agent);
+    const folder = "mac-imac.home-agent-2-data-1f";
+    const list = world.podman.list.bind(world.podman);
+    world.podman.list = async (kind) => {
+      const found = await list(kind);
+      if (kind === "volumes") {
+        world.podman.list = list;
+        disk("home-agent-2-data", "1f");
+        mkdirSync(join(volume("homespan-trial-disks"), folder), { recursive: true });
+      }
+      return found;
+    };
+    await start(disk("home-agent-1-data", "0f"));
+    expect(readdirSync(volume("homespan-trial-disks")).sort()).toEqual([
+      "mac-imac.home-agent-1-data-0f",
+      folder,
+    ]);
+  });
+
   test("is stopped in order, or by its power, once", async () => {
     await start();
     for (const order of ["stop", "kill"] as const) {
