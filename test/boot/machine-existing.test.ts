@@ -63,7 +63,7 @@ async function run(script: string, ...args: string[]): Promise<string> {
   return done.stdout;
 }
 const calls = (): string[] => readFileSync(join(root, "fakes/log"), "utf8").trim().split("\n");
-const arrive = (): Promise<string> => run("arrive", "prod", "pi", "machine-1", "f00d", user, key);
+const arrive = (by = key): Promise<string> => run("arrive", "prod", "pi", "machine-1", "f00d", user, by);
 
 /** Every path but the fakes' with mode and content. */
 function tree(): Record<string, string> {
@@ -187,6 +187,63 @@ describe("arrival", () => {
     expect(readFileSync(join(root, "data/homespan.id"), "utf8")).toBe(
       "CLUSTER=prod\nNODE=pi\nMACHINE=machine-1\nID=f00d\n",
     );
+  });
+
+  /** From here on the user has another home, as another user would. */
+  const anotherUser = (): void => {
+    put("home/other/.profile", "");
+    fake("getent", `echo "${user}:x:0:0::/home/other:/bin/sh"`);
+  };
+
+  test("of another user shuts the former one's key out, which nothing would take out later", async () => {
+    put("home/owner/.ssh/authorized_keys", "ssh-ed25519 BBBB owner\n");
+    await arrive();
+    anotherUser();
+    await arrive();
+    expect(readFileSync(join(root, "home/owner/.ssh/authorized_keys"), "utf8")).toBe(
+      "ssh-ed25519 BBBB owner\n",
+    );
+    expect(readFileSync(join(root, "home/other/.ssh/authorized_keys"), "utf8")).toBe(`${key}\n`);
+    const once = tree();
+    await arrive();
+    expect(tree()).toEqual(once);
+    await run("leave");
+    expect(readdirSync(join(root, "home/other"))).toEqual([".profile"]);
+  });
+
+  test("of another user takes what was made for the former one's key along", async () => {
+    await arrive();
+    expect(readdirSync(join(root, "home/owner"))).toContain(".ssh");
+    anotherUser();
+    await arrive();
+    expect(readdirSync(join(root, "home/owner"))).toEqual([".profile"]);
+  });
+
+  test("of another user who has the key already shuts the former one's out, and leaves that line when it leaves", async () => {
+    await arrive();
+    anotherUser();
+    put("home/other/.ssh/authorized_keys", `${key}\n`);
+    await arrive();
+    expect(readdirSync(join(root, "home/owner"))).toEqual([".profile"]);
+    await run("leave");
+    expect(readFileSync(join(root, "home/other/.ssh/authorized_keys"), "utf8")).toBe(`${key}\n`);
+  });
+
+  test("with another key of the cluster's takes the former one's place", async () => {
+    await arrive();
+    await arrive("ssh-rsa CCCC homespan-prod");
+    expect(readFileSync(join(root, "home/owner/.ssh/authorized_keys"), "utf8")).toBe(
+      "ssh-rsa CCCC homespan-prod\n",
+    );
+    await run("leave");
+    expect(readdirSync(join(root, "home/owner"))).toEqual([".profile"]);
+  });
+
+  test("of a user without a home directory leaves the former one's key", async () => {
+    await arrive();
+    fake("getent", `echo "${user}:x:0:0::/home/nobody:/bin/sh"`);
+    await expect(arrive()).rejects.toThrow(/must have a home directory, got "\/home\/nobody"/);
+    expect(readFileSync(join(root, "home/owner/.ssh/authorized_keys"), "utf8")).toBe(`${key}\n`);
   });
 });
 
