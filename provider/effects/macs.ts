@@ -1,9 +1,10 @@
 /** Commands where Lima runs, as the user whose virtual machines they are: on this machine, or on one that SSH reaches. */
 import { homebrewPrograms } from "../../components/upstream/lima.ts";
+import { fingerprint } from "../logic/ssh-host-key.ts";
 import type { Mac } from "../schema/lima.ts";
 import type { Finished, Run, RunOptions } from "./process.ts";
 import type { SshLogin } from "./ssh-connection.ts";
-import { SshFailure, placeOf } from "./ssh-failure.ts";
+import { SshFailure, type SshReason, placeOf } from "./ssh-failure.ts";
 import type { Ssh } from "./ssh.ts";
 
 export interface Macs {
@@ -18,14 +19,28 @@ export interface Macs {
 /** A Mac that cannot be asked: it sleeps, is off, or is another one. */
 export class MacAway extends Error {
   readonly failure: SshFailure;
-  constructor(mac: SshLogin, failure: SshFailure) {
-    const text = failure.message.replace(`${placeOf(mac)}: `, "");
-    super(`the Mac ${placeOf(mac)} cannot be reached: ${text}. ${hint(failure)}`);
+  /** @param rule - what it must do to be taken for the one that is meant */
+  constructor(mac: SshLogin, failure: SshFailure, rule = "show the host key that is known of it") {
+    super(explain(mac, failure, rule));
     this.failure = failure;
   }
 }
 
-function hint({ reason }: SshFailure): string {
+function explain(mac: SshLogin, failure: SshFailure, rule: string): string {
+  const { reason, shown = "" } = failure;
+  const place = placeOf(mac);
+  // What SSH itself says of another host key is about a machine with a MachineBoot, which a Mac has not.
+  if (reason === "other-machine") {
+    return (
+      `the Mac ${place} must ${rule}, got ${fingerprint(shown)}. Another Mac answers there, or somebody is in between; if you ` +
+      `installed it anew: its new key into \`mac.hostKey\` (docs/lima.md, Another Mac)`
+    );
+  }
+  const text = failure.message.replace(`${place}: `, "");
+  return `the Mac ${place} cannot be reached: ${text}. ${hint(reason)}`;
+}
+
+function hint(reason: Exclude<SshReason, "other-machine">): string {
   switch (reason) {
     case "silent":
     case "lost":
@@ -37,8 +52,6 @@ function hint({ reason }: SshFailure): string {
       return "Let SSH in there: System Settings, General, Sharing, Remote Login";
     case "denied":
       return "See docs/lima.md for the key it must take";
-    case "other-machine":
-      return "If you installed it anew, replace the stack's LimaMac, which trusts it anew (pulumi up --replace URN)";
   }
 }
 

@@ -47,7 +47,7 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
         try {
           return { login, shown: await ssh.hostKey(login) };
         } catch (error) {
-          last = away(own, error);
+          last = away(own, error, place.hostKey);
           if (last.failure.reason === "denied") continue;
           if (!PASSING.includes(last.failure.reason)) throw last;
           return undefined;
@@ -124,7 +124,7 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
         await ssh.hostKey(state.connection, { connectSeconds: 5 });
         return { ...state, reachable: true };
       } catch (error) {
-        away(state.connection, error);
+        away(state.connection, error, undefined);
         return { ...state, reachable: false };
       }
     },
@@ -151,8 +151,13 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
   });
 }
 
-/** @throws what is no failure of SSH */
-function away(mac: SshLogin, error: unknown): MacAway {
-  if (error instanceof SshFailure) return new MacAway(mac, error);
-  throw error;
+/**
+ * @param given - the host key in the configuration
+ * @throws what is no failure of SSH
+ */
+function away(mac: SshLogin, error: unknown, given: string | undefined): MacAway {
+  if (!(error instanceof SshFailure)) throw error;
+  const rule =
+    given === undefined ? "show the host key of its first contact" : "show the key in `mac.hostKey`";
+  return new MacAway(mac, error, rule);
 }

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SshFailure } from "../../provider/effects/ssh-failure.ts";
+import { SshFailure, otherMachine } from "../../provider/effects/ssh-failure.ts";
+import { fingerprint } from "../../provider/logic/ssh-host-key.ts";
 import type { Properties } from "../../provider/server/values.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
 import { type CallError, Harness, isSecret, plain } from "./harness.ts";
@@ -134,9 +135,10 @@ describe("LimaMac", () => {
       await mac.stop();
       rmSync(folder, { recursive: true, force: true });
     });
-    const inputs = (): Properties => {
+    const inputs = (known?: string): Properties => {
       const { address, port, user } = mac.transport();
-      return { ...macInputs, place: { kind: "ssh", address, port, user }, waitSeconds: 3 };
+      const given = known === undefined ? {} : { hostKey: known };
+      return { ...macInputs, place: { kind: "ssh", address, port, user, ...given }, waitSeconds: 3 };
     };
 
     it("is entered with the user's key once, then with the cluster's", async () => {
@@ -181,7 +183,27 @@ describe("LimaMac", () => {
       const { state } = await h.create("LimaMac", inputs());
       await mac.restart(otherKey);
       expect(await h.read("LimaMac", state)).toMatchObject({ reachable: false });
-      await expect(h.update("LimaMac", state, inputs())).rejects.toThrow(/must show the host key/);
+      const { message } = await h.update("LimaMac", state, inputs()).then(
+        () => new Error("taken for the same"),
+        (error: unknown) => error as Error,
+      );
+      expect(message).toMatch(
+        /^the Mac admin@127\.0\.0\.1:\d+ must show the host key of its first contact, got /,
+      );
+      expect(message).toContain(`${fingerprint(otherKey.text)}. Another Mac answers there`);
+      // What helps with a machine that boots with our files is of no use here.
+      expect(message).toMatch(/if you installed it anew: its new key into `mac\.hostKey`/);
+      expect(message).not.toMatch(/MachineBoot|LimaMac|--replace/);
+    });
+
+    it("insists on the host key of the configuration, and takes one that was installed anew by its new key there", async () => {
+      const { state } = await h.create("LimaMac", inputs(hostKey.text));
+      await mac.restart(otherKey);
+      await expect(h.update("LimaMac", state, inputs(hostKey.text))).rejects.toThrow(
+        /must show the key in `mac\.hostKey`, got /,
+      );
+      const known = await h.update("LimaMac", state, inputs(otherKey.text));
+      expect(plain(known)["connection"]).toMatchObject({ hostKey: otherKey.text });
     });
   });
 });
@@ -456,6 +478,16 @@ describe("LimaVm", () => {
     expect(await h.read("LimaDisk", { ...diskInputs(0), mac: transport, identity: "1f" })).toMatchObject({
       identity: "1f",
     });
+  });
+
+  it("on a Mac that shows another host key is told nothing, in words about the Mac", async () => {
+    const { state } = await made();
+    const { text } = hostKeyPair();
+    const mac = { kind: "ssh" as const, address: "imac.local", port: 22, user: "admin", privateKey: "k" };
+    h.lima.away = otherMachine({ ...mac, hostKey: text }, text);
+    await expect(h.delete("LimaVm", { ...plain(state), mac: { ...mac, hostKey: text } })).rejects.toThrow(
+      /^the Mac admin@imac\.local:22 must show the host key that is known of it, got (?!.*MachineBoot).* into `mac\.hostKey`/,
+    );
   });
 
   it("deleted with its machine already gone is no failure; one of another's stays", async () => {
