@@ -4,9 +4,11 @@ import type { LimaDisk } from "../effects/lima/limactl.ts";
 import { MacAway, macText } from "../effects/macs.ts";
 import { limaDiskInputs, limaDiskOutputs } from "../schema/lima.ts";
 import { resource } from "../server/resource.ts";
+import { sameValue } from "../server/values.ts";
 import type { z } from "zod";
 
 type Settings = z.output<typeof limaDiskInputs>;
+type State = z.output<typeof limaDiskOutputs>;
 
 export function limaDisk({ lima, random }: Pick<Effects, "lima" | "random">) {
   /** The id of one that was made here for this node. */
@@ -20,6 +22,24 @@ export function limaDisk({ lima, random }: Pick<Effects, "lima" | "random">) {
     throw new Error(
       `\`sizeGiB\` of ${name} must stay ${present}, got ${sizeGiB}: a data disk stays as it was made. For another size: take the ` +
         `node out of the configuration and remove the disk's protection, run, and put it in again`,
+    );
+  };
+
+  /** Where another address, user or host key leads: a disk that is lost there would be made anew, and its node with it. */
+  const insistOnDisk = async (inputs: Settings, state: State): Promise<void> => {
+    const { mac, name } = inputs;
+    const found = await lima.disk(mac, name);
+    if (found !== undefined && ownId(inputs, found) === state.identity) return;
+    const [former, place] = [macText(state.mac), macText(mac)];
+    const got =
+      found === undefined ? "where there is none of this name" : "where the one of this name is another's";
+    const way =
+      former === place
+        ? "Another Mac answers there than before, or its user's ~/.lima was lost"
+        : `Another Mac or user than the node's: put the former \`mac.address\` and \`mac.user\` back (${former})`;
+    throw new Error(
+      `\`mac\` of ${name} must be where this disk of ${inputs.nodeName} is, got ${place}, ${got}. ` +
+        `${way}. How nodes come to another Mac: docs/lima.md`,
     );
   };
 
@@ -59,9 +79,10 @@ export function limaDisk({ lima, random }: Pick<Effects, "lima" | "random">) {
         throw error;
       }
     },
-    update(state, inputs) {
+    async update(state, inputs) {
       insistOnSize(inputs, state.sizeGiB);
-      return Promise.resolve({ ...state, ...inputs });
+      if (!sameValue(state.mac, inputs.mac)) await insistOnDisk(inputs, state);
+      return { ...state, ...inputs };
     },
     async delete(state) {
       const found = await lima.disk(state.mac, state.name);

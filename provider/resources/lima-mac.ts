@@ -8,6 +8,7 @@ import type { SshLogin } from "../effects/ssh-connection.ts";
 import { SshFailure, type SshReason, placeOf } from "../effects/ssh-failure.ts";
 import { userKeyVariable } from "../effects/user-keys.ts";
 import { waitFor } from "../effects/wait.ts";
+import { sameHostKey } from "../logic/ssh-host-key.ts";
 import { type Mac, limaMacInputs, limaMacOutputs } from "../schema/lima.ts";
 import { type CallContext, resource } from "../server/resource.ts";
 
@@ -24,7 +25,12 @@ interface Contact {
 /** What passes by itself with a Mac that wakes up, or a network that stumbles. */
 const PASSING: readonly SshReason[] = ["refused", "silent", "lost"];
 
-export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
+export function limaMac({
+  lima,
+  ssh,
+  userLogins,
+  clock,
+}: Pick<Effects, "lima" | "ssh" | "userLogins" | "clock">) {
   /** The first login that the Mac takes, with the host key it showed. */
   const contact = async (
     inputs: Settings,
@@ -72,9 +78,9 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
   /** Looks, and lets the cluster's key in where nothing is wrong. */
   const enter = async (inputs: Settings, known: string | undefined, context: CallContext) => {
     const { first, connection } = await contact(inputs, known, context);
-    const facts = await look(inputs, first, context);
+    const { facts, present } = await look(inputs, first, context);
     if (first !== connection) await lima.authorize(first, inputs.publicKey);
-    return { connection, facts };
+    return { connection, facts, present };
   };
 
   /** All that is wrong, before anything is made. */
@@ -102,7 +108,7 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
     for (const { message, fix } of checks.filter(({ result }) => result === "notice")) {
       await context.warn?.(`${macText(mac)}: ${message}${fix === undefined ? "" : ` (${fix})`}`);
     }
-    return facts;
+    return { facts, present };
   };
 
   return resource({
@@ -129,11 +135,11 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
       }
     },
     async update(state, inputs, context) {
-      const same = JSON.stringify(state.place) === JSON.stringify(inputs.place);
       const { connection: former } = state;
-      const known = same && former.kind === "ssh" ? former.hostKey : undefined;
+      // A Mac keeps its host key when its address changes.
+      const known = former.kind === "ssh" ? former.hostKey : undefined;
       const { connection, facts } = await enter(inputs, known, context);
-      const sticky = state.driver === inputs.driver && same;
+      const sticky = state.driver === inputs.driver && isSameMac(former, connection);
       const vmType = inputs.driver ?? (sticky ? state.vmType : limaDriverFor(facts));
       return { ...inputs, connection, vmType, reachable: true };
     },
@@ -149,6 +155,11 @@ export function limaMac({ lima, ssh, userLogins, clock }: Effects) {
       }
     },
   });
+}
+
+function isSameMac(former: Mac, now: Mac): boolean {
+  if (former.kind === "local" || now.kind === "local") return former.kind === now.kind;
+  return sameHostKey(former.hostKey ?? "", now.hostKey ?? "");
 }
 
 /**
