@@ -1,6 +1,7 @@
 /** A Mac that runs virtual machines: looked at before any is made, and let the cluster's key in at the first contact. */
 import type { z } from "zod";
 import { describeMachineProblems } from "../../components/render/machine-check.ts";
+import type { LimaInstance } from "../../components/render/lima-list.ts";
 import { judgeLimaMac, limaDriverFor } from "../../components/render/lima-mac.ts";
 import type { Effects } from "../effects/effects.ts";
 import { MacAway, macText } from "../effects/macs.ts";
@@ -111,6 +112,33 @@ export function limaMac({
     return { facts, present };
   };
 
+  /**
+   * Takes the cluster's key out where nobody logs in by it any more. It may fail, and takes two commands' time at most: a place
+   * that is off or gone keeps nobody from another one.
+   */
+  const retire = async (
+    { connection: former, publicKey, machines }: State,
+    present: readonly LimaInstance[],
+    { warn }: CallContext,
+  ): Promise<void> => {
+    if (former.kind === "local") return;
+    let why: string;
+    try {
+      const here = new Set(present.map(({ name }) => name));
+      const own = new Set(machines.map(({ name }) => name).filter((name) => !here.has(name)));
+      // Who came here by mistake goes back to them, and is refused by their disks' resources in this same run.
+      const left = (await lima.instances(former)).map(({ name }) => name).filter((name) => own.has(name));
+      if (left.length === 0) {
+        await lima.forbid(former, publicKey);
+        return;
+      }
+      why = `virtual machines of the cluster's are at ${macText(former)} still: ${left.join(", ")}`;
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+    }
+    await warn?.(`${why}. ${keyStays(former, publicKey)}`);
+  };
+
   return resource({
     type: "homespan:index:LimaMac",
     inputs: limaMacInputs,
@@ -138,7 +166,8 @@ export function limaMac({
       const { connection: former } = state;
       // A Mac keeps its host key when its address changes.
       const known = former.kind === "ssh" ? former.hostKey : undefined;
-      const { connection, facts } = await enter(inputs, known, context);
+      const { connection, facts, present } = await enter(inputs, known, context);
+      if (!isSameAccount(former, connection)) await retire(state, present, context);
       const sticky = state.driver === inputs.driver && isSameMac(former, connection);
       const vmType = inputs.driver ?? (sticky ? state.vmType : limaDriverFor(facts));
       return { ...inputs, connection, vmType, reachable: true };
@@ -149,12 +178,21 @@ export function limaMac({
         await lima.forbid(connection, publicKey);
       } catch (error) {
         if (!(error instanceof MacAway)) throw error;
-        await warn?.(
-          `${error.message}. The cluster's key stays in ~/.ssh/authorized_keys of ${connection.user} there`,
-        );
+        await warn?.(`${error.message}. ${keyStays(connection, publicKey)}`);
       }
     },
   });
+}
+
+function keyStays({ user }: SshLogin, publicKey: string): string {
+  const end = publicKey.trim().split(" ").at(-1) ?? "";
+  return `The cluster's key stays in ~/.ssh/authorized_keys of ${user} there: take out the line that ends in ${end}`;
+}
+
+/** Also for a Mac that was installed anew, or shows a key of another kind: what would be taken out is what lets us in now. */
+function isSameAccount(former: Mac, now: Mac): boolean {
+  if (former.kind === "local" || now.kind === "local") return former.kind === now.kind;
+  return former.user === now.user && (isSameMac(former, now) || placeOf(former) === placeOf(now));
 }
 
 function isSameMac(former: Mac, now: Mac): boolean {

@@ -11,7 +11,7 @@ import type { Properties } from "../../provider/server/values.ts";
 import { FakeKubernetes } from "./fake-kubernetes.ts";
 import { FakeLima } from "./fake-lima.ts";
 import { FakeClock, plain } from "./harness.ts";
-import { diskInputs, macInputs, publicKey } from "./samples-lima.ts";
+import { diskInputs, local, macInputs, publicKey } from "./samples-lima.ts";
 import { hostKeyPair, privateKey } from "./ssh-machine.ts";
 
 const [imacKey, miniKey] = [hostKeyPair().text, hostKeyPair().text];
@@ -94,6 +94,10 @@ const made = async (): Promise<{ state: Properties; diskState: Properties }> => 
 };
 const connection = (state: Properties): unknown => plain(state)["connection"];
 
+const config = { vmType: "vz", images: [], cpus: 1, memory: "1GiB", disk: "1GiB" };
+const runs = (lima: FakeLima): unknown =>
+  lima.instances.set("home-agent-1", { config, status: "Running", starts: 1 });
+
 describe("another address", () => {
   it("of the same Mac keeps its driver, its disks and the cluster's key", async () => {
     const lima = account("admin@imac.local").lima;
@@ -155,4 +159,58 @@ it("a Mac that was installed anew without its user's disks is told as that", asy
   await expect(change).rejects.toThrow(
     /Another Mac answers there than before, or its user's ~\/\.lima was lost\./,
   );
+});
+
+describe("the cluster's key", () => {
+  const bob = { ...imac, user: "bob" };
+
+  it("leaves the former user's account, where no machine is any more", async () => {
+    const { state } = await made();
+    await mac.update(state, inputs(bob), context);
+    expect(account("bob@imac.local").lima.keys).toEqual([publicKey]);
+    expect(account("admin@imac.local").lima.keys).toEqual([]);
+    expect(warnings).toEqual([]);
+  });
+
+  it("leaves a Mac whose machines run on this machine now", async () => {
+    const { state } = await made();
+    accounts.set("local", account("admin@imac.local"));
+    runs(account("local").lima);
+    await mac.update(state, { ...macInputs, place: local }, context);
+    expect(account("local").lima.keys).toEqual([]);
+  });
+
+  it("stays where machines are, which a wrong user has not, so that the way back is open", async () => {
+    const { state } = await made();
+    runs(account("admin@imac.local").lima);
+    const wrong = await mac.update(state, inputs(bob), context);
+    expect(account("admin@imac.local").lima.keys).toEqual([publicKey]);
+    expect(warnings).toEqual([
+      "virtual machines of the cluster's are at admin@imac.local:22 still: home-agent-1. The cluster's key stays in " +
+        "~/.ssh/authorized_keys of admin there: take out the line that ends in homespan-home",
+    ]);
+    await mac.update(wrong, inputs(imac), context);
+    expect(account("bob@imac.local").lima.keys).toEqual([]);
+    expect(account("admin@imac.local").lima.keys).toEqual([publicKey]);
+  });
+
+  it("stays at a Mac that does not answer, which is told and keeps nobody from another one", async () => {
+    const { state } = await made();
+    accounts.delete("admin@imac.local");
+    const moved = await mac.update(state, inputs({ address: "mini.local", hostKey: miniKey }), context);
+    expect(plain(moved)).toMatchObject({ connection: { address: "mini.local" }, reachable: true });
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^the Mac admin@imac\.local:22 cannot be reached: no answer within 10 s\..* the line that ends in homespan-home$/,
+      ),
+    ]);
+  });
+
+  it("stays with a user whose Mac was installed anew, or shows a key of another kind", async () => {
+    const { state } = await made();
+    accounts.set("admin@imac.local", { ...account("admin@imac.local"), hostKey: miniKey });
+    await mac.update(state, inputs({ ...imac, hostKey: miniKey }), context);
+    expect(account("admin@imac.local").lima.keys).toEqual([publicKey]);
+    expect(warnings).toEqual([]);
+  });
 });
