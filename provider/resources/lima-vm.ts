@@ -87,6 +87,12 @@ export function limaVm(
     throw new Error(`${name} is still there on ${macText(mac)} after limactl delete --force ${name}`);
   };
 
+  /** One that was deleted by hand is as one that is stopped while it is still to start by itself: gone, nobody would undo that. */
+  const remainder = async (state: State): Promise<State | undefined> => {
+    const foundStartAt = await lima.startsAt(state.mac, state.name);
+    return foundStartAt === "off" ? undefined : { ...state, running: false, reachable: true, foundStartAt };
+  };
+
   const resize = async ({ mac, name, cpus, memoryMiB, diskGiB }: Settings): Promise<void> => {
     const [memory, disk] = [limaMemory(memoryMiB), limaDisk(diskGiB)];
     await lima.edit(mac, name, `.cpus = ${cpus} | .memory = "${memory}" | .disk = "${disk}"`);
@@ -171,9 +177,10 @@ export function limaVm(
     async read(state) {
       try {
         const found = await lima.instance(state.mac, state.name);
-        const machineId = found === undefined ? undefined : machineIdOf(state, found);
+        if (found === undefined) return await remainder(state);
+        const machineId = machineIdOf(state, found);
         // Another one under its name is refused when this one is made again.
-        if (found === undefined || machineId === undefined) return undefined;
+        if (machineId === undefined) return undefined;
         return {
           ...state,
           machineId,
@@ -212,9 +219,10 @@ export function limaVm(
       return outputsOf(inputs, machineId);
     },
     async delete(state) {
-      const found = await lima.instance(state.mac, state.name);
-      if (found === undefined || machineIdOf(state, found) === undefined) return;
-      await unmake(state, found);
+      const { mac, name } = state;
+      const found = await lima.instance(mac, name);
+      if (found === undefined) await lima.forgetStart(mac, name);
+      else if (machineIdOf(state, found) !== undefined) await unmake(state, found);
     },
   });
 }

@@ -58,7 +58,7 @@ const KNOWN = [
   ...["provision", "message", "user", "mounts", "containerd", "video", "upgradePackages", "timezone"],
 ];
 const NAME = /^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$/;
-const scripts = ["probe", "starts", "new-disk", "user-key", "authorize", "forbid"] as const;
+const scripts = ["probe", "starts", "forget-start", "new-disk", "user-key", "authorize", "forbid"] as const;
 const texts = new Map(
   scripts.map((name) => [
     readFileSync(join(import.meta.dirname, `../../provider/effects/lima/${name}.sh`), "utf8"),
@@ -168,6 +168,9 @@ export class FakeLima implements Macs {
         );
       case "starts":
         return done(`${this.launchd.get(first) ?? "off"}\n`);
+      case "forget-start":
+        this.launchd.delete(first);
+        return done();
       case "user-key":
         return done();
       case "new-disk": {

@@ -305,19 +305,43 @@ describe("LimaVm", () => {
     );
   });
 
+  const deleteByHand = () => h.lima.run({ kind: "local" }, ["limactl", "delete", "--force", "home-agent-1"]);
+
   it("is made again when it was deleted by hand, on the data that is there", async () => {
     const { disk, state } = await made();
     h.lima.disks.get("home-agent-1-data")!.content = "images";
-    h.lima.instances.delete("home-agent-1");
-    h.lima.disks.get("home-agent-1-data")!.instance = "";
-    expect(await h.read("LimaVm", state)).toBeUndefined();
+    await deleteByHand();
+    const found = await h.read("LimaVm", state);
     expect(await h.read("LimaDisk", disk)).toEqual(disk);
-    const again = await h.create("LimaVm", vmInputs(0, String(disk["identity"])));
-    expect(again.state["machineId"]).not.toBe(state["machineId"]);
+    const inputs = vmInputs(0, String(disk["identity"]));
+    expect(await h.diff("LimaVm", found!, inputs)).toEqual({ running: "update" });
+    const again = await h.update("LimaVm", found!, inputs);
+    expect(again["machineId"]).not.toBe(state["machineId"]);
+    expect(again).toMatchObject({ running: true });
     expect(h.lima.disks.get("home-agent-1-data")).toMatchObject({
       content: "images",
       instance: "home-agent-1",
     });
+  });
+
+  it("deleted by hand starts with the Mac no more once its node is taken away, though Lima forgot that", async () => {
+    const { state } = await made();
+    await deleteByHand();
+    expect(h.lima.launchd.get("home-agent-1")).toBe("boot");
+    const found = await h.read("LimaVm", state);
+    await h.delete("LimaVm", found!);
+    expect(h.lima.launchd.size).toBe(0);
+    expect(await h.read("LimaVm", found!)).toBeUndefined();
+  });
+
+  it("deleted by hand with what starts it is gone, and is made again", async () => {
+    const { state: disk } = await h.create("LimaDisk", diskInputs(0));
+    const inputs = { ...vmInputs(0, String(disk["identity"])), startAt: "login" };
+    const { state } = await h.create("LimaVm", inputs);
+    await deleteByHand();
+    expect(await h.read("LimaVm", state)).toBeUndefined();
+    await h.create("LimaVm", inputs);
+    expect(h.lima.launchd.get("home-agent-1")).toBe("login");
   });
 
   it("is started again when it was stopped by hand, and nobody is asked to leave it", async () => {

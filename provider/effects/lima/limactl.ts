@@ -35,6 +35,8 @@ export interface Lima {
   remove(mac: Mac, name: string): Promise<void>;
   startsAt(mac: Mac, name: string): Promise<StartAt>;
   setStart(mac: Mac, name: string, startAt: StartAt): Promise<void>;
+  /** Takes out what starts one that is not there any more. */
+  forgetStart(mac: Mac, name: string): Promise<void>;
   /** A command in the virtual machine, as root; never throws for an exit code. */
   command(mac: Mac, name: string, argv: readonly string[], options?: RunOptions): Promise<Finished>;
   /**
@@ -128,6 +130,10 @@ export class Limactl implements Lima {
     if (startAt !== "off") {
       await this.#do(mac, what, ["autostart", "enable", "--condition", startAt, name]);
     }
+  }
+
+  async forgetStart(mac: Mac, name: string): Promise<void> {
+    await this.#script(mac, "forget-start", [name]);
   }
 
   command(mac: Mac, name: string, argv: readonly string[], options: RunOptions = {}): Promise<Finished> {
