@@ -66,7 +66,7 @@ test("mirrors are told to every node, beside the registry of the cluster or with
   const told = ({ ofType }: Recording): unknown[] =>
     ofType("homespan:index:NodeConfig").map(({ inputs }) => {
       const files = inputs["files"] as Record<string, string>;
-      return parse(files["etc/rancher/k3s/registries.yaml"] ?? "");
+      return parse(files["etc/rancher/k3s/registries.yaml"] ?? "") as unknown;
     });
   const registryMirrors = JSON.stringify({ "docker.io": ["https://mirror.example.com"] });
   const mirrors = { "docker.io": { endpoint: ["https://mirror.example.com"] } };

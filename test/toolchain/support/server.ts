@@ -61,7 +61,8 @@ export async function startReleaseServer(content: Buffer, name = "tool-1.0.tar.g
     if (behaviour.kind === "stalls") response.write(rest.subarray(0, 10));
     else if (behaviour.kind === "cut" && cuts++ < behaviour.times) {
       response.write(rest.subarray(0, behaviour.bytes), () => {
-        setTimeout(() => response.destroy(), 20);
+        // What was sent is read by then, also on a busy machine: a reader that is told of the end first drops it.
+        setTimeout(() => response.destroy(), 150);
       });
     } else if (behaviour.kind === "trickles") trickle(response, rest, behaviour.bytes, behaviour.everyMs);
     else response.end(rest);
