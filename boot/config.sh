@@ -175,12 +175,18 @@ config_text() {
   [ -z "$CONFIG_MEMBERSHIP" ] || printf '%s\n' "$CONFIG_MEMBERSHIP"
 }
 
-# CONFIG_CHECKSUM covers what k3s must be restarted for, the files its API server reads at its start among it: not the labels a node
-# registers with once (05-registration.yaml), and not `server:`, which matters for the first contact only.
-config_checksum() {
+# config_files COMMAND ARG...: COMMAND with the files k3s must be restarted for, those its API server reads at its start among them, as
+# far as they are there: not the labels a node registers with once (05-registration.yaml). The provider takes servers one after the
+# other for each that is delivered (K3S_CONFIG in provider/resources/node-config.ts). In another order they have another sum.
+config_files() {
   config_k3s=$BOOT_DATA/etc/rancher/k3s
-  CONFIG_CHECKSUM=$(sed '/^server: /d' "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" \
+  "$@" "$config_k3s/config.yaml" "$config_k3s/config.yaml.d/10-address.yaml" \
     "$config_k3s/config.yaml.d/20-snapshots.yaml" "$config_k3s/registries.yaml" \
-    "$config_k3s/admission.yaml" "$config_k3s/audit-policy.yaml" "$config_k3s/flannel.json" 2>/dev/null | sha256sum)
+    "$config_k3s/admission.yaml" "$config_k3s/audit-policy.yaml" "$config_k3s/flannel.json" 2>/dev/null
+}
+
+# CONFIG_CHECKSUM covers them, `server:` aside, which matters for the first contact only.
+config_checksum() {
+  CONFIG_CHECKSUM=$(config_files sed '/^server: /d' | sha256sum)
   CONFIG_CHECKSUM=${CONFIG_CHECKSUM%% *}
 }

@@ -158,10 +158,8 @@ supervise_again() {
 
 # All the files a child is made or started from, and what flannel says of the pods' network.
 supervise_inputs() {
-  SUPERVISE_INPUTS=$(sha256sum "$BOOT_DATA/join.conf" "$BOOT_DATA"/steward/children/*.args \
-    "$BOOT_DATA/etc/rancher/k3s/config.yaml" "$BOOT_DATA/etc/rancher/k3s/config.yaml.d/10-address.yaml" \
-    "$BOOT_DATA/etc/rancher/k3s/registries.yaml" \
-    "$BOOT_DATA/rancher/k3s/agent/pod-subnet" 2>/dev/null)
+  SUPERVISE_INPUTS=$(config_files sha256sum "$BOOT_DATA/join.conf" "$BOOT_DATA"/steward/children/*.args \
+    "$BOOT_DATA/rancher/k3s/agent/pod-subnet")
 }
 
 supervise_remember() {

@@ -1,5 +1,8 @@
 /** The join layer's files on a node: tokens, join.conf, k3s's configuration. Compared by checksum. */
 import type { z } from "zod";
+import { machinePaths, pathBelowData } from "../../components/render/host-paths.ts";
+import { hardeningPaths } from "../../components/upstream/hardening.ts";
+import { k3sPaths } from "../../components/upstream/k3s.ts";
 import type { Effects } from "../effects/effects.ts";
 import { isServer } from "../logic/join-conf.ts";
 import { type JoinVariant, expectedSums, joinFiles, sha256 } from "../logic/join-files.ts";
@@ -11,10 +14,15 @@ import type { ServerTurns } from "./server-turns.ts";
 
 type Settings = z.output<typeof nodeConfigInputs>;
 
-/** The files of the join layer for which the node makes k3s start again (boot/config.sh, config_checksum). */
-const K3S_CONFIG = ["config.yaml", "config.yaml.d/20-snapshots.yaml", "registries.yaml"].map(
-  (name) => `etc/rancher/k3s/${name}`,
-);
+/** The files of the join layer for which the node makes k3s start again (boot/config.sh, config_files); they are at the same place on every host. */
+const K3S_CONFIG = [
+  k3sPaths.config,
+  k3sPaths.snapshots,
+  k3sPaths.registries,
+  k3sPaths.flannel,
+  hardeningPaths.admission,
+  hardeningPaths.auditPolicy,
+].map((path) => pathBelowData(machinePaths, path));
 
 export function nodeConfig({ nodes, restoring }: Effects, turns: ServerTurns) {
   /** The order a server has not been given yet. It is no file of the join layer: the server removes it when it is done. */

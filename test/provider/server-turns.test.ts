@@ -1,4 +1,6 @@
 /** Changes that make k3s start again: one server after the other, everybody else at once. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fullyQualifiedName, stewardContainer, tailnetHostName } from "../../components/render/names.ts";
 import { otherServers, stewardOfHost } from "../../provider/logic/join-conf.ts";
@@ -155,32 +157,47 @@ describe("a change for all nodes", () => {
 });
 
 describe("another configuration of k3s", () => {
-  it("reaches one server after the other, and what k3s is not restarted for all of them at once", async () => {
-    const config = (nodeName: string, text: string, label = "a=b") => ({
-      nodeName,
-      transport: transportOf(nodeName),
-      identity: "v1",
-      files: {
-        "etc/rancher/k3s/config.yaml": text,
-        "etc/rancher/k3s/config.yaml.d/05-registration.yaml": label,
-      },
-      joinFile: { path: "join.conf", fresh: joinConf(nodeName), initialised: joinConf(nodeName) },
-      initialised: true,
-    });
+  const folder = "etc/rancher/k3s";
+  const sequence = readFileSync(join(import.meta.dirname, "../../boot/config.sh"), "utf8");
+  /** What the nodes restart k3s for, as their own script names it; `10-address.yaml` they write themselves. */
+  const restarting = [
+    ...(/^config_files\(\) \{.*?^\}/ms.exec(sequence)?.[0] ?? "").matchAll(/"\$config_k3s\/([^"]+)"/g),
+  ]
+    .map(([, name = ""]) => name)
+    .filter((name) => !name.endsWith("/10-address.yaml"));
+  const config = (nodeName: string, files: Readonly<Record<string, string>>) => ({
+    nodeName,
+    transport: transportOf(nodeName),
+    identity: "v1",
+    files: { [`${folder}/config.yaml`]: "x: 1\n", ...files },
+    joinFile: { path: "join.conf", fresh: joinConf(nodeName), initialised: joinConf(nodeName) },
+    initialised: true,
+  });
+  /** The most servers that were down at once, as one file comes to all of them. */
+  const mostFor = async (name: string): Promise<number> => {
     seconds = 0;
     const made = new Map<string, Properties>();
-    for (const name of servers) made.set(name, (await h.create("NodeConfig", config(name, "x: 1\n"))).state);
-    for (const name of servers) h.podman.stageFiles.set(stewardOf(name), readyStages());
+    for (const server of servers) made.set(server, (await h.create("NodeConfig", config(server, {}))).state);
+    for (const server of servers) h.podman.stageFiles.set(stewardOf(server), readyStages());
     down.clear();
     [most, seconds] = [{ servers: 0, agents: 0 }, 20];
-    const change = (text: string, label: string) =>
-      Promise.all(
-        servers.map((name) => h.update("NodeConfig", made.get(name) ?? {}, config(name, text, label))),
-      );
-    await change("x: 2\n", "a=b");
-    expect(most.servers).toBe(1);
-    await change("x: 2\n", "a=c");
-    expect(most.servers).toBe(3);
+    const files = { [`${folder}/${name}`]: "x: 2\n" };
+    await Promise.all(
+      servers.map((server) => h.update("NodeConfig", made.get(server) ?? {}, config(server, files))),
+    );
+    return most.servers;
+  };
+
+  it("is all that the boot sequence compares", () => {
+    expect(restarting).toHaveLength(6);
+  });
+
+  it.each(restarting)("reaches one server after the other: %s", async (name) => {
+    expect(await mostFor(name)).toBe(1);
+  });
+
+  it("that k3s is not restarted for reaches all of them at once", async () => {
+    expect(await mostFor("config.yaml.d/05-registration.yaml")).toBe(3);
   });
 });
 

@@ -105,6 +105,16 @@ describe.concurrent("supervision", { timeout: 120_000 }, () => {
     expect(after(world, events[2] ?? "")).toEqual(again);
   });
 
+  test("so does each other file that is part of what k3s was started with", async ({ expect }) => {
+    const names = ["admission.yaml", "flannel.json", "config.yaml.d/20-snapshots.yaml"];
+    using world = readyNode().set("text", "x: 1\n");
+    for (const [index, name] of names.entries()) world.at(6 + 14 * index, `put text etc/rancher/k3s/${name}`);
+    await world.run(50);
+    const acts = world.acts().slice(world.acts().indexOf("event put text"));
+    const once = ["event put text", "stop k3s", "start k3s"];
+    expect(acts.slice(0, -2)).toEqual([...once, ...once, ...once]);
+  });
+
   test("a steward that starts again leaves running children alone", async ({ expect }) => {
     using world = readyNode();
     await world.run(20);
