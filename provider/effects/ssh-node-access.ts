@@ -16,6 +16,8 @@ const SILENCE_MILLISECONDS = 3000;
 const STARTING_SECONDS = 20;
 /** A stop of k3s alone may take a minute. */
 const RESTART_SECONDS = 150;
+/** What `k3s-stop` leaves at once; the boot sequence's stages say it some seconds later. */
+const STOPPED_MARK = "steward/k3s.stopped";
 
 /** {@link NodeAccess} by SSH. */
 export class SshNodeAccess implements NodeAccess<SshTransport> {
@@ -118,9 +120,16 @@ export class SshNodeAccess implements NodeAccess<SshTransport> {
     }
   }
 
+  /**
+   * Where k3s was kept stopped, `k3s-start` has the boot sequence run again, whose stages say so yet; after any other restart they
+   * stay true without. Alone it would leave a k3s as it is that had not ended, with the mark to stop it.
+   */
   async restartK3s(transport: SshTransport): Promise<void> {
-    const argv = ["systemctl", "restart", "k3s.service"];
-    await this.#change(transport, "restarting k3s", argv, { timeoutSeconds: RESTART_SECONDS });
+    const marks = await this.checksums(transport, [STOPPED_MARK]);
+    const options = { timeoutSeconds: RESTART_SECONDS };
+    await this.#change(transport, "restarting k3s", ["systemctl", "restart", "k3s.service"], options);
+    if (marks?.[STOPPED_MARK] === "") return;
+    await this.#change(transport, "starting k3s", [`${libraryOf(transport)}/k3s-start`], options);
   }
 
   async #change(

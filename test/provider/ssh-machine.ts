@@ -217,6 +217,7 @@ export class SshMachine {
         this.#seed();
         return this.#files(this.data, [script, ...args], input);
       case "k3s-stop":
+      case "k3s-start":
         return {};
       case "stage":
         return { stdout: `${this.stageText}\n` };

@@ -254,6 +254,10 @@ describe("a machine", () => {
     machine.trouble = () => undefined;
     await nodes.restartK3s(t);
     expect(machine.commands.at(-1)).toBe("systemctl restart k3s.service");
+    // Kept stopped on purpose: its boot sequence has to hear that it is not any more.
+    machine.data.set("steward/k3s.stopped", "");
+    await nodes.restartK3s(t);
+    expect(machine.commands.slice(-2)).toEqual(["systemctl restart k3s.service", "k3s-start"]);
     machine.dataIn = 2;
     expect(await nodes.checksums(t, ["a"])).toBeUndefined();
     await expect(nodes.put(t, [])).rejects.toThrow(
