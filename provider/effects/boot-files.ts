@@ -14,6 +14,9 @@ const PROJECT = join(import.meta.dirname, "../..");
 const LOGIN_LOCK = ["flock", "--timeout", "150", "/run/homespan/login.lock"];
 const LOGIN_SECONDS = 200;
 
+/** What `systemctl is-active` ends with: https://www.freedesktop.org/software/systemd/man/latest/systemctl.html#Exit%20status */
+const [INACTIVE, NO_SUCH_UNIT] = [3, 4];
+
 /** Comes with boot files, before them by its name, and goes when they are started (boot/machine/again). */
 const AWAITS_START = "awaits-start";
 
@@ -134,11 +137,15 @@ export async function startBootFiles(ssh: Ssh, transport: SshTransport): Promise
  * that runs does not hear that its device was removed (boot/sequence.sh).
  *
  * @returns false when it did not run.
+ * @throws CommandError where systemd does not say whether it runs, or does not end it.
  */
 export async function stopTailscaled(ssh: Ssh, transport: SshTransport): Promise<boolean> {
   const unit = "tailscaled.service";
   const running = await ssh.run(transport, ["systemctl", "is-active", "--quiet", unit]);
-  if (running.code !== 0) return false;
+  if (running.code === INACTIVE || running.code === NO_SUCH_UNIT) return false;
+  // Taken for one that does not run, it would go on, and the boot sequence would throw the new key away.
+  if (running.code !== 0)
+    throw new CommandError(`asking whether tailscaled runs on ${transport.address}`, running);
   const argv = [...LOGIN_LOCK, "systemctl", "stop", unit];
   const finished = await ssh.run(transport, argv, { timeoutSeconds: LOGIN_SECONDS });
   if (finished.code !== 0) throw new CommandError(`stopping tailscaled on ${transport.address}`, finished);

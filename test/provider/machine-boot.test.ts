@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bakedFiles, bootFiles } from "../../components/render/machine-files.ts";
 import { SEEDS, ownBootFiles } from "../../provider/effects/boot-files.ts";
+import type { Finished } from "../../provider/effects/process.ts";
 import { fingerprint } from "../../provider/logic/ssh-host-key.ts";
 import { UNKNOWN, type Properties } from "../../provider/server/values.ts";
 import { CallError, Harness, isSecret, plain, secret } from "./harness.ts";
@@ -321,6 +322,26 @@ describe("a machine that is known", () => {
       ...["boot-files", "checksums", "systemctl", "flock", "receive", "checksums", "checksums"],
     ]);
     expect(machine.lines.join("\n")).not.toContain("tskey");
+  });
+
+  it("delivers no new key where nobody says whether tailscaled runs, and does where there is none", async () => {
+    machine.tailscaled = true;
+    let answer: Partial<Finished> = { code: 1, stderr: "Failed to query systemd" };
+    machine.trouble = ([program, verb]) =>
+      program === "systemctl" && verb === "is-active" ? answer : undefined;
+    const news = inputs({ authKey: secret("tskey-auth-2") });
+    machine.data.delete("secrets/authkey");
+    expect((await refusal(h.update("MachineBoot", state, news))).message).toBe(
+      "asking whether tailscaled runs on 127.0.0.1 failed: Failed to query systemd",
+    );
+    expect(machine.data.has("secrets/authkey")).toBe(false);
+    for (const code of [3, 4]) {
+      answer = { code };
+      machine.data.delete("secrets/authkey");
+      await h.update("MachineBoot", state, news);
+      expect(machine.data.get("secrets/authkey"), String(code)).toBe("tskey-auth-2");
+    }
+    expect(machine.tailscaled).toBe(true);
   });
 
   it("says so when its new key is not taken", async () => {
