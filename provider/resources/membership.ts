@@ -59,12 +59,13 @@ export function membership(effects: Effects) {
    * Waits for the Node, in one loop that also gets a node back whose Node object was deleted by hand, or whose password a
    * restore took away.
    *
+   * @param owned - labels of before, which a wait in vain leaves as they are
    * @param confirm - ask the node itself too: the cluster calls a node Ready for most of a minute after its end.
    */
   const waitReady = async (
     api: KubernetesApi,
     inputs: Settings,
-    confirm: boolean,
+    { owned, confirm }: { readonly owned: NodeLabels; readonly confirm: boolean },
     context: CallContext,
   ): Promise<ClusterNode> => {
     const seconds = context.timeoutSeconds > 0 ? context.timeoutSeconds : inputs.waitSeconds;
@@ -111,19 +112,22 @@ export function membership(effects: Effects) {
       presence === "unproven" ? "k3s keeps no password of it" : `its Node says: ${last?.reason ?? ""}`;
     const seen = reach || (last === undefined ? "it has not registered" : nodeSays);
     const message = `node ${inputs.nodeName} was not Ready within ${String(seconds)} s: ${stuck}; ${seen}`;
-    // A Node that exists has to be removed again, whatever becomes of this run.
-    if (last !== undefined) throw new PartialFailure(message, idOf(inputs), partial(inputs, last));
+    // A Node that exists has to be removed again, whatever becomes of this run; and a later one knows a label that was dropped
+    // by the state alone.
+    const labels = { ...owned, ...inputs.labels };
+    if (last !== undefined)
+      throw new PartialFailure(message, idOf(inputs), partial({ ...inputs, labels }, last));
     throw new Error(message);
   };
 
   const ensure = async (
     inputs: Settings,
-    { owned, confirm }: { readonly owned: NodeLabels; readonly confirm: boolean },
+    expected: { readonly owned: NodeLabels; readonly confirm: boolean },
     context: CallContext,
   ): Promise<State> => {
     const api = await kubernetes.connect(inputs);
-    let node = await waitReady(api, inputs, confirm, context);
-    const labels = labelPatch(owned, inputs.labels, node.labels);
+    let node = await waitReady(api, inputs, expected, context);
+    const labels = labelPatch(expected.owned, inputs.labels, node.labels);
     if (Object.keys(labels).length > 0 || node.unschedulable) {
       // A cordon that is left here comes from a removal that was interrupted.
       node = await patchNode(api, inputs.nodeName, {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { UNKNOWN } from "../../provider/server/values.ts";
 import { CallError, Harness, isSecret, secret, runSteward, stewardOf, transportOf } from "./harness.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
+import { readyStages } from "./trouble.ts";
 
 let h: Harness;
 beforeEach(async () => {
@@ -89,6 +90,25 @@ describe("Membership", () => {
       "node-type": "steward",
       "someone/else": "1",
     });
+  });
+
+  it("removes a label it dropped although the update that was to do so failed", async () => {
+    const { state } = await h.create("Membership", agent);
+    const news = { ...agent, labels: { "node-type": "steward", new: "1" } };
+    const node = fakeNode("agent-1", { address: "100.64.0.2" });
+    node.metadata.labels = { ...agent.labels };
+    const down = fakeNode("agent-1", { address: "100.64.0.2", ready: false });
+    h.kubernetes.nodes.set("agent-1", { ...down, metadata: node.metadata });
+    const error: unknown = await h.update("Membership", state, news).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(CallError);
+    const kept = (error as CallError).kept ?? {};
+    expect(kept).toMatchObject({ labels: { ...agent.labels, new: "1" }, foundLabels: agent.labels });
+    h.kubernetes.nodes.set("agent-1", node);
+    h.podman.stageFiles.set(stewardOf("agent-1"), readyStages());
+    expect(await h.diff("Membership", kept, news)).toMatchObject({ 'labels["homespan.dev/site"]': "delete" });
+    const healed = await h.update("Membership", kept, news);
+    expect(node.metadata.labels).toEqual({ "node-type": "steward", new: "1" });
+    expect(await h.diff("Membership", healed, news)).toEqual({});
   });
 
   it("is gone when its Node is, and not Ready but kept when no API answers", async () => {
