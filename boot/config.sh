@@ -72,12 +72,14 @@ config_place() {
 }
 
 # A device that was made anew in the tailnet has another address. Everything follows it but an etcd member, which the others know by its
-# address: k3s would wait for ever (pkg/etcd/etcd.go, Test: "not a member of the etcd cluster").
+# address: k3s would wait for ever (pkg/etcd/etcd.go, Test: "not a member of the etcd cluster"). With its etcd removed alone, the first
+# server would begin a cluster of its own by its join.conf: only another node under its name is told to join.
 config_same_address() {
   [ -e "$BOOT_DATA/rancher/k3s/server/db/etcd/name" ] || return 0
   config_address=$(sed -n 's/^node-ip: "\(.*\)"$/\1/p' "$config_file" 2>/dev/null)
   [ "${config_address:-$BOOT_ADDRESS}" != "$BOOT_ADDRESS" ] || return 0
-  BOOT_ERROR="the node's address in the tailnet was $config_address and is now $BOOT_ADDRESS, which an etcd member cannot follow; make the node anew: recreate --node ${NODE:-}"
+  # The script knows neither the stack nor whether the data is on a disk that outlives the machine.
+  BOOT_ERROR="the node's address in the tailnet was $config_address and is now $BOOT_ADDRESS, which an etcd member cannot follow; make the node anew, without its data: ./homespan recreate STACK --node ${NODE:-}; with a data disk, which that keeps: take the node out of the configuration, pulumi state unprotect the disk, ./homespan up STACK, and put the node in again"
   return 1
 }
 

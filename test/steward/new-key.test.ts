@@ -53,7 +53,8 @@ describe.concurrent("a key that comes after the login", () => {
       state: "failed",
       error:
         "the node's address in the tailnet was 100.64.0.3 and is now 100.64.0.7, which an etcd member cannot follow; " +
-        "make the node anew: recreate --node agent-1",
+        "make the node anew, without its data: ./homespan recreate STACK --node agent-1; with a data disk, which that keeps: " +
+        "take the node out of the configuration, pulumi state unprotect the disk, ./homespan up STACK, and put the node in again",
     });
     expect(member.acts()).not.toContain("start k3s");
   });
