@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034 # variables are read by the files that source this one
-# A one-time order to restore the cluster from a snapshot of etcd. Sourced after the other boot files; needs BOOT_DATA, MACHINE_LIB and
-# what config.sh and driver-systemd.sh define.
+# A one-time order to restore the cluster from a snapshot of etcd. Sourced after the other boot files; needs BOOT_DATA, MACHINE_LIB,
+# MACHINE_RUN and what config.sh and driver-systemd.sh define.
 #
 # $BOOT_DATA/restore.conf comes to every server, as KEY=value lines:
 #   ID=1a2b3c4d          one order; what was carried out is remembered by it in $BOOT_DATA/steward/restored, on the data disk
@@ -30,6 +30,11 @@ restore_ordered() {
   }
 }
 
+# Whether k3s runs, and when its present or last run began: other words after each start, and none of a former start of the machine.
+restore_k3s_shown() {
+  systemctl show --property=ActiveState --property=ActiveEnterTimestampMonotonic k3s.service 2>&1
+}
+
 restore_node() {
   [ "${config_role:-}" = server ] && restore_ordered || return 0
   boot_value "$BOOT_DATA/restore.conf" SERVER
@@ -41,6 +46,9 @@ restore_node() {
   else
     restore_forget || return 1
   fi
+  # k3s starts only when there is a server to join. Until then a sequence that begins anew, as after a crash of tailscaled, finds it as
+  # one that somebody stopped, and no order any more.
+  restore_k3s_shown >"$MACHINE_RUN/restored-k3s"
   printf '%s\n' "$restore_id" | boot_replace "$BOOT_DATA/steward/restored" && sync && rm -f "$BOOT_DATA/restore.conf" && return 0
   BOOT_ERROR="cannot write $BOOT_DATA/steward/restored"
   return 1

@@ -104,6 +104,31 @@ describe.concurrent("an order to restore the cluster", () => {
     expect(node.read("data/steward/restored")).toBe("a1\n");
   });
 
+  test("lets no k3s that waits for the first server be taken for one that somebody stopped", async ({
+    expect,
+  }) => {
+    using node = (await server()).put("data/restore.conf", order({ server: "server-2" }), 0o600);
+    node.put("data/join.conf", "ROLE=server\nMODE=join\nSERVERS=ci-server-2.net\nSAN=ci-server-1\n");
+    node.put(etcd, "old").put("fake/units/k3s.service", "active 1\n");
+    await node.boot(3);
+    expect(node.read("data/steward/restored")).toBe("a1\n");
+    expect(node.unit("k3s.service")).toBe("inactive");
+    // Tailscaled crashes, and the sequence begins anew; then the first server is there.
+    await node.boot(3);
+    expect(node.has("data/steward/k3s.stopped")).toBe(false);
+    node.put("data/join.conf", "ROLE=server\nMODE=single\nSERVERS=\nSAN=\n");
+    await node.boot();
+    expect(node.unit("k3s.service")).toBe("active");
+    // One that is stopped after that stays so, and so does one that is stopped in words meanwhile.
+    node.put("fake/units/k3s.service", "inactive 2\n");
+    await node.boot();
+    expect(node.has("data/steward/k3s.stopped")).toBe(true);
+    node.put("fake/units/k3s.service", "inactive 1\n");
+    await node.boot();
+    expect(node.has("data/steward/k3s.stopped")).toBe(true);
+    expect(node.stages()["k3s"]?.error).toContain("stopped on purpose");
+  });
+
   test("starts a k3s that `restore` stopped, and is begun again after a failure, which it names", async ({
     expect,
   }) => {
