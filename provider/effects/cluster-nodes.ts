@@ -21,13 +21,25 @@ export interface ClusterNode {
   readonly addresses: readonly string[];
   /** "" before the kubelet's first report. */
   readonly kubeletVersion: string;
-  /** `undefined` when the node reports no etcd membership. */
+  /**
+   * Its member counts for etcd's majority, whether it answers or not; `undefined` when the node reports no membership. That a
+   * voter does not answer is no news of its health: see {@link UNANSWERED}.
+   */
   readonly etcdVoter: boolean | undefined;
 }
+
+/**
+ * The reason by which k3s takes `EtcdIsVoter` away from a member that does not answer (pkg/etcd/etcd.go,
+ * setEtcdStatusCondition), although it votes as before. k3s asks one after the other within 15 s in all, and waits for one
+ * that is dead until these are over: those after it get this reason too, however well they are. So it is not taken as a
+ * sign of death; that the Node is not Ready is.
+ */
+const UNANSWERED = "Unhealthy";
 
 interface RawCondition {
   type?: string;
   status?: string;
+  reason?: string;
   message?: string;
 }
 interface RawNode {
@@ -65,7 +77,7 @@ export function clusterNode(raw: unknown): ClusterNode {
     unschedulable: node.spec?.unschedulable ?? false,
     kubeletVersion: node.status?.nodeInfo?.kubeletVersion ?? "",
     addresses: (node.status?.addresses ?? []).flatMap((entry) => entry.address ?? []),
-    etcdVoter: voter === undefined ? undefined : voter.status === "True",
+    etcdVoter: voter === undefined ? undefined : voter.status === "True" || voter.reason === UNANSWERED,
   };
 }
 

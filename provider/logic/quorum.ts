@@ -26,6 +26,11 @@ function listText(members: readonly Voter[]): string {
     : members.map((m) => `${m.name} (${m.healthy ? "Ready" : "not Ready"})`).join(", ");
 }
 
+function downText(members: readonly Voter[]): string {
+  const down = members.filter((member) => !member.healthy).map((member) => member.name);
+  return down.length < 2 ? down.join() : `one of ${down.join(", ")}`;
+}
+
 /**
  * Why `leaving` must stay, or `undefined` when it may go: the change itself needs a majority of today's voters,
  * and the voters that remain need one among themselves.
@@ -42,13 +47,15 @@ export function removalRefusal(members: readonly Voter[], leaving: string): stri
   if (healthyNow < quorumOf(voters.length)) {
     return (
       `${leaving} must not be removed while etcd has no quorum: ${String(healthyNow)} of ${String(voters.length)} ` +
-      `voters are Ready, ${String(quorumOf(voters.length))} are needed: ${listText(voters)}`
+      `voters are Ready, ${String(quorumOf(voters.length))} are needed: ${listText(voters)}. Start ` +
+      `${downText(voters)} again`
     );
   }
   if (healthyLater < quorumOf(remaining.length)) {
     return (
       `${leaving} must not be removed: of the remaining etcd voters ${String(healthyLater)} would be Ready, ` +
-      `${String(quorumOf(remaining.length))} are needed: ${listText(remaining)}`
+      `${String(quorumOf(remaining.length))} are needed: ${listText(remaining)}. Start ${downText(remaining)} again, ` +
+      `or remove it first; then run again`
     );
   }
   return undefined;

@@ -21,7 +21,7 @@ export interface FakeNode {
   metadata: Meta;
   spec: { unschedulable?: boolean | null };
   status: {
-    conditions: { type: string; status: string; message?: string }[];
+    conditions: { type: string; status: string; reason?: string; message?: string }[];
     addresses: { type: string; address: string }[];
   };
 }
@@ -33,11 +33,20 @@ export interface FakePod {
   held?: boolean;
 }
 
+/** What k3s says of a member: it votes, it does not vote yet, or it does not answer, which a voter may do as well. */
+type MemberReason = "MemberNotLearner" | "MemberIsLearner" | "Unhealthy";
+
 export function fakeNode(
   name: string,
-  options: { ready?: boolean; etcd?: boolean; address?: string } = {},
+  options: { ready?: boolean; etcd?: boolean; address?: string; member?: MemberReason } = {},
 ): FakeNode {
   const etcd = options.etcd ?? false;
+  const member = options.member ?? ((options.ready ?? true) ? "MemberNotLearner" : "Unhealthy");
+  const voter = {
+    type: "EtcdIsVoter",
+    status: member === "MemberNotLearner" ? "True" : "False",
+    reason: member,
+  };
   return {
     metadata: {
       name,
@@ -56,7 +65,7 @@ export function fakeNode(
           status: (options.ready ?? true) ? "True" : "False",
           message: "container runtime is down",
         },
-        ...(etcd ? [{ type: "EtcdIsVoter", status: "True" }] : []),
+        ...(etcd ? [voter] : []),
       ],
       addresses: [{ type: "InternalIP", address: options.address ?? "100.64.0.1" }],
     },

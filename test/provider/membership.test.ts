@@ -264,9 +264,7 @@ describe("Membership", () => {
     const second = await h.create("Membership", other);
     await h.delete("Membership", first.state);
     // Its machine is made anew meanwhile: it registers, votes later, and its API answers last.
-    const learner = fakeNode("server-1", { etcd: true });
-    learner.status.conditions = learner.status.conditions.filter(({ type }) => type !== "EtcdIsVoter");
-    learner.status.conditions.push({ type: "EtcdIsVoter", status: "False" });
+    const learner = fakeNode("server-1", { etcd: true, member: "MemberIsLearner" });
     const begun = h.clock.now();
     h.kubernetes.answering = new Set([two, three]);
     const seen: boolean[] = [];

@@ -1,0 +1,104 @@
+/** Servers leave etcd: who counts, what is stopped, and what is refused before anything is changed. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fakeNode } from "./fake-kubernetes.ts";
+import { Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
+
+const endpointOf = (name: string): string => `https://127.0.0.1:644${name.replace("server-", "")}`;
+const servers = ["server-1", "server-2", "server-3", "server-4"];
+const member = (nodeName: string, among = servers) => ({
+  clusterName: "ci",
+  nodeName,
+  role: "server",
+  kubeconfig: secret("kubeconfig"),
+  endpoints: among.map(endpointOf),
+  ownEndpoint: endpointOf(nodeName),
+  transport: transportOf(nodeName),
+  identity: "v1",
+  etcd: true,
+  labels: {},
+  tailnet: { kind: "headscale", container: "homespan-ci-headscale" },
+  hostName: `ci-${nodeName}`,
+  tag: "tag:ci-server",
+  waitSeconds: 20,
+  drainSeconds: 10,
+});
+
+let h: Harness;
+beforeEach(async () => {
+  h = new Harness();
+  await h.start();
+  const name = "homespan-ci-headscale";
+  const labels = { "homespan.cluster": "ci" };
+  h.podman.containers.set(name, { name, running: true, labels, pod: "", networks: [] });
+});
+afterEach(() => {
+  h.stop();
+});
+
+/** Has these servers run, and vote; returns the states of their memberships. */
+async function run(names: readonly string[]) {
+  const states = new Map<string, Awaited<ReturnType<typeof h.create>>["state"]>();
+  for (const name of names) {
+    h.kubernetes.nodes.set(name, fakeNode(name, { etcd: true }));
+    runSteward(h, name);
+  }
+  for (const name of names) {
+    states.set(name, (await h.create("Membership", member(name, [...names]))).state);
+  }
+  return { remove: (name: string) => h.delete("Membership", states.get(name) ?? {}), states };
+}
+
+/** The machine of that server has ended. */
+function end(name: string): void {
+  h.podman.containers.delete(stewardOf(name));
+  h.kubernetes.nodes.set(name, fakeNode(name, { etcd: true, ready: false }));
+}
+
+/** Has the cluster become one of server-1 alone. */
+async function shrink(cluster: Awaited<ReturnType<typeof run>>): Promise<void> {
+  const alone = member("server-1", ["server-1"]);
+  await h.diff("Membership", cluster.states.get("server-1") ?? {}, alone);
+}
+
+const stopsOf = (name: string): string[] => [
+  `${stewardOf(name)} /usr/lib/homespan/k3s-stop`,
+  `stop --ignore --time=30 homespan-ci-${name}-k3s`,
+];
+const stops = (): string[] =>
+  [...h.podman.execs, ...h.podman.commands].filter((line) => /k3s-stop|^stop /.test(line));
+
+describe("a voter that is dead", () => {
+  it("counts: what etcd needs beside it is not stopped before it left", async () => {
+    const cluster = await run(servers);
+    end("server-4");
+    await shrink(cluster);
+    let before: string[] | undefined;
+    h.kubernetes.leaving = () => (before ??= stops());
+    await cluster.remove("server-2");
+    expect(before).toEqual([]);
+    expect(stops()).toEqual(stopsOf("server-2"));
+  });
+
+  it("keeps a server whose going would cost etcd its quorum, untouched, and leads to what helps", async () => {
+    const cluster = await run(["server-1", "server-2", "server-3"]);
+    end("server-3");
+    await shrink(cluster);
+    await expect(cluster.remove("server-2")).rejects.toThrow(
+      "server-2 must not be removed: of the remaining etcd voters 1 would be Ready, 2 are needed: server-1 (Ready), " +
+        "server-3 (not Ready). Start server-3 again, or remove it first; then run again",
+    );
+    expect(h.kubernetes.nodes.get("server-2")?.spec.unschedulable).toBeUndefined();
+    await cluster.remove("server-3");
+    await cluster.remove("server-2");
+    expect([...h.kubernetes.nodes.keys()]).toEqual(["server-1"]);
+  });
+
+  it("does not take those with it that k3s had no time to ask after it", async () => {
+    const cluster = await run(["server-1", "server-2", "server-3"]);
+    end("server-1");
+    h.kubernetes.nodes.set("server-2", fakeNode("server-2", { etcd: true, member: "Unhealthy" }));
+    h.kubernetes.nodes.set("server-3", fakeNode("server-3", { etcd: true, member: "Unhealthy" }));
+    await cluster.remove("server-1");
+    expect([...h.kubernetes.nodes.keys()]).toEqual(["server-2", "server-3"]);
+  });
+});
