@@ -1,6 +1,6 @@
 /** The orderly way out of a cluster for one node: cordon, drain, etcd member, Node object, its last pods, node password. */
 import { type Voter, isDispensable, removalRefusal } from "../logic/quorum.ts";
-import { bodyOf, getNode, listNodes, patchNode } from "./cluster-nodes.ts";
+import { type ClusterNode, bodyOf, getNode, listNodes, patchNode } from "./cluster-nodes.ts";
 import type { KubernetesApi } from "./kubernetes.ts";
 import { whenAnswered } from "./patient-kubernetes.ts";
 import { type Clock, waitFor } from "./wait.ts";
@@ -23,7 +23,9 @@ export interface RemovalOptions extends DrainOptions {
 /** How long Kubernetes and k3s may take for what they do by themselves (etcd change, finalizers). */
 const SETTLE_SECONDS = 60;
 
-// pkg/etcd/member_controller.go of k3s: the annotation asks for the removal, the other one confirms it.
+// pkg/etcd/member_controller.go of k3s: the first asks for the removal. The second confirms it with the name of the member, which is
+// the Node's with a random end, and takes the third, of the same name, away. A member that joins again brings the third alone
+// back, with a new end.
 const ETCD_REMOVE = "etcd.k3s.cattle.io/remove";
 const ETCD_REMOVED = "etcd.k3s.cattle.io/removed-node-name";
 const ETCD_MEMBER = "etcd.k3s.cattle.io/node-name";
@@ -98,6 +100,13 @@ async function deletePods(api: KubernetesApi, pods: readonly RawPod[]): Promise<
   for (const pod of pods) await api.call("DELETE", podPath(pod), { gracePeriodSeconds: 0 });
 }
 
+/** Its member was removed, and none has joined from there since: only k3s's condition of it may still be of before. */
+function hasLeft({ annotations }: ClusterNode): boolean {
+  const left = annotations[ETCD_REMOVED];
+  const member = annotations[ETCD_MEMBER];
+  return left !== undefined && (member === undefined || member === left);
+}
+
 /**
  * Makes sure etcd can lose the member, and returns all members.
  *
@@ -105,7 +114,7 @@ async function deletePods(api: KubernetesApi, pods: readonly RawPod[]): Promise<
  */
 export async function checkQuorum(api: KubernetesApi, node: string): Promise<readonly Voter[]> {
   const members = (await listNodes(api))
-    .filter((found) => found.labels[ETCD_ROLE] === "true" && found.annotations[ETCD_REMOVED] !== found.name)
+    .filter((found) => found.labels[ETCD_ROLE] === "true" && !hasLeft(found))
     .map((found): Voter => ({ name: found.name, healthy: found.ready, voting: found.etcdVoter ?? true }));
   const refusal = removalRefusal(members, node);
   if (refusal !== undefined) throw new Error(refusal);
@@ -132,7 +141,8 @@ async function releaseLeases(api: KubernetesApi, node: string): Promise<void> {
 async function removeMember(api: KubernetesApi, name: string, options: RemovalOptions): Promise<void> {
   const before = await getNode(api, name);
   if (before?.annotations[ETCD_MEMBER] === undefined) return;
-  await patchNode(api, name, { metadata: { annotations: { [ETCD_REMOVE]: "true" } } });
+  // What an earlier removal left would pass for the confirmation of this one, and k3s would only clear it away.
+  await patchNode(api, name, { metadata: { annotations: { [ETCD_REMOVE]: "true", [ETCD_REMOVED]: null } } });
   const outcome = async (): Promise<"removed" | "rejected" | undefined> => {
     const node = await getNode(api, name);
     if (node?.annotations[ETCD_REMOVED] !== undefined || node === undefined) return "removed";

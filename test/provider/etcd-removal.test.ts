@@ -102,3 +102,47 @@ describe("a voter that is dead", () => {
     expect([...h.kubernetes.nodes.keys()]).toEqual(["server-2", "server-3"]);
   });
 });
+
+describe("a member that has left", () => {
+  const removed = "etcd.k3s.cattle.io/removed-node-name";
+  const current = "etcd.k3s.cattle.io/node-name";
+  /** k3s says for up to 15 s more that it votes. */
+  const leave = (name: string): void => {
+    const { [current]: left = "", ...rest } = h.kubernetes.nodes.get(name)?.metadata.annotations ?? {};
+    const node = fakeNode(name, { etcd: true, ready: false });
+    node.metadata.annotations = { ...rest, [removed]: left };
+    h.kubernetes.nodes.set(name, node);
+  };
+
+  it("is no voter any more, whatever k3s still says", async () => {
+    const cluster = await run(["server-1", "server-2", "server-3"]);
+    await shrink(cluster);
+    leave("server-3");
+    await cluster.remove("server-2");
+    expect([...h.kubernetes.nodes.keys()]).toEqual(["server-1", "server-3"]);
+  });
+
+  it("is none either while its k3s, about to end, writes its old name back", async () => {
+    const cluster = await run(["server-1", "server-2", "server-3"]);
+    await shrink(cluster);
+    leave("server-3");
+    const annotations = h.kubernetes.nodes.get("server-3")?.metadata.annotations ?? {};
+    annotations[current] = annotations[removed] ?? "";
+    await cluster.remove("server-2");
+    expect([...h.kubernetes.nodes.keys()]).toEqual(["server-1", "server-3"]);
+  });
+
+  it("and has joined again is removed again: what confirmed the first removal does not confirm the second", async () => {
+    const cluster = await run(["server-1", "server-2", "server-3"]);
+    const annotations = h.kubernetes.nodes.get("server-3")?.metadata.annotations ?? {};
+    annotations[removed] = "server-3-0000";
+    const left: unknown[] = [];
+    const forget = h.kubernetes.nodes.delete.bind(h.kubernetes.nodes);
+    h.kubernetes.nodes.delete = (name) => {
+      left.push(h.kubernetes.nodes.get(name)?.metadata.annotations?.[removed]);
+      return forget(name);
+    };
+    await cluster.remove("server-3");
+    expect(left).toEqual(["server-3-1234"]);
+  });
+});

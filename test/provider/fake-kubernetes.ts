@@ -155,11 +155,23 @@ export class FakeKubernetes implements Kubernetes {
       );
     }
     node.spec = { ...node.spec, ...patch.spec };
-    const annotations = node.metadata.annotations ?? {};
-    if (annotations["etcd.k3s.cattle.io/remove"] === "true") this.leaving();
-    if (annotations["etcd.k3s.cattle.io/remove"] === "true" && this.etcdAnswers) {
-      node.metadata.annotations = { "etcd.k3s.cattle.io/removed-node-name": node.metadata.name };
-    }
+    this.#removeMember(node);
+  }
+
+  /** As pkg/etcd/member_controller.go of k3s does it. */
+  #removeMember(node: FakeNode): void {
+    const [remove, removed, member] = [
+      "etcd.k3s.cattle.io/remove",
+      "etcd.k3s.cattle.io/removed-node-name",
+      "etcd.k3s.cattle.io/node-name",
+    ] as const;
+    const { [remove]: asked, [removed]: left, [member]: name, ...rest } = node.metadata.annotations ?? {};
+    if (asked !== "true") return;
+    this.leaving();
+    if (!this.etcdAnswers || name === undefined || left === name) return;
+    // What an earlier member left is cleared away, and the order with it.
+    node.metadata.annotations =
+      left === undefined ? { ...rest, [removed]: name } : { ...rest, [member]: name };
   }
 
   #lease(verb: Verb, path: string, body: unknown): Answer {
