@@ -14,6 +14,8 @@ export interface DrainOptions {
 export interface RemovalOptions extends DrainOptions {
   /** Nothing of the machine runs any more, whatever the cluster still believes of its node. */
   readonly gone: boolean;
+  /** Its own API says ready, by whichever way the machine itself is reached or not. */
+  readonly runs: boolean;
   /** Stops k3s on the node for good; false when the node does not do it. */
   readonly stop: () => Promise<boolean>;
   /** Takes that back. */
@@ -125,7 +127,7 @@ export async function checkQuorum(api: KubernetesApi, node: string): Promise<rea
  * Gives up what a dead server leads. k3s's own controllers, one of which removes etcd members, wait 45 s for a leader
  * that went without a word (pkg/leader of rancher/wrangler).
  */
-async function releaseLeases(api: KubernetesApi, node: string): Promise<void> {
+async function releaseLeases(api: KubernetesApi, node: string): Promise<true> {
   const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
   const body = bodyOf(await api.call("GET", leases), "listing leases") as { items?: RawLease[] };
   for (const { metadata, spec } of body.items ?? []) {
@@ -136,6 +138,7 @@ async function releaseLeases(api: KubernetesApi, node: string): Promise<void> {
       spec: { holderIdentity: "", leaseDurationSeconds: 1 },
     });
   }
+  return true;
 }
 
 async function removeMember(api: KubernetesApi, name: string, options: RemovalOptions): Promise<void> {
@@ -172,15 +175,23 @@ async function leaveEtcd(
   voters: readonly Voter[],
   options: RemovalOptions,
 ): Promise<void> {
-  const stopped = !options.gone && isDispensable(voters, name) && (await options.stop());
-  if (options.gone || stopped) await releaseLeases(api, name);
+  const { gone, runs, stop, resume, ...wait } = options;
+  const stopped = !gone && isDispensable(voters, name) && (await stop());
   try {
+    // The one that was stopped may have led etcd: no server answers until another one does. Without an answer in all this time
+    // the leases end by themselves, and the removal says what is wrong.
+    const release = () => whenAnswered(() => releaseLeases(api, name));
+    if (gone || stopped) await waitFor(release, { ...wait, seconds: SETTLE_SECONDS });
     await removeMember(api, name, options);
   } catch (error) {
-    if (stopped) await options.resume();
+    if (stopped) await resume();
     throw error;
   }
-  if (!options.gone && !stopped) await options.stop();
+  if (gone || stopped || (await stop()) || !runs) return;
+  throw new Error(
+    `${name} has left etcd, but its k3s cannot be stopped: it joins again under its old name, for which etcd refuses the ` +
+      `next machine of this name. Stop k3s there (k3s-stop), or end the machine, and run again`,
+  );
 }
 
 /** Removes the node from the cluster; succeeds at once when it is not there. */

@@ -12,6 +12,21 @@ export interface OtherServers {
   readonly endpoints: readonly string[];
 }
 
+/** The API there says ready, which it does while its member takes part in etcd. */
+export async function isReadyServer(
+  kubernetes: Kubernetes,
+  kubeconfig: string,
+  endpoint: string,
+): Promise<boolean> {
+  try {
+    const api = await kubernetes.connect({ kubeconfig, endpoints: [endpoint] });
+    return (await api.call("GET", "/readyz")).status === 200;
+  } catch (error) {
+    if (error instanceof Unreachable) return false;
+    throw error;
+  }
+}
+
 /**
  * What is missing, in words; nothing when each of the others answers for itself and votes in etcd. Each is asked, as the
  * cluster calls a server Ready for most of a minute after its end.
@@ -21,16 +36,9 @@ export async function missingServers(
   api: KubernetesApi,
   { nodeName, kubeconfig, endpoints }: OtherServers,
 ): Promise<readonly string[]> {
-  const ready = async (endpoint: string): Promise<boolean> => {
-    try {
-      const one = await kubernetes.connect({ kubeconfig, endpoints: [endpoint] });
-      return (await one.call("GET", "/readyz")).status === 200;
-    } catch (error) {
-      if (error instanceof Unreachable) return false;
-      throw error;
-    }
-  };
-  const answers = await Promise.all(endpoints.map(ready));
+  const answers = await Promise.all(
+    endpoints.map((endpoint) => isReadyServer(kubernetes, kubeconfig, endpoint)),
+  );
   const silent = endpoints.filter((_, index) => answers[index] !== true);
   if (silent.length > 0) return silent.map((endpoint) => `${endpoint} is not ready`);
   try {

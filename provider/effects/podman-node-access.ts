@@ -122,7 +122,8 @@ export class PodmanNodeAccess implements NodeAccess<PodmanTransport> {
 
   async stopK3s(transport: PodmanTransport): Promise<boolean> {
     const finished = await this.#call(transport, "k3s-stop", []);
-    if (finished.code !== 0) return false;
+    // Where it has ended nobody starts k3s again.
+    if (finished.code !== 0 && (await this.reachable(transport))) return false;
     // The steward would do it within seconds, but does not say when it is done.
     const argv = ["stop", "--ignore", `--time=${String(STOP_SECONDS)}`, k3sOf(transport)];
     return this.#podman.command(argv).then(

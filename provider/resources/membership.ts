@@ -9,6 +9,7 @@ import { missingServers } from "../effects/other-servers.ts";
 import { patientKubernetes } from "../effects/patient-kubernetes.ts";
 import { remainingDevices } from "../effects/tailnets.ts";
 import { type Presence, restoredNode } from "../effects/restored-node.ts";
+import { signsOfLife } from "../effects/signs-of-life.ts";
 import { waitFor } from "../effects/wait.ts";
 import { isOwnDevice, ownDevice } from "../logic/own-device.ts";
 import { type NodeLabels, labelPatch, ownedLabels } from "../logic/node-labels.ts";
@@ -146,10 +147,10 @@ export function membership(effects: Effects) {
       );
     }
     const api = await kubernetes.connect({ kubeconfig: state.kubeconfig, endpoints: others });
-    const gone = await nodes.gone(state.transport);
+    const signs = await signsOfLife(nodes, kubernetes, state);
     const stop = (): Promise<boolean> => nodes.stopK3s(state.transport);
     const resume = (): Promise<void> => nodes.restartK3s(state.transport).catch(() => undefined);
-    const options = { clock, signal, drainSeconds: state.drainSeconds, gone, stop, resume };
+    const options = { clock, signal, drainSeconds: state.drainSeconds, ...signs, stop, resume };
     const work = (): Promise<void> => removeNode(api, state.nodeName, state.etcd, options);
     if (state.role === "agent") {
       await work();

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { UNKNOWN } from "../../provider/server/values.ts";
 import { CallError, Harness, isSecret, secret, runSteward, stewardOf, transportOf } from "./harness.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { readyStages } from "./trouble.ts";
+import { readyStages, refuse } from "./trouble.ts";
 
 let h: Harness;
 beforeEach(async () => {
@@ -361,12 +361,59 @@ describe("Membership", () => {
       );
     });
 
-    it("leaves without a stop when nobody can ask for one", async () => {
+    it("stays a Node when its k3s cannot be stopped, until that is seen to", async () => {
       const { state } = await h.create("Membership", server);
       runSteward(h, "server-1");
       h.podman.failing = "stop --ignore";
+      await expect(h.delete("Membership", state)).rejects.toThrow(
+        "server-1 has left etcd, but its k3s cannot be stopped: it joins again under its old name, for which etcd refuses the " +
+          "next machine of this name. Stop k3s there (k3s-stop), or end the machine, and run again",
+      );
+      expect(h.kubernetes.nodes.has("server-1")).toBe(true);
+      h.podman.containers.delete(stewardOf("server-1"));
       await h.delete("Membership", state);
       expect(h.kubernetes.nodes.has("server-1")).toBe(false);
+    });
+
+    it("leaves without a stop when nobody can ask for one, but nothing of it answers either", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      h.podman.failing = "stop --ignore";
+      h.kubernetes.answering = new Set([two, three]);
+      await h.delete("Membership", state);
+      expect(h.kubernetes.nodes.has("server-1")).toBe(false);
+    });
+
+    it("is stopped without its steward, where that has ended and k3s runs on", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      const name = "homespan-ci-server-1-k3s";
+      const pod = "homespan-ci-server-1";
+      h.podman.containers.set(name, { name, running: true, labels: {}, pod, networks: [] });
+      h.podman.containers.delete(stewardOf("server-1"));
+      const seen = before();
+      await h.delete("Membership", state);
+      expect(seen()).toEqual(stopped);
+    });
+
+    it("is started again when the API cannot tell who leads", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      refuse(h, "GET /apis/coordination.k8s.io/v1/namespaces/kube-system/leases", 403);
+      await expect(h.delete("Membership", state)).rejects.toThrow("listing leases failed: HTTP 403");
+      expect(stops().at(-1)).toBe("restart homespan-ci-server-1-k3s");
+    });
+
+    it("gives up what it led as soon as the API answers again: it may have led etcd itself", async () => {
+      const { state } = await h.create("Membership", server);
+      runSteward(h, "server-1");
+      const metadata = { name: "k3s-etcd", resourceVersion: "1" };
+      h.kubernetes.leases.set("k3s-etcd", { metadata, spec: { holderIdentity: "server-1" } });
+      // More often than a single call is repeated.
+      refuse(h, "GET /apis/coordination.k8s.io/v1/namespaces/kube-system/leases", 500, 40);
+      await h.delete("Membership", state);
+      expect(h.kubernetes.leases.get("k3s-etcd")?.spec["holderIdentity"]).toBe("");
+      expect(stops()).toEqual(stopped);
     });
 
     it("is started when it is wanted again and was stopped on its way out", async () => {
@@ -404,7 +451,7 @@ describe("Membership", () => {
     led("k3s", "server-2");
     runSteward(h, "server-1");
     h.podman.failing = "stop --ignore";
-    await h.delete("Membership", state);
+    await expect(h.delete("Membership", state)).rejects.toThrow("its k3s cannot be stopped");
     expect(holders()).toEqual(["server-1", "server-1_5f0c", "server-2"]);
     h.podman.failing = undefined;
     h.kubernetes.nodes.set("server-1", fakeNode("server-1", { etcd: true }));
