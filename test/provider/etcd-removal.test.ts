@@ -1,5 +1,9 @@
 /** Servers leave etcd: who counts, what is stopped, and what is refused before anything is changed. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { nodeAccess } from "../../provider/effects/node-access.ts";
+import { signsOfLife } from "../../provider/effects/signs-of-life.ts";
+import { SshFailure } from "../../provider/effects/ssh-failure.ts";
+import type { SshTransport } from "../../provider/schema/common.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
 import { Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
 
@@ -144,5 +148,48 @@ describe("a member that has left", () => {
     };
     await cluster.remove("server-3");
     expect(left).toEqual(["server-3-1234"]);
+  });
+});
+
+describe("a server to which SSH does not lead", () => {
+  const transport: SshTransport = {
+    kind: "ssh",
+    address: "203.0.113.10",
+    port: 22,
+    user: "admin",
+    privateKey: "PEM",
+    hostKey: "ssh-ed25519 AAAA",
+  };
+  const ssh = { ...member("server-3", ["server-1", "server-2", "server-3"]), transport: secret(transport) };
+  const removal = async (): Promise<void> => {
+    await run(["server-1", "server-2"]);
+    h.kubernetes.nodes.set("server-3", fakeNode("server-3", { etcd: true }));
+    const { state } = await h.create("Membership", ssh);
+    vi.spyOn(h.ssh, "run").mockRejectedValue(new SshFailure(transport, "silent", "no answer within 5 s"));
+    h.kubernetes.calls.length = 0;
+    await h.delete("Membership", state);
+  };
+
+  it("is not taken for one that ended while its own API answers: nothing of it is touched", async () => {
+    await expect(removal()).rejects.toThrow(
+      "server-3 was left as it is: SSH does not lead to it (admin@203.0.113.10:22), but its k3s runs: " +
+        "https://127.0.0.1:6443 says ready. Let SSH in from here (a firewall's rules, on Lightsail `sshAllowedCidrs`), or " +
+        "stop k3s there (k3s-stop), and run again",
+    );
+    expect(h.kubernetes.calls.filter((call) => !call.startsWith("GET"))).toEqual([]);
+  });
+
+  it("is removed when its API is silent too", async () => {
+    h.kubernetes.answering = new Set(["server-1", "server-2"].map(endpointOf));
+    await removal();
+    expect(h.kubernetes.nodes.has("server-3")).toBe(false);
+  });
+
+  it("is not waited for where its API takes the question and never answers", async () => {
+    const nodes = nodeAccess(h.podman, h.ssh, h.clock);
+    vi.spyOn(h.ssh, "run").mockRejectedValue(new SshFailure(transport, "silent", "no answer within 5 s"));
+    h.kubernetes.connect = () => Promise.resolve({ call: () => new Promise(() => undefined) });
+    const leaving = { ...member("server-3"), kubeconfig: "kubeconfig", transport };
+    expect(await signsOfLife(nodes, h.kubernetes, leaving, 20)).toEqual({ gone: true, runs: false });
   });
 });
