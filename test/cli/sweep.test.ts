@@ -102,3 +102,20 @@ test("goes on after one that could not be destroyed, and names it", async () => 
   ]);
   expect(stacksOf(made)).toEqual(["Pulumi.one.yaml", "Pulumi.two.yaml"]);
 });
+
+test("goes on after those that cannot be read, and names them", async () => {
+  const made = withCluster(bed());
+  const { backend, config } = made.context.paths;
+  for (const name of ["a-cut", "b-typo", "c-time", "expired"]) await addStack(made, name, upUntil(past));
+  writeFileSync(join(backend, ".pulumi/stacks/homespan/a-cut.json"), '{"version":3,"checkpoint":');
+  writeFileSync(join(backend, ".pulumi/stacks/homespan/b-typo.json"), '{"version":3}');
+  writeFileSync(join(config, "Pulumi.b-typo.yaml"), "config: [");
+  await addStack(made, "c-time", upUntil("soon"));
+  const error = await failure(sweep(made.context, once));
+  expect(error.exitCode).toBe(1);
+  expect(error.message).toBe("could not tell whether these have expired: a-cut, b-typo, c-time");
+  const said = made.said.join("\n");
+  for (const name of ["a-cut", "b-typo", "c-time"]) expect(said).toContain(`stack ${name} cannot be read: `);
+  expect(made.printed.join("\n")).not.toContain("no stack has expired");
+  expect(stacksOf(made)).toEqual(["Pulumi.a-cut.yaml", "Pulumi.b-typo.yaml", "Pulumi.c-time.yaml"]);
+});
