@@ -118,6 +118,15 @@ export function settingOf(file: StackFile, key: string): unknown {
   return file.config[`${namespace}:${key}`];
 }
 
+/** What Pulumi encrypted, with the salt of its file and the passphrase of its time: with others it is of no use. */
+export function isEncrypted(value: unknown): boolean {
+  return isRecord(value) && "secure" in value;
+}
+
+export function holdsSecrets({ config }: StackFile): boolean {
+  return Object.values(config).some(isEncrypted);
+}
+
 /** The stack whose cluster this one joins: `lightsail`, also where organization and project are named. */
 export function joinedStack(file: StackFile): string | undefined {
   const join = settingOf(file, "join");

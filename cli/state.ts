@@ -8,7 +8,13 @@ import { InputError } from "./errors.ts";
 import { removeStaleLocks, withLock } from "./locks.ts";
 import type { Paths } from "./paths.ts";
 import { pulumi } from "./pulumi.ts";
-import { applySettings, describeDifferences, parseStackFile, renderStackFile } from "./settings.ts";
+import {
+  applySettings,
+  describeDifferences,
+  isEncrypted,
+  parseStackFile,
+  renderStackFile,
+} from "./settings.ts";
 import type { StackFile } from "./settings.ts";
 import type { Stack } from "./stack.ts";
 import { listStacks, projectName } from "./stack.ts";
@@ -54,9 +60,7 @@ export async function composeConfig(
 /** What `pulumi config set --secret` put into the stack's own file, of which the committed one knows nothing. */
 function secretsOf(previous: StackFile | undefined): Record<string, unknown> {
   const entries = Object.entries(previous?.config ?? {});
-  return Object.fromEntries(
-    entries.filter(([, value]) => typeof value === "object" && value !== null && "secure" in value),
-  );
+  return Object.fromEntries(entries.filter(([, value]) => isEncrypted(value)));
 }
 
 async function committedConfig(paths: Paths, stack: Stack): Promise<StackFile> {
@@ -174,8 +178,12 @@ export async function writePrivate(file: string, content: string): Promise<void>
   }
 }
 
-/** Removes all that is kept of a stack, and the whole folder with the last one. */
-export async function forgetStack(context: Context, stack: string): Promise<void> {
+/**
+ * Removes all that is kept of a stack.
+ *
+ * @param keepConfig leaves its config file, and with it the passphrase that opens what is encrypted there.
+ */
+export async function forgetStack(context: Context, stack: string, keepConfig = false): Promise<void> {
   const { paths } = context;
   const project = await projectName(paths);
   await withLock(stateLock(paths), "destroy", 30_000, async () => {
@@ -188,7 +196,7 @@ export async function forgetStack(context: Context, stack: string): Promise<void
       recursive: true,
       force: true,
     });
-    await rm(configFile(paths, stack), { force: true });
+    if (!keepConfig) await rm(configFile(paths, stack), { force: true });
     await rm(join(paths.config, `Restore.${stack}.json`), { force: true });
     await rm(join(paths.logs, stack), { recursive: true, force: true });
   });

@@ -16,7 +16,7 @@ import { pulumi } from "./pulumi.ts";
 import { withPulumiEnvironment } from "./pulumi-environment.ts";
 import { configProblems, isFollowUp, previewErrors } from "./refusal.ts";
 import type { StackFile } from "./settings.ts";
-import { joinedStack, renderStackFile } from "./settings.ts";
+import { holdsSecrets, joinedStack, renderStackFile } from "./settings.ts";
 import { stoppedWithUs } from "./signals.ts";
 import type { Stack } from "./stack.ts";
 import { projectName } from "./stack.ts";
@@ -61,13 +61,16 @@ export async function withTrial<T>(
       await writePrivate(configFile, renderStackFile(config));
       return work({ stack, configFile, environment });
     }
-    const { encryptionsalt: _salt, ...unsalted } = config;
-    await writePrivate(configFile, renderStackFile(unsalted));
+    const { encryptionsalt, ...unsalted } = config;
+    // What is encrypted in it needs the salt and the passphrase it was encrypted with.
+    const sealed = encryptionsalt !== undefined && holdsSecrets(config);
+    await writePrivate(configFile, renderStackFile(sealed ? config : unsalted));
     await writePrivate(join(folder, "Pulumi.yaml"), projectFile(await projectName(context.paths)));
     const backend = join(folder, "backend");
     await mkdir(backend);
+    const takenAlong = await takeAlong(context, config, backend);
     const own = {
-      ...((await takeAlong(context, config, backend)) ? environment : strangersSecrets(environment)),
+      ...(sealed || takenAlong ? environment : strangersSecrets(environment)),
       PULUMI_BACKEND_URL: backendUrl(backend),
     };
     await pulumi(context, ["stack", "init", stack, "--no-select"], { cwd: folder, environment: own });

@@ -14,6 +14,8 @@ import { composeConfig, configFile, forgetStack, prepareStack, removeEmptyState 
 
 export interface DestroyOptions {
   readonly timeoutMinutes: number;
+  /** Leaves the config of its last run: it will be made again with what is encrypted there. @default false */
+  readonly keepConfig?: boolean;
 }
 
 /** Removes the stack, what is kept of it, and whatever bears its label. */
@@ -37,7 +39,7 @@ export async function destroy(context: Context, stack: Stack, options: DestroyOp
   await withStack(context, stack, "destroy", async () => {
     if (resources.length > 0) changes = await destroyResources(context, stack, options);
     if (here) await clean(context, traces);
-    await forgetStack(context, stack.name);
+    await forgetStack(context, stack.name, options.keepConfig);
   });
   await removeEmptyState(paths);
   const what = Object.entries(changes).map(([word, count]) => `${String(count)} ${word}`);

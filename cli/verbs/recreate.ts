@@ -2,7 +2,7 @@ import type { Context } from "../context.ts";
 import type { Resource } from "../deployment.ts";
 import { readResources } from "../deployment.ts";
 import { Failure, InputError, didYouMean } from "../errors.ts";
-import { describeDifferences } from "../settings.ts";
+import { describeDifferences, holdsSecrets } from "../settings.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig } from "../state.ts";
 import { checkProgram } from "../trial.ts";
@@ -32,7 +32,8 @@ export async function recreate(context: Context, stack: Stack, options: Recreate
   const quiet: Context = context.console.json
     ? { ...context, console: { ...context.console, out: context.console.info } }
     : context;
-  await destroy(quiet, stack, options);
+  // What is encrypted in it is opened by its salt and the passphrase alone, which would go with the stack.
+  await destroy(quiet, stack, { ...options, keepConfig: holdsSecrets(config) });
   await up({ ...context, yes: true }, stack, { ...options, settings: [], base: config, verb: "recreate" });
 }
 

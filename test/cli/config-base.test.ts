@@ -1,8 +1,10 @@
 /** What each verb starts from: the committed config, or what the stack last ran with; and what it keeps of it. */
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Context } from "../../cli/context.ts";
+import { childEnvironment } from "../../cli/environment.ts";
 import { InputError } from "../../cli/errors.ts";
 import { prepareStack } from "../../cli/state.ts";
 import { destroy } from "../../cli/verbs/destroy.ts";
@@ -69,6 +71,27 @@ describe("recreate", () => {
     expect(configOf(made)).toMatch(/homespan:servers: 3[\s\S]*homespan:agents: 4/);
     expect(configOf(made).match(/encryptionsalt/g)).toHaveLength(1);
     expect(made.said).toContain("config other than committed: servers: 1 -> 3");
+  });
+
+  test("keeps what is encrypted in the config, and salt and passphrase that open it", async () => {
+    const made = withCluster(bed());
+    await up(made.context, ci, once);
+    const { paths } = made.context;
+    const file = join(paths.config, "Pulumi.ci.yaml");
+    const passphrase = readFileSync(paths.passphrase, "utf8");
+    const set = ["config", "set", "--secret", "homespan:s3SecretAccessKey", "x", "--config-file", file];
+    execFileSync("pulumi", set, { env: childEnvironment(paths, made.environment) });
+    const encrypted = /secure: v1:\d+/.exec(configOf(made))?.[0];
+    const salt = /encryptionsalt: \S+/.exec(configOf(made))?.[0];
+    expect(encrypted).toBeDefined();
+    await recreate(made.context, ci, { ...once, settings: ["agents=4"] });
+    expect(made.calls().some((call) => call.includes("|destroy"))).toBe(true);
+    expect(configOf(made)).toContain("homespan:agents: 4");
+    for (const kept of [encrypted, salt]) expect(configOf(made)).toContain(kept);
+    expect(readFileSync(paths.passphrase, "utf8")).toBe(passphrase);
+    // Of a stack that goes for good nothing stays.
+    await destroy(made.context, ci, once);
+    expect(existsSync(paths.state)).toBe(false);
   });
 
   test("--node keeps the settings of the last run", async () => {
