@@ -18,6 +18,8 @@ const orderSchema = z.strictObject({
   snapshot: z.string(),
   /** The stack's nodes with their addresses in the tailnet; `""` where the machine is lost. */
   nodes: z.record(z.string(), z.string()).default({}),
+  /** Servers of the former cluster that are to be stopped first, while not all of them are: no run has had the order yet. */
+  stopping: z.array(z.string()).optional(),
 });
 export type RestoreOrder = z.infer<typeof orderSchema>;
 
@@ -37,6 +39,11 @@ export function newOrder(order: Omit<RestoreOrder, "id">): RestoreOrder {
 
 export async function rememberOrder(paths: Paths, stack: string, order: RestoreOrder): Promise<void> {
   await writePrivate(orderFile(paths, stack), JSON.stringify(order));
+}
+
+/** What a run gets in {@link restoreVariable}: all but what is done before it. */
+export function orderText({ stopping: _stopping, ...order }: RestoreOrder): string {
+  return JSON.stringify(order);
 }
 
 export async function forgetOrder(paths: Paths, stack: string): Promise<void> {

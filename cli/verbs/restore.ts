@@ -7,13 +7,22 @@ import { Failure, InputError, didYouMean } from "../errors.ts";
 import type { CommandedNodes } from "../node-commands.ts";
 import { usualLibrary, withNodeCommands } from "../node-commands.ts";
 import { recordedNodes } from "../nodes.ts";
+import { recover, withStack } from "../operation.ts";
 import type { Snapshot } from "../snapshots/list.ts";
 import { listSnapshots, runOn } from "../snapshots/list.ts";
 import type { RestoreOrder } from "../snapshots/order.ts";
-import { forgetOrder, newOrder, openOrder, rememberOrder, restoreVariable } from "../snapshots/order.ts";
+import {
+  forgetOrder,
+  newOrder,
+  openOrder,
+  orderText,
+  rememberOrder,
+  restoreVariable,
+} from "../snapshots/order.ts";
 import { awaitSmokeTest } from "../smoke-test.ts";
 import type { Stack } from "../stack.ts";
-import { up } from "./up.ts";
+import { composeConfig } from "../state.ts";
+import { prepareMachine, up } from "./up.ts";
 
 export interface RestoreOptions {
   /** Its name, or `latest`. @default the restore that was begun, else `latest` */
@@ -26,10 +35,13 @@ export async function restore(context: Context, stack: Stack, options: RestoreOp
   const { paths } = context;
   const outputs = await clusterOutputs(context, stack.name);
   requireMachines(stack, outputs);
+  // What would stop `up` is found before the first server is stopped.
+  await prepareMachine(context, stack, await composeConfig(paths, stack, [], "last"));
   const begun = options.snapshot === undefined ? await openOrder(paths, stack.name) : undefined;
   if (begun !== undefined) context.console.info(`going on with the restore from ${begun.snapshot}`);
-  const order = begun ?? (await begin(context, stack, outputs, options.snapshot ?? "latest"));
-  const environment = { ...context.environment, [restoreVariable]: JSON.stringify(order) };
+  const order = begun ?? (await choose(context, stack, outputs, options.snapshot ?? "latest"));
+  if (order.stopping !== undefined) await stopFormer(context, stack, outputs, order);
+  const environment = { ...context.environment, [restoreVariable]: orderText(order) };
   const { timeoutMinutes } = options;
   const run = { settings: [], base: "last", verb: "restore", timeoutMinutes } as const;
   await up({ ...context, yes: true, environment }, stack, run);
@@ -46,8 +58,8 @@ function requireMachines(stack: Stack, { nodes }: Outputs): void {
   );
 }
 
-/** Chooses, asks, and stops the former cluster; from here on it goes forward only. */
-async function begin(
+/** Chooses and asks. Nothing is changed yet. */
+async function choose(
   context: Context,
   stack: Stack,
   outputs: Outputs,
@@ -61,12 +73,37 @@ async function begin(
   const { reachable } = snapshots;
   const lost = servers.filter((it) => !reachable.includes(it));
   await confirm(context, stack, snapshot, { reachable, lost });
-  await stopServers(context, { stack: stack.name, ...outputs }, reachable);
   const from = snapshot.server === undefined ? "s3" : "local";
   const nodes = await addresses(context, stack, outputs, lost);
-  const order = newOrder({ server, from, snapshot: snapshot.name, nodes });
-  await rememberOrder(context.paths, stack.name, order);
-  return order;
+  return newOrder({ server, from, snapshot: snapshot.name, nodes, stopping: [...reachable] });
+}
+
+/**
+ * Stops the former cluster; from here on it goes forward only. The order is remembered first: a restore that ends in the middle is
+ * gone on with, and nobody's `up` comes in between.
+ */
+async function stopFormer(
+  context: Context,
+  stack: Stack,
+  outputs: Outputs,
+  { stopping = [], ...order }: RestoreOrder,
+): Promise<void> {
+  const { paths } = context;
+  await withStack(context, stack, "restore", async () => {
+    await recover(context, stack.name);
+    await rememberOrder(paths, stack.name, { ...order, stopping });
+    const left = await stopServers(context, { stack: stack.name, ...outputs }, stopping);
+    if (left.length > 0) {
+      throw new Failure(
+        [
+          "k3s could not be stopped, and a server that runs on would let others join the cluster of before:",
+          ...left.map((line) => `  ${line}`),
+          `fix: go on with ./homespan restore ${stack.name}; where such a server is lost for good: ./homespan restore ${stack.name} --snapshot ${order.snapshot}`,
+        ].join("\n"),
+      );
+    }
+    await rememberOrder(paths, stack.name, order);
+  });
 }
 
 /** By which the restored cluster's Nodes are told from those of machines that the snapshot alone knows. */
@@ -118,22 +155,23 @@ async function confirm(
   }
 }
 
-/** A server that ran on would let others join the cluster of before. */
+/** Stops k3s where it is not stopped already. Returns those on which it could not be, each with the reason. */
 async function stopServers(
   context: Context,
   commanded: CommandedNodes,
   names: readonly string[],
-): Promise<void> {
-  await withNodeCommands(context, commanded, async (commandsOf) => {
+): Promise<string[]> {
+  return withNodeCommands(context, commanded, async (commandsOf) => {
     const nodes = commanded.nodes.filter(({ name }) => names.includes(name));
-    await Promise.all(
+    const answers = await Promise.all(
       nodes.map(async (node) => {
         const { transport } = node;
         const library = (transport.kind === "ssh" ? transport.library : undefined) ?? usualLibrary;
         const answer = await runOn(context, commandsOf(node), [`${library}/k3s-stop`], 90_000);
-        if (!answer.ok) throw new Failure(`k3s could not be stopped on ${node.name}: ${answer.text}`);
+        return answer.ok ? [] : [`${node.name}: ${answer.text}`];
       }),
     );
+    return answers.flat();
   });
 }
 

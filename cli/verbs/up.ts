@@ -52,6 +52,8 @@ export async function up(context: Context, stack: Stack, options: UpOptions): Pr
   const ready = Date.now();
   const extra = options.pulumiArguments ?? [];
   const { changes, progress } = await unlessRefused(context, stack, verb, async (begin) => {
+    // Again: one may have begun while this run looked at the machine.
+    if (verb !== "restore") await refuseWhileRestoring(context.paths, stack.name);
     const config = await prepareStack(context, stack, options.settings, base);
     await recover(context, stack.name);
     await requireRemainingServer(context, stack.name, config);

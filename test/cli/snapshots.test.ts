@@ -2,14 +2,17 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Context } from "../../cli/context.ts";
+import { withLock } from "../../cli/locks.ts";
 import { placeOf, objectsIn, signedHeaders } from "../../cli/snapshots/bucket.ts";
 import { parseLocal } from "../../cli/snapshots/list.ts";
-import { openOrder, orderFile, rememberOrder } from "../../cli/snapshots/order.ts";
+import { newOrder, openOrder, orderFile, orderText, rememberOrder } from "../../cli/snapshots/order.ts";
 import { composeConfig, prepareStack } from "../../cli/state.ts";
 import { restore } from "../../cli/verbs/restore.ts";
 import { showSnapshots, takeSnapshot } from "../../cli/verbs/snapshot.ts";
 import { up } from "../../cli/verbs/up.ts";
-import { type Bed, type BedOptions, outputs, withCluster } from "./bed.ts";
+import { readRestoreOrder } from "../../provider/logic/restore-order.ts";
+import { type Bed, type BedOptions, healthy, outputs, withCluster } from "./bed.ts";
 import { bed, ci, failure, once } from "./verb-support.ts";
 
 const machine = (name: string, address: string, role = "server") => ({
@@ -144,7 +147,6 @@ describe("restore", () => {
   test("goes on with one that was cut off, with the same order, and up waits for it", async () => {
     const made = machines();
     await prepareStack(made.context, ci, []);
-    // Everything ends like this: k3s-stop too, so the order is made by hand.
     const order = {
       id: "a1",
       server: "server-1",
@@ -161,6 +163,68 @@ describe("restore", () => {
     expect(await openOrder(made.context.paths, "ci")).toEqual(order);
     expect(made.said.join("\n")).toContain("going on with the restore from etcd-snapshot-l-1700000000");
     expect(made.calls().join("\n")).not.toContain("k3s-stop");
+  });
+
+  test("stops no server while another run is at work, or where doctor refuses", async () => {
+    const made = machines();
+    const { locks } = made.context.paths;
+    await prepareStack(made.context, ci, []);
+    await withLock(join(locks, "ci.lock"), "up ci", 0, async () => {
+      const error = await failure(restore(made.context, stack, { timeoutMinutes: 1 }));
+      expect(error.message).toContain("another run (`up ci`");
+    });
+    const probe: Context["machine"]["probe"] = async () => ({ ...healthy, tun: false });
+    const unfit = { ...made.context, machine: { ...made.context.machine, probe } };
+    expect((await failure(restore(unfit, stack, { timeoutMinutes: 1 }))).message).toContain("/dev/net/tun");
+    expect(made.calls().join("\n")).not.toContain("k3s-stop");
+    expect(await openOrder(made.context.paths, "ci")).toBeUndefined();
+  });
+
+  test("that could not stop a server says what to do, keeps `up` out, and goes on with stopping", async () => {
+    const made = machines();
+    made.environment["FAKE_KUBERNETES_NODES"] = made.file("nodes.json", { items: [] });
+    await prepareStack(made.context, ci, []);
+    made.environment["FAKE_STOP_FAILING"] = "198.18.1.9";
+    const { message } = await failure(restore(made.context, stack, { timeoutMinutes: 1 }));
+    expect(message).toContain("server-2: Failed to stop k3s.service");
+    expect(message).toContain("fix: go on with ./homespan restore ci;");
+    expect(message).toContain("./homespan restore ci --snapshot on-demand-l-1700003600");
+    const order = await openOrder(made.context.paths, "ci");
+    expect(order?.stopping).toEqual(["server-1", "server-2"]);
+    expect((await failure(up(made.context, ci, once))).message).toContain("a restore of ci from");
+    made.environment["FAKE_STOP_FAILING"] = "none";
+    await restore(made.context, stack, { timeoutMinutes: 1 });
+    expect(made.calls().filter((call) => call.includes("/k3s-stop"))).toHaveLength(4);
+    expect(existsSync(orderFile(made.context.paths, "ci"))).toBe(false);
+  });
+
+  test("stops nobody a second time once all were stopped: some may have begun anew", async () => {
+    const made = machines();
+    await prepareStack(made.context, ci, []);
+    made.environment["FAKE_UP_EXIT"] = "1";
+    await failure(restore(made.context, stack, { timeoutMinutes: 1 }));
+    await failure(restore(made.context, stack, { timeoutMinutes: 1 }));
+    expect(made.calls().filter((call) => call.includes("/k3s-stop"))).toHaveLength(2);
+    expect(made.calls().filter((call) => call.includes("|up "))).toHaveLength(2);
+  });
+
+  test("keeps out an `up` that had begun before it", async () => {
+    const made = machines();
+    const { paths, machine: own } = made.context;
+    const order = newOrder({ server: "server-1", from: "local", snapshot: "x-1700000000", nodes: {} });
+    await prepareStack(made.context, ci, []);
+    const prepare: typeof own.prepare = async (...args) => {
+      await rememberOrder(paths, "ci", order);
+      return own.prepare(...args);
+    };
+    const slow = { ...made.context, machine: { ...own, prepare } };
+    expect((await failure(up(slow, ci, once))).message).toContain("a restore of ci from x-1700000000");
+    expect(made.calls().filter((call) => call.includes("|up "))).toEqual([]);
+  });
+
+  test("gives a run the order as the provider reads it", () => {
+    const order = newOrder({ server: "server-1", from: "s3", snapshot: "x-1", nodes: { "server-1": "" } });
+    expect(readRestoreOrder(orderText({ ...order, stopping: ["server-1"] }))).toEqual(order);
   });
 
   test("refuses a name nobody knows, and a stack of containers", async () => {
