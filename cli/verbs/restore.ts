@@ -1,5 +1,5 @@
 /** Brings a cluster back from a snapshot of etcd: all servers begin anew with it, agents stay. */
-import { capture, clusterOutputs, kubernetesNodes, withKubeconfig } from "../cluster.ts";
+import { clusterOutputs } from "../cluster.ts";
 import type { Outputs } from "../cluster.ts";
 import type { Context } from "../context.ts";
 import { readResources } from "../deployment.ts";
@@ -19,6 +19,7 @@ import {
   rememberOrder,
   restoreVariable,
 } from "../snapshots/order.ts";
+import { removeStrangers } from "../snapshots/strangers.ts";
 import { awaitSmokeTest } from "../smoke-test.ts";
 import type { Stack } from "../stack.ts";
 import { composeConfig } from "../state.ts";
@@ -46,7 +47,7 @@ export async function restore(context: Context, stack: Stack, options: RestoreOp
   const run = { settings: [], base: "last", verb: "restore", timeoutMinutes } as const;
   await up({ ...context, yes: true, environment }, stack, run);
   const restored = await clusterOutputs(context, stack.name);
-  await removeStrangers(context, restored);
+  await removeStrangers(context, stack.name, restored);
   await forgetOrder(paths, stack.name);
   await awaitSmokeTest(context, stack.name, restored.kubeconfig);
 }
@@ -173,20 +174,4 @@ async function stopServers(
     );
     return answers.flat();
   });
-}
-
-/** Nodes that the snapshot knows and the stack does not: they left after it was taken. */
-async function removeStrangers(context: Context, outputs: Outputs): Promise<void> {
-  const { nodes } = await kubernetesNodes(context, outputs);
-  const names = outputs.nodes.map(({ name }) => name);
-  const strangers = nodes.map(({ name }) => name).filter((name) => !names.includes(name));
-  if (strangers.length === 0) return;
-  const secrets = strangers.map((name) => `${name}.node-password.k3s`);
-  await withKubeconfig(context, outputs.kubeconfig, async (file) => {
-    const remove = ["--kubeconfig", file, "delete", "--ignore-not-found", "--wait=false"];
-    const done = await capture(context, "kubectl", [...remove, "node", ...strangers], 30_000);
-    await capture(context, "kubectl", [...remove, "-n", "kube-system", "secret", ...secrets], 30_000);
-    if (!done.ok) throw new Failure(`nodes of before are left, ${strangers.join(", ")}: ${done.text}`);
-  });
-  context.console.info(`removed nodes that the stack has no more: ${strangers.join(", ")}`);
 }

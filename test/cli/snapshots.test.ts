@@ -208,6 +208,19 @@ describe("restore", () => {
     expect(made.calls().filter((call) => call.includes("|up "))).toHaveLength(2);
   });
 
+  test("has not ended while nodes of before are left", async () => {
+    const made = machines();
+    await prepareStack(made.context, ci, []);
+    made.environment["FAKE_UNDELETED"] = "agent-1.node-password.k3s";
+    const items = [{ metadata: { name: "agent-1" }, status: {} }];
+    made.environment["FAKE_KUBERNETES_NODES"] = made.file("nodes.json", { items });
+    const own = { ...outputs, nodes: [machine("server-1", "198.18.1.8")], sshPrivateKey: "-" };
+    made.environment["FAKE_OUTPUTS"] = made.file("outputs.json", own);
+    const { message } = await failure(restore(made.context, stack, { timeoutMinutes: 1 }));
+    expect(message).toContain("nodes of before are left, agent-1");
+    expect(await openOrder(made.context.paths, "ci")).toBeDefined();
+  });
+
   test("keeps out an `up` that had begun before it", async () => {
     const made = machines();
     const { paths, machine: own } = made.context;
