@@ -19,6 +19,7 @@ import {
   rememberOrder,
   restoreVariable,
 } from "../snapshots/order.ts";
+import type { StrangersPatience } from "../snapshots/strangers.ts";
 import { removeStrangers } from "../snapshots/strangers.ts";
 import { awaitSmokeTest } from "../smoke-test.ts";
 import type { Stack } from "../stack.ts";
@@ -32,7 +33,12 @@ export interface RestoreOptions {
 }
 
 /** @throws InputError for a snapshot nobody knows; nothing was changed then. */
-export async function restore(context: Context, stack: Stack, options: RestoreOptions): Promise<void> {
+export async function restore(
+  context: Context,
+  stack: Stack,
+  options: RestoreOptions,
+  patience?: StrangersPatience,
+): Promise<void> {
   const { paths } = context;
   const outputs = await clusterOutputs(context, stack.name);
   requireMachines(stack, outputs);
@@ -47,7 +53,7 @@ export async function restore(context: Context, stack: Stack, options: RestoreOp
   const run = { settings: [], base: "last", verb: "restore", timeoutMinutes } as const;
   await up({ ...context, yes: true, environment }, stack, run);
   const restored = await clusterOutputs(context, stack.name);
-  await removeStrangers(context, stack.name, restored);
+  await removeStrangers(context, stack.name, restored, patience);
   await forgetOrder(paths, stack.name);
   await awaitSmokeTest(context, stack.name, restored.kubeconfig);
 }

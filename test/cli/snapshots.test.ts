@@ -216,7 +216,9 @@ describe("restore", () => {
     made.environment["FAKE_KUBERNETES_NODES"] = made.file("nodes.json", { items });
     const own = { ...outputs, nodes: [machine("server-1", "198.18.1.8")], sshPrivateKey: "-" };
     made.environment["FAKE_OUTPUTS"] = made.file("outputs.json", own);
-    const { message } = await failure(restore(made.context, stack, { timeoutMinutes: 1 }));
+    made.environment["FAKE_LEASES"] = made.file("leases.json", { items: [] });
+    const patience = { askSeconds: 1, watchSeconds: 0.1, pauseSeconds: 0.01 };
+    const { message } = await failure(restore(made.context, stack, { timeoutMinutes: 1 }, patience));
     expect(message).toContain("nodes of before are left, agent-1");
     expect(await openOrder(made.context.paths, "ci")).toBeDefined();
   });
