@@ -14,14 +14,14 @@ test("waits until all run, and warns where not all run in the end: the nodes are
     awaitSmokeTest(context, "ci", "apiVersion: v1\n", { seconds, pauseSeconds: 0.01 });
   const waiting = 'Waiting for deployment "smoke" rollout to finish: 2 of 4 updated replicas are available';
   environment["FAKE_ROLLOUT"] = `${waiting}...`;
-  await wait(0.3);
+  await wait(1);
   expect(calls().length).toBeGreaterThan(1);
   expect(calls()[0]).toMatch(
     /^kubectl\|600\|--namespace homespan-smoke rollout status deployment\/smoke --watch=false --request-timeout=10s$/,
   );
   expect(said).toEqual([
     `waiting for a pod of the smoke test on each node: ${waiting}`,
-    `warning: after 0.3 s not every node was seen to run a pod of the smoke test: ${waiting}; ` +
+    `warning: after 1 s not every node was seen to run a pod of the smoke test: ${waiting}; ` +
       "see ./homespan kubectl --stack ci get pods -n homespan-smoke -o wide",
   ]);
   const asked = calls().length;
