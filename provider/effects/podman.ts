@@ -59,6 +59,8 @@ export interface Podman {
   remove(kind: Removable, name: string, stopSeconds?: number): Promise<void>;
   /** Runs a program inside a container; for reading and for files, so the lists stay. */
   exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished>;
+  /** What it logged at last, on either of its outputs, for an error that says why it does not work. */
+  lastWords(container: string): Promise<string>;
 }
 
 interface RawContainer {
@@ -105,7 +107,6 @@ function changedBy(args: readonly string[]): readonly Kind[] {
     case "volume":
       return ["volumes"];
     case "ps":
-    case "logs":
       return [];
     default:
       return ["containers", "pods", "volumes"];
@@ -172,6 +173,12 @@ export class PodmanProgram implements Podman {
   exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished> {
     const interactive = options?.input === undefined ? [] : ["--interactive"];
     return this.#run("podman", ["exec", ...interactive, container, ...argv], options);
+  }
+
+  async lastWords(container: string): Promise<string> {
+    const { stdout, stderr, code } = await this.#run("podman", ["logs", "--tail", "3", container]);
+    // Podman tells a container's two outputs apart.
+    return (code === 0 ? `${stdout}${stderr}`.trim() : "") || "it logged nothing";
   }
 
   async #json<T>(kind: Kind, args: readonly string[]): Promise<readonly T[]> {

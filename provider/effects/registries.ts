@@ -6,10 +6,7 @@ export interface Registries {
   answer(port: number): Promise<boolean>;
 }
 
-/**
- * A connection from before the port leads into the container is taken by whoever keeps the port for it, and never answered: only
- * another one gets there.
- */
+/** A connection from before the port leads into the container is taken by whoever keeps the port for it, and never answered. */
 const ANSWER_MILLISECONDS = 3000;
 
 /** {@link Registries} by the question every client begins with. https://distribution.github.io/distribution/spec/api/#api-version-check */

@@ -7,6 +7,7 @@ import { CLUSTER_LABEL } from "../effects/podman.ts";
 import { removeContainer, removeVolume } from "../effects/removal.ts";
 import { fillVolume } from "../effects/volume-files.ts";
 import { waitFor } from "../effects/wait.ts";
+import { fixedAddress } from "../logic/fixed-address.ts";
 import { objectNames, ownObject } from "../logic/ownership.ts";
 import {
   type headscaleServerInputs as Inputs,
@@ -65,7 +66,7 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
   const place = async (inputs: Settings, container: string, volume: string): Promise<void> => {
     await podman.command([
       ...["create", "--name", container, "--label", `${CLUSTER_LABEL}=${inputs.clusterName}`],
-      ...["--network", `${inputs.networkName}:ip=${inputs.address}`, "--restart=always"],
+      ...["--network", fixedAddress(inputs.networkName, inputs.address), "--restart=always"],
       ...["--volume", `${volume}:${DATA}`],
       ...["--volume", `${volume}:${CONFIG_DIRECTORY}:ro`, inputs.image, "serve"],
     ]);
@@ -84,10 +85,8 @@ export function headscaleServer({ podman, headscale, clock }: Effects) {
       { seconds, signal: context.signal, clock, firstMilliseconds: 100, maximumMilliseconds: 250 },
     );
     if (up === undefined) {
-      const log = await podman.command(["logs", "--tail", "3", container]).catch(() => "");
-      throw new Error(
-        `Headscale did not start within ${String(seconds)} s: ${log.trim() || "it logged nothing"}`,
-      );
+      const log = await podman.lastWords(container);
+      throw new Error(`Headscale did not start within ${String(seconds)} s: ${log}`);
     }
   };
 

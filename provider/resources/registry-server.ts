@@ -5,6 +5,7 @@ import { CLUSTER_LABEL } from "../effects/podman.ts";
 import { removeContainer, removeVolume } from "../effects/removal.ts";
 import { fillVolume } from "../effects/volume-files.ts";
 import { waitFor } from "../effects/wait.ts";
+import { fixedAddress } from "../logic/fixed-address.ts";
 import { objectNames, ownObject } from "../logic/ownership.ts";
 import { registryServerInputs, registryServerOutputs } from "../schema/registry.ts";
 import { type CallContext, resource } from "../server/resource.ts";
@@ -27,10 +28,9 @@ export function registryServer({
       ...{ seconds, signal: context.signal, clock, firstMilliseconds: 100, maximumMilliseconds: 500 },
     });
     if (up !== undefined) return;
-    const log = await podman.command(["logs", "--tail", "3", container]).catch(() => "");
+    const log = await podman.lastWords(container);
     throw new Error(
-      `the image registry did not answer on 127.0.0.1:${String(inputs.hostPort)} within ${String(seconds)} s: ` +
-        (log.trim() || "it logged nothing"),
+      `the image registry did not answer on 127.0.0.1:${String(inputs.hostPort)} within ${String(seconds)} s: ${log}`,
     );
   };
 
@@ -47,7 +47,7 @@ export function registryServer({
     await fillVolume(podman, volume, [{ path: file, content: config, mode: 0o644 }]);
     await podman.command([
       ...["create", "--name", container, "--label", label, "--restart=always"],
-      ...["--network", `${networkName}:ip=${address}`],
+      ...["--network", fixedAddress(networkName, address)],
       ...["--publish", `127.0.0.1:${String(hostPort)}:${String(registryPort)}`],
       // It would look for a collector of traces, and log that there is none.
       ...["--env", "OTEL_TRACES_EXPORTER=none"],

@@ -10,6 +10,7 @@ import { clusterObjectName } from "../../components/render/names.ts";
 import { images } from "../../components/upstream/images.ts";
 import { CLUSTER_LABEL } from "../../provider/effects/podman.ts";
 import { removeContainer } from "../../provider/effects/removal.ts";
+import { fixedAddress } from "../../provider/logic/fixed-address.ts";
 import { ownObject } from "../../provider/logic/ownership.ts";
 import type { HomeNetwork } from "../machines/home-container.ts";
 import type { World, WorldEffects } from "../world.ts";
@@ -72,7 +73,7 @@ export function routerArguments(
   return [
     ...["--pull=never", "--restart=always", `--name=${routerContainer(world.world)}`],
     `--label=${CLUSTER_LABEL}=${world.world}`,
-    `--network=${network.name}:ip=${routerAddress(network)},interface_name=eth0`,
+    `--network=${fixedAddress(network.name, routerAddress(network))},interface_name=eth0`,
     // Its uplink: machines at home find this machine's mirror in the cloud's network, which is there with the first container in it.
     `--network=${world.network.name}:interface_name=eth1`,
     // It answers who has no address yet.

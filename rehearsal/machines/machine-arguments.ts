@@ -2,6 +2,7 @@
 import { clusterObjectName } from "../../components/render/names.ts";
 import { podmanLimitFlags, type Restrictions } from "../../components/render/restrictions.ts";
 import { CLUSTER_LABEL } from "../../provider/effects/podman.ts";
+import { ethernetAddress } from "../../provider/logic/fixed-address.ts";
 import { rehearsalImages } from "../../toolchain/images-recipes.ts";
 
 /** The image of every machine, made by the toolchain's group `rehearsal`. */
@@ -52,6 +53,11 @@ export function containerName(world: string, machine: string): string {
   return clusterObjectName(world, `machine-${machine}`);
 }
 
+/** A machine that starts again, or is made anew under its address, has the network card of before. */
+function addressArguments(address: string | undefined): string[] {
+  return address === undefined ? [] : [`--ip=${address}`, `--mac-address=${ethernetAddress(address)}`];
+}
+
 /** Arguments of `podman`. */
 export function machineArguments(machine: MachineContainer): string[] {
   return [
@@ -63,7 +69,7 @@ export function machineArguments(machine: MachineContainer): string[] {
     `--label=${machineLabel}=${machine.machine}`,
     `--hostname=${machine.hostName}`,
     `--network=${machine.network}`,
-    ...(machine.privateAddress === undefined ? [] : [`--ip=${machine.privateAddress}`]),
+    ...addressArguments(machine.privateAddress),
     ...Object.entries(machine.hosts).map(([name, address]) => `--add-host=${name}:${address}`),
     "--privileged",
     "--systemd=always",

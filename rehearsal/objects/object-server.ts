@@ -10,6 +10,7 @@ import type { Effects } from "../../provider/effects/effects.ts";
 import { CLUSTER_LABEL } from "../../provider/effects/podman.ts";
 import { removeContainer } from "../../provider/effects/removal.ts";
 import { waitFor } from "../../provider/effects/wait.ts";
+import { fixedAddress } from "../../provider/logic/fixed-address.ts";
 import { ownObject } from "../../provider/logic/ownership.ts";
 import { objectFiles, serviceName } from "./files.ts";
 
@@ -41,7 +42,7 @@ export async function ensureObjectServer(options: ObjectServerOptions, signal: A
   const name = clusterObjectName(world, "objects");
   const environment = join(files.root, "environment");
   const args = [
-    ...["--network", `${network}:ip=${address}`, "--restart=always"],
+    ...["--network", fixedAddress(network, address), "--restart=always"],
     ...["--volume", `${files.root}:/objects`, "--volume", `${program}:/versitygw:ro`],
     ...["--env-file", environment, "--entrypoint", "/versitygw", images.headscale],
     ...["--port", ":443", "--cert", "/objects/tls/server.crt", "--key", "/objects/tls/server.key"],
@@ -68,10 +69,8 @@ export async function ensureObjectServer(options: ObjectServerOptions, signal: A
     maximumMilliseconds: 250,
   });
   if (up === undefined) {
-    const log = await podman.command(["logs", "--tail", "3", name]).catch(() => "");
-    throw new Error(
-      `the S3 service did not start within ${String(START_SECONDS)} s: ${log.trim() || "it logged nothing"}`,
-    );
+    const log = await podman.lastWords(name);
+    throw new Error(`the S3 service did not start within ${String(START_SECONDS)} s: ${log}`);
   }
   await writeFile(files.service, JSON.stringify({ address, region }), { mode: 0o600 });
   return authority;

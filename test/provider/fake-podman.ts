@@ -85,6 +85,10 @@ export class FakePodman implements Podman {
     return "";
   }
 
+  lastWords(): Promise<string> {
+    return Promise.resolve("it logged nothing");
+  }
+
   async exec(container: string, argv: readonly string[], options?: RunOptions): Promise<Finished> {
     this.execs.push(`${container} ${argv.join(" ")}`);
     if (this.containers.get(container)?.running !== true) return failed(`no such container ${container}`);

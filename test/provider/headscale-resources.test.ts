@@ -35,7 +35,7 @@ describe("HeadscaleServer", () => {
     expect(String(state["certificateExpiresAt"])).toMatch(/^2029-02-2/);
     expect(h.headscale.users.map((user) => user.name)).toEqual(["homespan"]);
     const run = h.podman.commands.find((command) => command.startsWith("create ")) ?? "";
-    expect(run).toContain("--network homespan-ci-wan:ip=10.90.0.10 --restart=always");
+    expect(run).toContain("--network homespan-ci-wan:ip=10.90.0.10,mac=02:00:0a:5a:00:0a --restart=always");
     expect(run).not.toContain("--publish");
     expect(await h.diff("HeadscaleServer", (await h.read("HeadscaleServer", state)) ?? {}, server)).toEqual(
       {},

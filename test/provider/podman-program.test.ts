@@ -38,6 +38,22 @@ describe("PodmanProgram", () => {
     ]);
   });
 
+  it("tells what a container logged, which most do on standard error", async () => {
+    const logging = (stdout: string, stderr: string, code = 0): PodmanProgram =>
+      new PodmanProgram(
+        () => Promise.resolve({ code, stdout, stderr }),
+        Date.now,
+        () => true,
+        noService,
+      );
+    expect(await logging("", "level=fatal msg=broken\n").lastWords("registry")).toBe(
+      "level=fatal msg=broken",
+    );
+    expect(await logging("ready\n", "").lastWords("registry")).toBe("ready");
+    expect(await logging("", "").lastWords("registry")).toBe("it logged nothing");
+    expect(await logging("", "Error: no container", 125).lastWords("registry")).toBe("it logged nothing");
+  });
+
   it("asks once for all who want a list, and again after a command that changes it", async () => {
     const commands: string[] = [];
     const podman = new PodmanProgram(

@@ -31,7 +31,7 @@ it("is a container on a volume with its configuration, published on loopback alo
     `volume create --label homespan.cluster=ci ${volume}`,
     `volume import ${volume} -`,
     `create --name ${container} --label homespan.cluster=ci --restart=always ` +
-      "--network homespan-ci-wan:ip=10.89.0.11 --publish 127.0.0.1:5001:5000 --env OTEL_TRACES_EXPORTER=none " +
+      "--network homespan-ci-wan:ip=10.89.0.11,mac=02:00:0a:59:00:0b --publish 127.0.0.1:5001:5000 --env OTEL_TRACES_EXPORTER=none " +
       `--volume ${volume}:/var/lib/registry registry:3 serve /var/lib/registry/config.yml`,
     `start ${container}`,
   ]);

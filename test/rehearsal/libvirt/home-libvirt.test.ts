@@ -115,7 +115,8 @@ test("the router is there before libvirt, with what machines of this world know"
   for (const part of [
     `--name=${router}`,
     "--network=homespan-trial-home:ip=",
-    ".254,interface_name=eth0",
+    ",mac=02:00:",
+    ",interface_name=eth0",
     "--network=homespan-trial-cloud:",
     "--volume=/cache/vm-guest:/srv/flatcar:ro",
     `--volume=${world.base}/images:/srv/images:ro`,
