@@ -50,6 +50,7 @@ export class RehearsedMac implements Macs {
       writeFileSync(join(home, folder, "sudo"), sudo);
       chmodSync(join(home, folder, "sudo"), 0o755);
     }
+    writeFileSync(join(home, "guest/.bash_profile"), `PATH=${join(home, "guest")}:$PATH\n`);
     copyFileSync(join(home, "bin/limactl"), join(home, "opt/lima/bin/limactl"));
     rmSync(join(home, "bin/limactl"));
     symlinkSync(process.execPath, join(home, "opt/lima/node"));

@@ -31,7 +31,7 @@ export class SshGuests implements VirtualMachines {
   readonly #guests = new Map<string, Guest>();
   /** LIMA_HOME. */
   readonly #home: string;
-  /** Folder with programs that guests have before all others. */
+  /** Folder with programs that guests have before all others: it is their home, whose .bash_profile says so too. */
   readonly #programs: string;
   readonly #hostKey = ed25519KeyPair().private;
 
@@ -62,7 +62,8 @@ export class SshGuests implements VirtualMachines {
           const channel = acceptExec();
           const child = spawn("/bin/bash", ["-c", command.replaceAll("/run/lima-boot-done", done)], {
             ...unprivileged,
-            env: { PATH: `${this.#programs}:/usr/bin:/bin` },
+            // `limactl shell` takes a login shell, which begins with the PATH of this machine's /etc/profile.
+            env: { PATH: `${this.#programs}:/usr/bin:/bin`, HOME: this.#programs },
           });
           let input = "";
           channel.on("data", (part: Buffer) => (input += part.toString()));
