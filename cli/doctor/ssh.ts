@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Context } from "../context.ts";
-import { readResources, revealOutputs } from "../deployment.ts";
+import { readResources } from "../deployment.ts";
+import { machineNodes } from "../machine-nodes.ts";
 import { writePrivate } from "../state.ts";
 import type { Check } from "./checks.ts";
 
@@ -24,14 +25,16 @@ export interface ClusterAccess {
   readonly clusterLine: string | undefined;
 }
 
+const nobody: ClusterAccess = { clusterKey: undefined, clusterLine: undefined };
+
 export async function clusterAccess(context: Context, stack: string): Promise<ClusterAccess> {
   const resources = await readResources(context.paths, stack);
   const line = resources.find(({ type }) => type === "homespan:index:SshKey")?.outputs?.["publicKey"];
   // Nothing is started to find out that there is none.
-  if (typeof line !== "string") return { clusterKey: undefined, clusterLine: undefined };
-  const outputs = await revealOutputs(context, stack).catch((): Record<string, unknown> => ({}));
-  const key = outputs["sshPrivateKey"];
-  return { clusterKey: typeof key === "string" ? key : undefined, clusterLine: line };
+  if (typeof line !== "string") return nobody;
+  // From the state: the outputs of an `up` that did not end have none.
+  const key = (await machineNodes(context, stack).catch(() => undefined))?.privateKey ?? "";
+  return key === "" ? nobody : { clusterKey: key, clusterLine: line };
 }
 
 /**

@@ -4,6 +4,7 @@ import { type OnNode, hasKubelet, kubeletApi } from "./kubelet-api.ts";
 import { type KubernetesApi, Unreachable } from "./kubernetes.ts";
 import { drain } from "./node-removal.ts";
 import { patientKubernetes, whenAnswered } from "./patient-kubernetes.ts";
+import { recreateCommand } from "../logic/own-commands.ts";
 import { type Clock, waitFor } from "./wait.ts";
 
 /** What the machine was as a node, before. */
@@ -15,13 +16,19 @@ export interface Paused {
   readonly wasCordoned: boolean;
 }
 
-export interface PauseOptions {
+interface Patience {
   readonly clock: Clock;
   readonly signal: AbortSignal;
+}
+
+export interface PauseOptions extends Patience {
   readonly seconds: number;
   /** Leaves a mark that tells this cordon from another's, for {@link resumeLeftover}. @default false */
   readonly mark?: boolean;
 }
+
+/** How long a machine may take to say whether it is a node. */
+const ANSWER_SECONDS = 60;
 
 /** Annotation of a node that is cordoned for a restart of its machine. */
 const MARK = "homespan.dev/restarts";
@@ -36,22 +43,34 @@ async function apiOf(run: OnNode, clock: Clock): Promise<KubernetesApi> {
   return patientKubernetes(kubernetes, clock).connect({ kubeconfig: "", endpoints: [] });
 }
 
+/** Whether somebody in the machine answers. */
+export async function answers(run: OnNode): Promise<boolean> {
+  return (await whenAnswered(async () => [await hasKubelet(run)])) !== undefined;
+}
+
 /**
- * Whether the machine is a node.
+ * Whether the machine is a node. One that is slow has a minute to tell.
  *
  * @throws when it does not tell: it may be one, whose pods would be killed and whose return nobody would wait for.
  */
-async function isNode(run: OnNode, nodeName: string): Promise<boolean> {
-  try {
-    return await hasKubelet(run);
-  } catch (error) {
-    if (!(error instanceof Unreachable)) throw error;
-    throw new Error(
-      `${nodeName} was left as it is: its machine does not tell whether it is a node already (${error.message}). Run up again; ` +
-        `a machine that is stopped by hand is started again without`,
-      { cause: error },
-    );
-  }
+async function isNode(run: OnNode, nodeName: string, { clock, signal }: Patience): Promise<boolean> {
+  let said = "";
+  const attempt = async (): Promise<readonly [boolean] | undefined> => {
+    try {
+      return [await hasKubelet(run)];
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      said = error.message;
+      return undefined;
+    }
+  };
+  const patience = { seconds: ANSWER_SECONDS, firstMilliseconds: 1000, maximumMilliseconds: 3000 };
+  const told = await waitFor(attempt, { ...patience, clock, signal });
+  if (told !== undefined) return told[0];
+  throw new Error(
+    `${nodeName} was left as it is: its machine does not tell whether it is a node already (${said}). Run up again; a machine ` +
+      `that is stopped by hand is started again without, and ${recreateCommand(nodeName)} makes it anew without asking it`,
+  );
 }
 
 async function bootIdOf(api: KubernetesApi, nodeName: string): Promise<string> {
@@ -72,7 +91,7 @@ export async function pauseNode(
   options: PauseOptions,
 ): Promise<Paused | undefined> {
   const { clock, signal, seconds } = options;
-  if (!(await isNode(run, nodeName))) return undefined;
+  if (!(await isNode(run, nodeName, options))) return undefined;
   try {
     const api = await apiOf(run, clock);
     const node = await getNode(api, nodeName);
@@ -122,9 +141,9 @@ async function open(api: KubernetesApi, nodeName: string): Promise<void> {
  *
  * @throws when the machine does not tell whether it is a node: no later run would look for the cordon.
  */
-export async function resumeLeftover(run: OnNode, nodeName: string, clock: Clock): Promise<void> {
-  if (!(await isNode(run, nodeName))) return;
-  const api = await apiOf(run, clock);
+export async function resumeLeftover(run: OnNode, nodeName: string, patience: Patience): Promise<void> {
+  if (!(await isNode(run, nodeName, patience))) return;
+  const api = await apiOf(run, patience.clock);
   // Where no server answers there is nothing to be seen, nor to be done.
   const node = await whenAnswered(() => getNode(api, nodeName));
   if (node?.annotations[MARK] !== undefined) await open(api, nodeName);

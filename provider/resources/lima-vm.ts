@@ -5,7 +5,14 @@ import { limaDisk, limaMemory, renderLima } from "../../components/render/lima.t
 import type { Effects } from "../effects/effects.ts";
 import type { OnNode } from "../effects/kubelet-api.ts";
 import { MacAway, macText } from "../effects/macs.ts";
-import { type Paused, pauseNode, resumeLeftover, resumeNode, waitForNode } from "../effects/node-pause.ts";
+import {
+  type Paused,
+  answers,
+  pauseNode,
+  resumeLeftover,
+  resumeNode,
+  waitForNode,
+} from "../effects/node-pause.ts";
 import { limaVmInputs, limaVmOutputs } from "../schema/lima.ts";
 import { PartialFailure } from "../server/partial-failure.ts";
 import { type CallContext, resource } from "../server/resource.ts";
@@ -19,6 +26,11 @@ type State = z.output<typeof limaVmOutputs>;
 const READY_SECONDS = 180;
 /** One that was made anew gets its boot files first, in its own time. */
 const REBUILT_SECONDS = 600;
+interface UpdateContext extends CallContext {
+  /** False for a machine that never came up: nobody in it is asked. */
+  readonly mayBeNode: boolean;
+}
+
 const nobodyWaits: Back = () => Promise.resolve(undefined);
 
 /** Whose it is, and which: shown by `limactl list --json`. */
@@ -72,7 +84,8 @@ export function limaVm(
       await lima.setStart(mac, name, inputs.startAt);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      throw new PartialFailure(message, name, { ...outputsOf(inputs, machineId), running: false });
+      const state = { ...outputsOf(inputs, machineId), running: false, neverStarted: true };
+      throw new PartialFailure(message, name, state);
     }
     return outputsOf(inputs, machineId);
   };
@@ -109,12 +122,18 @@ export function limaVm(
       : () => waitForNode(inGuest(inputs), paused, { clock, signal, seconds });
 
   /** A turn: drained, changed while it is stopped, and back before the next one's. */
-  const restart = (inputs: Settings, context: CallContext, change: () => Promise<void>): Promise<void> =>
+  const restart = (
+    inputs: Settings,
+    { mayBeNode, ...context }: UpdateContext,
+    change: () => Promise<void>,
+  ): Promise<void> =>
     turns.take(inputs.mac, inputs.nodeName, async () => {
       const { mac, name, nodeName } = inputs;
       const run = inGuest(inputs);
       const { drainSeconds: seconds } = inputs;
-      const paused = await pauseNode(run, nodeName, { ...options(context), seconds, mark: true });
+      const paused = mayBeNode
+        ? await pauseNode(run, nodeName, { ...options(context), seconds, mark: true })
+        : undefined;
       const resume = async (): Promise<void> => {
         if (paused !== undefined) await resumeNode(run, paused, clock);
       };
@@ -138,11 +157,15 @@ export function limaVm(
     });
 
   /** As a turn, too. Who joins it to the cluster again lets pods come again (Membership). */
-  const rebuild = (inputs: Settings, found: LimaInstance, context: CallContext): Promise<State> =>
+  const rebuild = (
+    inputs: Settings,
+    found: LimaInstance,
+    { mayBeNode, ...context }: UpdateContext,
+  ): Promise<State> =>
     turns.take(inputs.mac, inputs.nodeName, async () => {
       const { nodeName, drainSeconds } = inputs;
       const paused =
-        found.status === "Running"
+        found.status === "Running" && mayBeNode
           ? await pauseNode(inGuest(inputs), nodeName, { ...options(context), seconds: drainSeconds })
           : undefined;
       await unmake(inputs, found);
@@ -195,10 +218,13 @@ export function limaVm(
         throw error;
       }
     },
-    async update(state, inputs, context) {
+    async update(state, inputs, callContext) {
       const found = await find(inputs);
       if (found === undefined) return make(inputs);
       const machineId = machineIdOf(inputs, found) ?? "";
+      const neverStarted =
+        state.neverStarted === true && !(found.status === "Running" && (await answers(inGuest(inputs))));
+      const context = { ...callContext, mayBeNode: !neverStarted };
       if (!sameValue(fixedPart(state), fixedPart(inputs))) return rebuild(inputs, found, context);
       const { mac, name, cpus, memoryMiB, diskGiB } = inputs;
       if (diskGiB < found.diskGiB) {
@@ -208,7 +234,12 @@ export function limaVm(
       }
       const right = found.cpus === cpus && found.memoryMiB === memoryMiB && found.diskGiB === diskGiB;
       if (found.status === "Running") {
-        if (right) await resumeLeftover(inGuest(inputs), inputs.nodeName, clock);
+        if (right && neverStarted) {
+          // Who looks for its boot waits for it. Made anew, it is not asked either.
+          await lima.setStart(mac, name, inputs.startAt);
+          return { ...outputsOf(inputs, machineId), neverStarted };
+        }
+        if (right) await resumeLeftover(inGuest(inputs), inputs.nodeName, options(context));
         else await restart(inputs, context, () => resize(inputs));
       } else {
         // Nobody has to leave one that is stopped already.

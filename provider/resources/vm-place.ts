@@ -147,19 +147,19 @@ export function vmPlace({ libvirt }: Pick<Effects, "libvirt">) {
       const { uri, name, pool } = inputs;
       const nothing = { name: undefined, ...noVolumes };
       insist([...(await room(inputs)), ...(await taken(inputs, await libvirt.volumes(uri, pool), nothing))]);
-      return { id: `${uri}#${name}`, outputs: { ...inputs, firstUri: uri, formerVolumes: [] } };
+      return { id: `${uri}#${name}`, outputs: { ...inputs, formerVolumes: [] } };
     },
     read: (state) => Promise.resolve(state),
     async update(state, inputs) {
       await insistOnHost(state, inputs.uri);
-      const { name, pool, volumes, firstUri = state.uri, formerVolumes = [] } = state;
+      const { name, pool, volumes, formerVolumes = [] } = state;
       const ours = { name, ...(pool === inputs.pool ? { volumes, former: formerVolumes } : noVolumes) };
       const present = await libvirt.volumes(inputs.uri, inputs.pool);
       insist([...(await room(inputs)), ...(await taken(inputs, present, ours))]);
       await leaveNetwork(state, inputs);
       const gone = [...ours.former, ...ours.volumes].filter((volume) => !inputs.volumes.includes(volume));
       const left = gone.filter((volume) => present?.includes(volume) === true);
-      return { ...inputs, firstUri, formerVolumes: left };
+      return { ...inputs, formerVolumes: left };
     },
     async delete(place) {
       await clear(place);

@@ -66,8 +66,6 @@ export const vmPlaceInputs = z.strictObject({
   volumes: z.array(objectName),
 });
 export const vmPlaceOutputs = vmPlaceInputs.extend({
-  /** `uri` of its creation. The host may be reached by another since, and is the same. */
-  firstUri: libvirtUriSchema.optional(),
   /** Volumes that were its own before and were there at the last update, which takes them away when all of it is done. */
   formerVolumes: z.array(objectName).optional(),
 });

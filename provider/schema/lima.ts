@@ -144,6 +144,8 @@ export const limaVmOutputs = limaVmInputs.extend({
   running: z.boolean(),
   /** False when `read` could not reach the Mac. */
   reachable: z.boolean(),
+  /** True while no start of it has ended and nothing in it has answered: it is no node that anybody would have to ask. */
+  neverStarted: z.boolean().optional(),
   /** As found. */
   foundCpus: z.number(),
   foundMemoryMiB: z.number(),

@@ -154,9 +154,18 @@ test("where the cluster has a key, a new machine may have let it in by hand, by 
   const made = bed({ FAKE_SSH_ERROR: "admin@pi: Permission denied (publickey)." });
   const type = "homespan:index:SshKey";
   const publicKey = "ssh-ed25519 AAAAC3 homespan-prod";
-  stateOf(made, "lightsail", [{ urn: urn(type, "ssh-key"), type, outputs: { publicKey } }]);
+  const host = "homespan:existing:ExistingHost";
+  const resources = [
+    { urn: urn(type, "ssh-key"), type, outputs: { publicKey } },
+    { urn: urn(host, "pi"), type: host },
+  ];
+  stateOf(made, "lightsail", resources);
   mkdirSync(made.context.paths.config, { recursive: true });
-  made.environment["FAKE_OUTPUTS"] = made.file("outputs.json", { sshPrivateKey: "CLUSTER KEY" });
+  // Of an `up` that did not end: there are no outputs.
+  const revealed = resources.map((it) =>
+    it.type === type ? { ...it, outputs: { publicKey, privateKey: "CLUSTER KEY" } } : it,
+  );
+  made.environment["FAKE_EXPORT"] = made.file("export.json", { deployment: { resources: revealed } });
   const [check] = await examineExisting(made.context, "lightsail", config, "new");
   expect(check?.fix).toMatch(
     /\(ssh-add\); or put this line into ~\/\.ssh\/authorized_keys of pi there: ssh-ed25519 AAAAC3 homespan-prod$/,

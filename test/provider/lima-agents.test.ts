@@ -179,6 +179,23 @@ describe("four agents", () => {
     expect(starts()).toEqual([2, 1, 1, 1]);
   });
 
+  it("one that never came up is asked nothing: it is left to whoever waits for its boot, or made anew", async () => {
+    const { agents } = await up();
+    const { inputs } = agents[0]!;
+    const state = { ...agents[0]!.state, running: false, neverStarted: true };
+    h.lima.deaf.set("home-agent-1", {});
+    const left = await h.update("LimaVm", state, inputs);
+    expect(left).toMatchObject({ running: true, neverStarted: true });
+    const made = await h.update("LimaVm", left, { ...inputs, provision: [] });
+    expect(made).not.toHaveProperty("neverStarted");
+    expect(made["machineId"]).not.toBe(agents[0]!.state["machineId"]);
+    // One that answers after all is a machine as every other.
+    h.lima.deaf.clear();
+    expect(
+      await h.update("LimaVm", { ...made, neverStarted: true }, { ...inputs, provision: [] }),
+    ).not.toHaveProperty("neverStarted");
+  });
+
   it("one that nobody can enter for a moment after its restart is waited for", async () => {
     const { agents } = await up();
     let silent = 3;

@@ -195,7 +195,7 @@ export const prepared: Prepared = {
   "homespan:index:VmImage": ({ sha256 }) => ({ path: `/cache/${text(sha256)}.img`, bytes: 1, present: true }),
   // As it was when the machine was made, by another version of Homespan.
   "homespan:index:FirstConfiguration": ({ keepers }) => ({ config: `kept for ${text(keepers)}` }),
-  "homespan:index:VmPlace": nothing,
+  "homespan:index:VmPlace": ({ uri, name }) => ({ id: `${String(uri)}#${String(name)}` }),
   "homespan:index:VolumeIdentity": ({ volume }) => ({ identity: `identity-of-${text(volume)}` }),
   "pulumi:providers:libvirt": nothing,
   "libvirt:index/volume:Volume": nothing,

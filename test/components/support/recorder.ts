@@ -112,7 +112,8 @@ class RecordingMonitor {
           throw new Error(`nobody prepared a resource of type ${type} (${name})`);
         }
         const plain = masked(inputs, true) as Inputs;
-        return { id: `${name}-id`, state: { ...plain, ...outputs(plain, name) } };
+        const { id = `${name}-id`, ...state } = outputs(plain, name) as { readonly id?: string };
+        return { id, state: { ...plain, ...state } };
       },
       call: ({ token, inputs }) => {
         const result = prepared[token];

@@ -69,10 +69,10 @@ export function pause(cluster: Cluster): void {
     expect(await cordoned()).toBe("");
     // A run that was killed in between: the next one knows whose cordon it is.
     await pauseNode(run, NODE, { ...options, mark: true });
-    await resumeLeftover(run, NODE, systemClock);
+    await resumeLeftover(run, NODE, options);
     expect(await cordoned()).toBe("");
     await cluster.kubectl(["cordon", NODE]);
-    await resumeLeftover(run, NODE, systemClock);
+    await resumeLeftover(run, NODE, options);
     expect(await cordoned()).toBe("true");
     await cluster.kubectl(["uncordon", NODE]);
   });
