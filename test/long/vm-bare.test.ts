@@ -66,7 +66,7 @@ async function marks(cluster: ClusterLab): Promise<[string, number][]> {
 async function endsOfK3s(cluster: ClusterLab): Promise<string> {
   const text = await cluster.lab.script(
     `times=$(systemctl show --property=NRestarts --value k3s.service)
-     [ "$times" = 0 ] || { echo "k3s ended $times times"; journalctl --unit k3s --no-pager --output cat | grep -B 5 -m 3 'Main process exited' || true; }`,
+     [ "$times" = 0 ] || { echo "k3s ended $times times"; journalctl --unit k3s --no-pager --output cat | grep -E -A 8 -m 2 '^(panic|fatal error|SIG)|Main process exited' || true; }`,
   );
   return text === "" ? "" : `    ${text.replaceAll("\n", "\n    ")}\n`;
 }
