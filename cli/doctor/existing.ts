@@ -60,7 +60,7 @@ export async function examineExisting(
   const clusterName = await clusterNameOf(context, stack, config);
   const script = await readFile(join(context.paths.checkout, "boot/machine/existing/probe"), "utf8");
   // Also for one that no run has joined: somebody may have let the key in by hand.
-  const { clusterKey, clusterLine } = await clusterAccess(context, stack);
+  const access = await clusterAccess(context, stack);
   return withTemporaryFolder(context, async (folder) => {
     const checks = await Promise.all(
       wanted.map(async (place) => {
@@ -68,11 +68,11 @@ export async function examineExisting(
         const answer = await capture(
           context,
           "ssh",
-          [...(await sshArguments(context, place, { folder, clusterKey })), asRoot(place)],
+          [...(await sshArguments(context, place, { folder, access })), asRoot(place)],
           timeoutMs,
           script,
         );
-        return judge(answer, place, { stack, clusterName, clusterLine, now });
+        return judge(answer, place, { stack, clusterName, access, now });
       }),
     );
     return checks.flat();
@@ -108,13 +108,14 @@ function asRoot({ user }: SshPlace): string {
   return `${user === "root" ? "" : "sudo -n "}/bin/sh -s`;
 }
 
-interface Known extends Pick<ClusterAccess, "clusterLine"> {
+interface Known {
   readonly stack: string;
   readonly clusterName: string;
+  readonly access: ClusterAccess | undefined;
   readonly now: number;
 }
 
-function judge(answer: Captured, place: Place, { stack, clusterName, clusterLine, now }: Known): Check[] {
+function judge(answer: Captured, place: Place, { stack, clusterName, access, now }: Known): Check[] {
   const named = (check: Check): Check => ({ ...check, name: `${place.node} ${check.name}` });
   if (answer.missing === true) {
     return [
@@ -126,7 +127,7 @@ function judge(answer: Captured, place: Place, { stack, clusterName, clusterLine
     ];
   }
   if (!answer.ok) {
-    const known = { anotherKey: anotherKey(stack, place.node), clusterLine };
+    const known = { anotherKey: anotherKey(stack, place.node), access };
     return [named(sshProblem(answer.text, place, known))];
   }
   try {

@@ -59,19 +59,19 @@ export async function examineMac(
   const wanted = [...(network.kind === "vmnet" ? ["vmnet"] : []), ...(startAt === "off" ? [] : [startAt])];
   const access = await clusterAccess(context, stack);
   const answer = await ask(context, mac, access, limaLookScript(probe, wanted));
-  return judgeMac(answer, { mac, agents, clusterName, ...access });
+  return judgeMac(answer, { mac, agents, clusterName, access });
 }
 
 async function ask(
   context: Context,
   mac: Mac,
-  { clusterKey }: ClusterAccess,
+  access: ClusterAccess | undefined,
   script: string,
 ): Promise<Captured> {
   if (mac.address === undefined) return capture(context, "/bin/sh", ["-s"], timeoutMs, script);
   const place = placeOf(mac);
   return withTemporaryFolder(context, async (folder) => {
-    const line = [...(await sshArguments(context, place, { folder, clusterKey })), "/bin/sh -s"];
+    const line = [...(await sshArguments(context, place, { folder, access })), "/bin/sh -s"];
     return capture(context, "ssh", line, timeoutMs, script);
   });
 }
@@ -83,11 +83,12 @@ function judgeMac(
     mac,
     agents,
     clusterName,
-    clusterLine,
-  }: Pick<ClusterAccess, "clusterLine"> & {
+    access,
+  }: {
     readonly mac: Mac;
     readonly agents: readonly { readonly nodeName: string; readonly lima: Record<string, unknown> }[];
     readonly clusterName: string;
+    readonly access: ClusterAccess | undefined;
   },
 ): Check[] {
   const named = (check: Check): Check => ({ ...check, name: `mac ${check.name}` });
@@ -95,7 +96,7 @@ function judgeMac(
     const message = "ssh is not installed here: `up` looks at the Mac itself";
     return [named({ name: "ssh", result: "notice", message })];
   }
-  if (!answer.ok) return [named(sshProblem(answer.text, placeOf(mac), { anotherKey, clusterLine }))];
+  if (!answer.ok) return [named(sshProblem(answer.text, placeOf(mac), { anotherKey, access }))];
   try {
     const { facts, instances } = parseLimaLook(answer.text);
     const machines = limaAgentPlans({

@@ -19,22 +19,21 @@ export interface SshPlace {
 
 /** What lets this machine in where the cluster's key was let in. */
 export interface ClusterAccess {
-  /** PEM; undefined where there are no outputs yet. */
-  readonly clusterKey: string | undefined;
-  /** The line of authorized_keys for it; undefined where the stack has not made it yet. */
-  readonly clusterLine: string | undefined;
+  /** PEM. */
+  readonly key: string;
+  /** The line of authorized_keys for it. */
+  readonly line: string;
 }
 
-const nobody: ClusterAccess = { clusterKey: undefined, clusterLine: undefined };
-
-export async function clusterAccess(context: Context, stack: string): Promise<ClusterAccess> {
+/** Undefined where the stack has not made it yet. */
+export async function clusterAccess(context: Context, stack: string): Promise<ClusterAccess | undefined> {
   const resources = await readResources(context.paths, stack);
   const line = resources.find(({ type }) => type === "homespan:index:SshKey")?.outputs?.["publicKey"];
   // Nothing is started to find out that there is none.
-  if (typeof line !== "string") return nobody;
+  if (typeof line !== "string") return undefined;
   // From the state: the outputs of an `up` that did not end have none.
   const key = (await machineNodes(context, stack).catch(() => undefined))?.privateKey ?? "";
-  return key === "" ? nobody : { clusterKey: key, clusterLine: line };
+  return key === "" ? undefined : { key, line };
 }
 
 /**
@@ -45,7 +44,7 @@ export async function clusterAccess(context: Context, stack: string): Promise<Cl
 export async function sshArguments(
   context: Context,
   { address, port, user, hostKey }: SshPlace,
-  { folder, clusterKey }: Pick<ClusterAccess, "clusterKey"> & { readonly folder: string },
+  { folder, access }: { readonly folder: string; readonly access: ClusterAccess | undefined },
 ): Promise<string[]> {
   const write = async (name: string, content: string): Promise<string> => {
     const file = join(folder, `${name}-${randomUUID()}`);
@@ -63,9 +62,9 @@ export async function sshArguments(
         ];
   return [
     ...["-F", "none", "-p", String(port)],
-    ...(clusterKey === undefined ? [] : ["-i", await write("ssh-key", clusterKey)]),
+    ...(access === undefined ? [] : ["-i", await write("ssh-key", access.key)]),
     ...(own === "" ? [] : ["-i", own]),
-    ...(clusterKey === undefined && own === "" ? ["-o", "IdentityFile=none"] : []),
+    ...(access === undefined && own === "" ? ["-o", "IdentityFile=none"] : []),
     ...["BatchMode=yes", "ConnectTimeout=8", "LogLevel=ERROR", ...options].flatMap((option) => [
       "-o",
       option,
@@ -78,12 +77,12 @@ export async function sshArguments(
  * Why ssh did not come to run a command, in doctor's words.
  *
  * @param anotherKey - the fix where the host key is another one than the known
- * @param clusterLine - the line that lets the cluster's key in
+ * @param access - the cluster's, by which it may be let in
  */
 export function sshProblem(
   said: string,
   { user, address, port }: SshPlace,
-  { anotherKey, clusterLine }: Pick<ClusterAccess, "clusterLine"> & { readonly anotherKey: string },
+  { anotherKey, access }: { readonly anotherKey: string; readonly access: ClusterAccess | undefined },
 ): Check {
   const place = `${user}@${address}:${String(port)}`;
   const last = said.split("\n").at(-1) ?? "";
@@ -99,9 +98,9 @@ export function sshProblem(
   }
   if (/Permission denied/i.test(said)) {
     const other =
-      clusterLine === undefined
+      access === undefined
         ? ""
-        : `; or put this line into ~/.ssh/authorized_keys of ${user} there: ${clusterLine}`;
+        : `; or put this line into ~/.ssh/authorized_keys of ${user} there: ${access.line}`;
     return problem(
       `${place} does not take a key of yours`,
       `name one in ${keyVariable} (a file without a passphrase), or give it to an ssh-agent (ssh-add)${other}`,
