@@ -233,21 +233,17 @@ export function limaVm(
         );
       }
       const right = found.cpus === cpus && found.memoryMiB === memoryMiB && found.diskGiB === diskGiB;
-      if (found.status === "Running") {
-        if (right && neverStarted) {
-          // Who looks for its boot waits for it. Made anew, it is not asked either.
-          await lima.setStart(mac, name, inputs.startAt);
-          return { ...outputsOf(inputs, machineId), neverStarted };
-        }
-        if (right) await resumeLeftover(inGuest(inputs), inputs.nodeName, options(context));
-        else await restart(inputs, context, () => resize(inputs));
-      } else {
+      const runs = found.status === "Running";
+      if (!runs) {
         // Nobody has to leave one that is stopped already.
         if (!right) await resize(inputs);
         await lima.start(mac, name, inputs.startSeconds);
-      }
+      } else if (!right) await restart(inputs, context, () => resize(inputs));
+      else if (!neverStarted) await resumeLeftover(inGuest(inputs), inputs.nodeName, options(context));
       await lima.setStart(mac, name, inputs.startAt);
-      return outputsOf(inputs, machineId);
+      // One that never came up, and was not started now, is left to who waits for its boot: it is still asked nothing.
+      const still = runs && right && neverStarted ? { neverStarted } : {};
+      return { ...outputsOf(inputs, machineId), ...still };
     },
     async delete(state) {
       const { mac, name } = state;
