@@ -5,7 +5,7 @@ import { signsOfLife } from "../../provider/effects/signs-of-life.ts";
 import { SshFailure } from "../../provider/effects/ssh-failure.ts";
 import type { SshTransport } from "../../provider/schema/common.ts";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { Harness, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
+import { Harness, runHeadscale, runSteward, secret, stewardOf, transportOf } from "./harness.ts";
 
 const endpointOf = (name: string): string => `https://127.0.0.1:644${name.replace("server-", "")}`;
 const servers = ["server-1", "server-2", "server-3", "server-4"];
@@ -31,9 +31,7 @@ let h: Harness;
 beforeEach(async () => {
   h = new Harness();
   await h.start();
-  const name = "homespan-ci-headscale";
-  const labels = { "homespan.cluster": "ci" };
-  h.podman.containers.set(name, { name, running: true, labels, pod: "", networks: [] });
+  runHeadscale(h);
 });
 afterEach(() => {
   h.stop();

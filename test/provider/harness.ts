@@ -160,6 +160,13 @@ export function runSteward(h: Harness, node: string): void {
   });
 }
 
+/** The control server's container, which memberships ask for devices. */
+export function runHeadscale(h: Harness): void {
+  const name = "homespan-ci-headscale";
+  const labels = { "homespan.cluster": "ci" };
+  h.podman.containers.set(name, { name, running: true, labels, pod: "", networks: [] });
+}
+
 /** Inputs of the membership of agent-1. */
 export const agentMembership = {
   clusterName: "ci",

@@ -1,7 +1,7 @@
 /** A membership whose creation did not end: what the machine leaves in cluster and tailnet is never forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fakeNode } from "./fake-kubernetes.ts";
-import { agentMembership, CallError, Harness, runSteward, stewardOf } from "./harness.ts";
+import { agentMembership, CallError, Harness, runHeadscale, runSteward, stewardOf } from "./harness.ts";
 import { readyStages, refuse } from "./trouble.ts";
 
 const agent = {
@@ -15,9 +15,7 @@ let h: Harness;
 beforeEach(async () => {
   h = new Harness();
   await h.start();
-  const name = "homespan-ci-headscale";
-  const labels = { "homespan.cluster": "ci" };
-  h.podman.containers.set(name, { name, running: true, labels, pod: "", networks: [] });
+  runHeadscale(h);
   runSteward(h, "agent-1");
 });
 afterEach(() => {
